@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class CustomChecksConfig(AppConfig):
+    name = "customchecks"
+    verbose_name = "Custom checks"

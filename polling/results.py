@@ -1,0 +1,62 @@
+"""What a check answers: a verdict, and the cause when there is none to be trusted."""
+
+import enum
+from dataclasses import dataclass, field
+from typing import Any
+
+
+class Verdict(enum.StrEnum):
+    """SUCCESS and FAILED are about the watched task and end the job; ERROR means that we could not find out."""
+
+    SUCCESS = "SUCCESS"
+    FAILED = "FAILED"
+    PENDING = "PENDING"
+    ERROR = "ERROR"
+
+    @property
+    def terminal(self) -> bool:
+        return self in (Verdict.SUCCESS, Verdict.FAILED)
+
+
+class Cause(enum.StrEnum):
+    """Why a check is an ERROR. ``script`` is the script's own word; the others are what stood in its way."""
+
+    SCRIPT = "script"
+    TIMEOUT = "timeout"
+    OOM = "oom"
+    EXIT_NONZERO = "exit_nonzero"
+    NO_VERDICT = "no_verdict"
+    BAD_VERDICT = "bad_verdict"
+    OUTPUT_TRUNCATED = "output_truncated"
+    DEPS_FAILED = "deps_failed"
+    SOURCE_FAILED = "source_failed"
+    IMAGE_MISSING = "image_missing"
+    SECRET_MISSING = "secret_missing"  # noqa: S105
+    ENGINE_UNAVAILABLE = "engine_unavailable"
+    RUNNER_LOST = "runner_lost"
+
+    @property
+    def ours(self) -> bool:
+        """True where the script and its job are not to blame: such an error does not count towards giving up."""
+        return self in (Cause.IMAGE_MISSING, Cause.ENGINE_UNAVAILABLE, Cause.RUNNER_LOST)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckResult:
+    """The answer of one check, masked: nothing in it is a secret.
+
+    ``state`` is None where the script said nothing of it, and the stored one stays. ``timings`` are milliseconds.
+    """
+
+    verdict: Verdict
+    cause: Cause | None = None
+    message: str = ""
+    data: dict[str, Any] = field(default_factory=dict)
+    state: dict[str, Any] | None = None
+    progress: float | None = None
+    next_check_in: int | None = None
+    stdout: str = ""
+    stderr: str = ""
+    revision: str = ""
+    execution_time_ms: int = 0
+    timings: dict[str, int] = field(default_factory=dict)

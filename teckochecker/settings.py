@@ -1,0 +1,181 @@
+"""Django settings: wiring only. Every ``TECKO_…`` variable is described in ``docs/operations.md``."""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import environ
+
+from teckochecker import env, logs
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+TECKO_HOME = env.home_folder(BASE_DIR)
+TECKO_INSTANCE = env.instance_id(TECKO_HOME)
+_read = env.Reader(TECKO_HOME)
+
+# Who and where
+VERSION = "1.0.0"
+TECKO_HOST = _read.text("TECKO_HOST", "127.0.0.1")
+TECKO_PORT = _read.whole("TECKO_PORT", 8000, 1, 65535)
+TECKO_PUBLIC_URL = _read.text("TECKO_PUBLIC_URL", f"http://{TECKO_HOST}:{TECKO_PORT}")
+TECKO_LOG_LEVEL = _read.text("TECKO_LOG_LEVEL", "INFO").upper()
+
+# Checks
+TECKO_MAX_CONCURRENT_CHECKS = _read.whole("TECKO_MAX_CONCURRENT_CHECKS", 50, 1, 500)
+TECKO_CA_BUNDLE = _read.text("TECKO_CA_BUNDLE", env.host_ca_bundle())
+TECKO_PIP_INDEX_URL = _read.text("TECKO_PIP_INDEX_URL")
+TECKO_NPM_REGISTRY = _read.text("TECKO_NPM_REGISTRY")
+TECKO_EGRESS_ALLOW = _read.words("TECKO_EGRESS_ALLOW")
+TECKO_WEBHOOK_ALLOW = _read.words("TECKO_WEBHOOK_ALLOW")
+TECKO_PYTHON_BASE = _read.text("TECKO_PYTHON_BASE", "python:3.11-slim")
+TECKO_NODE_BASE = _read.text("TECKO_NODE_BASE", "node:20-slim")
+
+# Keys: TECKO_KEYS is "kid:base64,kid:base64"; the first encrypts, all decrypt
+SECRET_KEY = _read.text("TECKO_SECRET_KEY")
+TECKO_KEYS = _read.words("TECKO_KEYS")
+
+TECKO_SETTING_FAULTS = _read.faults
+
+DEBUG = False
+ALLOWED_HOSTS = _read.words(
+    "TECKO_ALLOWED_HOSTS", ("127.0.0.1", "localhost", "[::1]", TECKO_HOST, urlsplit(TECKO_PUBLIC_URL).hostname or "")
+)
+ALLOWED_HOSTS = sorted({host for host in ALLOWED_HOSTS if host not in {"", "0.0.0.0", "::"}})  # noqa: S104
+ROOT_URLCONF = "teckochecker.urls"
+WSGI_APPLICATION = "teckochecker.wsgi.application"
+APPEND_SLASH = False
+
+INSTALLED_APPS = [
+    "teckochecker",
+    "customchecks",
+    "polling",
+    "secrets_app",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django_prometheus",
+    "django_q",
+    "django_structlog",
+    "django_typer",
+    "rest_framework",
+    "knox",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_structlog.middlewares.RequestMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# Database: with SQLite's defaults 147 of 500 concurrent tasks were lost; with these, none
+_database_url = _read.text("DATABASE_URL", f"sqlite:///{TECKO_HOME / 'teckochecker.sqlite3'}")
+DATABASES = {"default": environ.Env.db_url_config(_database_url)}
+DATABASES["default"]["CONN_MAX_AGE"] = 600
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    DATABASES["default"]["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA temp_store=MEMORY;",
+    }
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# Shared between processes: qinfo and qmonitor see a cluster only through it, and so does the sweep
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
+        "LOCATION": str(TECKO_HOME / "cache"),
+    }
+}
+
+# The sweep is one task that stays on duty for up to an hour; everything else in the queue is short
+Q_CLUSTER = {
+    "name": f"teckochecker-{TECKO_INSTANCE}",
+    "cluster_name": f"teckochecker-{TECKO_INSTANCE}",
+    "orm": "default",
+    "workers": 4,
+    "queue_limit": 4,
+    "timeout": 4200,
+    "retry": 4500,
+    "max_attempts": 1,
+    "ack_failures": True,
+    "catch_up": False,
+    "save_limit": 100,
+    "guard_cycle": 0.5,
+    "poll": 0.5,
+    "label": "Queue",
+}
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+STATIC_URL = "static/"
+STATIC_ROOT = TECKO_HOME / "static"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+
+# An upload is at most 10 MB; the parser stops there (customchecks.uploads)
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+FILE_UPLOAD_MAX_MEMORY_SIZE = 11 * 1024 * 1024
+
+_https = TECKO_PUBLIC_URL.startswith("https://")
+SESSION_COOKIE_SECURE = _https
+CSRF_COOKIE_SECURE = _https
+SESSION_COOKIE_HTTPONLY = True
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CSRF_TRUSTED_ORIGINS = [TECKO_PUBLIC_URL]
+if _https:
+    SECURE_SSL_REDIRECT = True
+    SECURE_HSTS_SECONDS = 31_536_000
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+    SECURE_HSTS_PRELOAD = True
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+else:
+    # Plain HTTP serves the loopback only; teckochecker.W001 reports any other address instead of these four
+    SILENCED_SYSTEM_CHECKS = ["security.W004", "security.W008", "security.W012", "security.W016"]
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "knox.auth.TokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+        "rest_framework.authentication.BasicAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+}
+
+LOGGING = logs.config(level=TECKO_LOG_LEVEL)
+logs.configure()
