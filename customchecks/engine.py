@@ -1,0 +1,200 @@
+"""The Docker Engine, as far as we use it: the only module that knows the Docker SDK.
+
+Containers, images, networks and volumes are ids and the engine's own JSON here (API 1.41, Engine 20.10 and later). What to
+ask for is decided in ``sandbox``, ``network`` and ``images``.
+"""
+
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import IO, Any, cast
+
+import docker
+import docker.errors
+
+MAX_CONNECTIONS = 128
+
+
+class EngineError(Exception):
+    """The engine refused a call; the message is safe to show."""
+
+
+class EngineUnavailable(EngineError):
+    """The engine did not answer."""
+
+
+class NotFound(EngineError):
+    """The engine knows no such image, container, network or volume."""
+
+
+class Conflict(EngineError):
+    """The name is taken, or the thing is in use."""
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except docker.errors.NotFound as error:
+        raise NotFound(str(error.explanation or error)) from error
+    except docker.errors.APIError as error:
+        kind = Conflict if error.status_code == 409 else EngineError
+        raise kind(str(error.explanation or error)) from error
+    except (docker.errors.DockerException, OSError) as error:  # requests' errors are OSErrors
+        raise EngineUnavailable(f"The Docker Engine does not answer: {error}") from error
+
+
+class Engine:
+    """Thread-safe. ``timeout`` bounds every call in seconds, except attached streams."""
+
+    def __init__(self, *, timeout: int = 30) -> None:
+        self._timeout = timeout
+        self._connected: docker.APIClient | None = None
+
+    @property
+    def _api(self) -> docker.APIClient:
+        if self._connected is None:
+            kwargs = docker.utils.kwargs_from_env()
+            self._connected = docker.APIClient(
+                version="1.41", timeout=self._timeout, max_pool_size=MAX_CONNECTIONS, **kwargs
+            )
+        return self._connected
+
+    def close(self) -> None:
+        if self._connected is not None:
+            self._connected.close()
+            self._connected = None
+
+    def info(self) -> dict[str, Any]:
+        with _translated():
+            return cast(dict[str, Any], self._api.info())
+
+    # Containers
+
+    def create(self, config: Mapping[str, Any], *, name: str | None = None) -> str:
+        """``config`` is the body of ``POST /containers/create``. Raises NotFound where the image is missing."""
+        with _translated():
+            return cast(str, self._api.create_container_from_config(config, name)["Id"])
+
+    def attach(self, container: str) -> socket.socket:
+        """The container's streams as one socket: what is written is stdin, what is read is the multiplexed output.
+
+        Close it before killing the container: an undrained one blocks kill, wait and inspect.
+        """
+        with _translated():
+            stream = self._api.attach_socket(
+                container, params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
+            )
+            return cast(socket.socket, getattr(stream, "_sock", stream))
+
+    def start(self, container: str) -> None:
+        with _translated():
+            self._api.start(container)
+
+    def inspect(self, container: str) -> dict[str, Any]:
+        with _translated():
+            return cast(dict[str, Any], self._api.inspect_container(container))
+
+    def wait(self, container: str, *, timeout: float) -> int:
+        with _translated():
+            return int(self._api.wait(container, timeout=timeout)["StatusCode"])
+
+    def kill(self, container: str) -> None:
+        with _translated():
+            self._api.kill(container)
+
+    def remove(self, container: str) -> None:
+        """Also ends a running container and removes its anonymous volumes."""
+        with _translated():
+            self._api.remove_container(container, force=True, v=True)
+
+    def containers(self, labels: Mapping[str, str]) -> list[dict[str, Any]]:
+        with _translated():
+            return cast(
+                list[dict[str, Any]],
+                self._api.containers(
+                    all=True, filters={"label": [f"{key}={value}" for key, value in labels.items()]}
+                ),
+            )
+
+    # Images
+
+    def image(self, reference: str) -> dict[str, Any]:
+        with _translated():
+            return cast(dict[str, Any], self._api.inspect_image(reference))
+
+    def images(self, labels: Mapping[str, str]) -> list[dict[str, Any]]:
+        with _translated():
+            return cast(
+                list[dict[str, Any]],
+                self._api.images(filters={"label": [f"{key}={value}" for key, value in labels.items()]}),
+            )
+
+    def import_image(self, archive: IO[bytes], *, repository: str, tag: str, changes: list[str]) -> str:
+        """Makes an image of a root file system's tar; ``changes`` are Dockerfile instructions (ENV, LABEL, …)."""
+        with _translated():
+            self._api.import_image(
+                src=archive, stream_src=True, repository=repository, tag=tag, changes=changes
+            )
+        return cast(str, self.image(f"{repository}:{tag}")["Id"])
+
+    def build_image(
+        self,
+        context: IO[bytes],
+        *,
+        tag: str,
+        arguments: Mapping[str, str],
+        labels: Mapping[str, str],
+        progress: Callable[[str], None],
+        pull: bool = False,
+    ) -> str:
+        """``context`` is a tar with a Dockerfile at its top. Raises EngineError with the step that failed."""
+        with _translated():
+            lines = self._api.build(
+                fileobj=context,
+                custom_context=True,
+                tag=tag,
+                buildargs=dict(arguments),
+                labels=dict(labels),
+                pull=pull,
+                rm=True,
+                forcerm=True,
+                decode=True,
+                timeout=1800,
+            )
+            for line in lines:
+                if "error" in line:
+                    raise EngineError(str(line["error"]).strip())
+                if text := str(line.get("stream", "")).strip():
+                    progress(text)
+        return cast(str, self.image(tag)["Id"])
+
+    # Networks and volumes
+
+    def network(self, name: str) -> dict[str, Any]:
+        with _translated():
+            return cast(dict[str, Any], self._api.inspect_network(name))
+
+    def create_network(self, name: str, *, options: Mapping[str, str], labels: Mapping[str, str]) -> str:
+        with _translated():
+            created = self._api.create_network(
+                name, driver="bridge", options=dict(options), labels=dict(labels), check_duplicate=True
+            )
+            return cast(str, created["Id"])
+
+    def remove_network(self, name: str) -> None:
+        with _translated():
+            self._api.remove_network(name)
+
+    def create_volume(self, name: str, *, labels: Mapping[str, str]) -> None:
+        with _translated():
+            self._api.create_volume(name, labels=dict(labels))
+
+    def volumes(self, labels: Mapping[str, str]) -> list[dict[str, Any]]:
+        with _translated():
+            found = self._api.volumes(filters={"label": [f"{key}={value}" for key, value in labels.items()]})
+            return cast(list[dict[str, Any]], found["Volumes"] or [])
+
+    def remove_volume(self, name: str) -> None:
+        with _translated():
+            self._api.remove_volume(name)
