@@ -37,8 +37,8 @@ class Cause(enum.StrEnum):
 
     @property
     def ours(self) -> bool:
-        """True where the script and its job are not to blame: such an error does not count towards giving up."""
-        return self in (Cause.IMAGE_MISSING, Cause.ENGINE_UNAVAILABLE, Cause.RUNNER_LOST)
+        """True where the job is surely not to blame: such an error does not count towards giving up."""
+        return self in (Cause.IMAGE_MISSING, Cause.ENGINE_UNAVAILABLE)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@ A value that cannot be read is kept as a fault: settings then hold the default, 
 
 import hashlib
 import os
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -85,8 +86,8 @@ def home_folder(base: Path) -> Path:
 
 
 def instance_id(home: Path) -> str:
-    """Names this instance's containers and network: 10 hexadecimal digits of the home folder's path."""
-    return hashlib.sha256(str(home).encode()).hexdigest()[:10]
+    """Names this instance's containers, network and queue: 10 hexadecimal digits of host name and home folder."""
+    return hashlib.sha256(f"{socket.gethostname()}:{home}".encode()).hexdigest()[:10]
 
 
 def host_ca_bundle() -> str:

@@ -1,0 +1,190 @@
+"""Custom checks: jobs whose question is a user's script, their logs, and the scripts' archives."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.utils import timezone
+
+from customchecks import fields
+from polling.deliveries import DeliveryDraft
+from polling.results import CheckResult
+from polling.scheduling import Claim, ScheduledJob
+
+DEFAULT_MEMORY_MB = 512
+DEFAULT_CPU_CORES = 0.5
+WEBHOOK_EVENT = "check.ended"
+
+
+class Runtime(models.TextChoices):
+    PYTHON = "python"
+    NODE = "node"
+
+
+class SourceType(models.TextChoices):
+    GIT = "git"
+    UPLOAD = "upload"
+
+
+class WebhookMethod(models.TextChoices):
+    GET = "GET"
+    POST = "POST"
+    PUT = "PUT"
+    PATCH = "PATCH"
+    DELETE = "DELETE"
+
+
+class ScriptArchive(models.Model):
+    """A script as it was accepted: a normalised .tgz, stored by what it holds and never changed."""
+
+    sha256 = models.CharField(primary_key=True, max_length=64)
+    content = models.BinaryField()
+    size = models.PositiveIntegerField()
+    files = models.JSONField(default=list)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        db_table = "script_archives"
+
+    def __str__(self) -> str:
+        return self.sha256[:12]
+
+
+class CustomCheckJob(ScheduledJob):
+    kind: ClassVar[str] = "custom"
+    runner: ClassVar[str] = "customchecks.runner.CustomCheckRunner"
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, editable=False, related_name="+")
+
+    script_source_type = models.CharField(max_length=20, choices=SourceType)
+    script_git_url = models.CharField(max_length=500, null=True, blank=True)
+    script_git_branch = models.CharField(max_length=100, null=True, blank=True, default="main")
+    script_file_path = models.CharField(max_length=500, null=True, editable=False)
+    script_archive = models.ForeignKey(ScriptArchive, models.PROTECT, null=True, editable=False, related_name="jobs")
+    script_runtime = models.CharField(max_length=20, choices=Runtime)
+    script_entrypoint = models.CharField(max_length=255, default="main.py", blank=True)
+
+    check_params = models.JSONField(default=dict, blank=True, validators=[fields.check_params])
+    env_vars = models.JSONField(null=True, blank=True, validators=[fields.env_vars])
+    timeout_seconds = models.PositiveIntegerField(
+        default=300, validators=[MinValueValidator(10), MaxValueValidator(3600)]
+    )
+    resource_limits = models.JSONField(null=True, blank=True, validators=[fields.resource_limits])
+
+    webhook_url = models.CharField(max_length=500, null=True, blank=True)
+    webhook_method = models.CharField(max_length=10, choices=WebhookMethod, default=WebhookMethod.POST)
+    webhook_headers = models.JSONField(null=True, blank=True, validators=[fields.webhook_headers])
+    webhook_query_params = models.JSONField(null=True, blank=True, validators=[fields.webhook_query_params])
+
+    last_check_data = models.JSONField(null=True, editable=False)
+    state = models.JSONField(null=True, editable=False)
+    progress = models.FloatField(null=True, editable=False)
+
+    class Meta:
+        db_table = "custom_check_jobs"
+        ordering = ["id"]
+        indexes = [
+            models.Index(fields=["status"], name="idx_custom_check_status"),
+            models.Index(fields=["next_check_at"], name="idx_custom_check_next_check"),
+        ]
+
+    def clean(self) -> None:
+        fields.job(self)
+
+    @property
+    def memory_mb(self) -> int:
+        return int((self.resource_limits or {}).get("memory_mb", DEFAULT_MEMORY_MB))
+
+    @property
+    def cpu_cores(self) -> float:
+        return float((self.resource_limits or {}).get("cpu_cores", DEFAULT_CPU_CORES))
+
+    def not_runnable(self) -> str:
+        if self.script_source_type == SourceType.UPLOAD and self.script_archive_id is None:
+            return "The job has no script yet: upload one first."
+        return ""
+
+    def recorded_fields(self, result: CheckResult) -> dict[str, Any]:
+        changed: dict[str, Any] = {"last_check_data": result.data, "progress": result.progress}
+        if result.state is not None:
+            changed["state"] = result.state
+        return changed
+
+    def restarted_fields(self) -> dict[str, Any]:
+        return {"state": None, "progress": None}
+
+    def write_log(self, claim: Claim, result: CheckResult, now: datetime) -> None:
+        CustomCheckLog.objects.create(
+            job=self,
+            check_id=claim.claim_id,
+            cycle=self.cycle,
+            status=result.verdict.lower(),
+            cause=result.cause or "",
+            message=result.message,
+            script_output={
+                "status": result.verdict.value,
+                "message": result.message,
+                "data": result.data,
+                "stdout": result.stdout,
+                "stderr": result.stderr,
+            },
+            revision=result.revision,
+            timings=result.timings,
+            execution_time_ms=result.execution_time_ms,
+            started_at=claim.claimed_at,
+            created_at=now,
+        )
+
+    def deliveries(self, result: CheckResult, now: datetime) -> Sequence[DeliveryDraft]:
+        if not self.webhook_url:
+            return ()
+        draft = DeliveryDraft(
+            event=WEBHOOK_EVENT,
+            url=self.webhook_url,
+            method=self.webhook_method,
+            headers=self.webhook_headers or {},
+            query=self.webhook_query_params or {},
+            payload={
+                "job_id": self.pk,
+                "job_name": self.name,
+                "check_status": result.verdict.value,
+                "check_data": result.data,
+                "check_message": result.message or None,
+                "timestamp": now.isoformat().replace("+00:00", "Z"),
+                "execution_time_ms": result.execution_time_ms,
+                "cause": result.cause,
+                "script_version": result.revision,
+            },
+        )
+        return (draft,)
+
+
+class CustomCheckLog(models.Model):
+    """One check that ended. ``status`` is the verdict in lower case; ``timings`` are milliseconds."""
+
+    job = models.ForeignKey(CustomCheckJob, models.CASCADE, related_name="logs", editable=False)
+    check_id = models.UUIDField(unique=True, editable=False)
+    cycle = models.PositiveIntegerField(editable=False)
+    status = models.CharField(max_length=50, editable=False)
+    cause = models.CharField(max_length=50, blank=True, editable=False)
+    message = models.TextField(null=True, editable=False)
+    script_output = models.JSONField(null=True, editable=False)
+    revision = models.CharField(max_length=64, blank=True, editable=False)
+    timings = models.JSONField(default=dict, editable=False)
+    execution_time_ms = models.PositiveIntegerField(null=True, editable=False)
+    started_at = models.DateTimeField(null=True, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        db_table = "custom_check_logs"
+        ordering = ["-created_at", "-id"]
+        indexes = [
+            models.Index(fields=["job", "created_at"], name="idx_custom_log_job_created"),
+            models.Index(fields=["status"], name="idx_custom_log_status"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.status} at {self.created_at:%Y-%m-%d %H:%M:%S}"

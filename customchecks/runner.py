@@ -1,0 +1,171 @@
+"""One custom check, from claim to answer: script, secrets, dependencies, sandbox, masking, verdict."""
+
+import json
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import structlog
+from django.utils import timezone
+
+from customchecks import dependencies, verdict
+from customchecks.archives import Archive
+from customchecks.models import CustomCheckJob, Runtime
+from customchecks.sandbox import Sandbox, SandboxOutcome, SandboxRequest
+from polling import metrics
+from polling.results import Cause, CheckResult, Verdict
+from polling.scheduling import Claim
+from secrets_app import masking, references
+
+logger = structlog.get_logger(__name__)
+
+INTERPRETERS = {Runtime.PYTHON: "python3", Runtime.NODE: "node"}
+DEFAULT_ENTRYPOINTS = {Runtime.PYTHON: "main.py", Runtime.NODE: "index.js"}
+
+
+class CheckFailed(Exception):
+    """No verdict can be had; the message is safe to show."""
+
+    def __init__(self, cause: Cause, message: str, *, stderr: str = "") -> None:
+        super().__init__(message)
+        self.cause = cause
+        self.stderr = stderr
+
+
+class CustomCheckRunner:
+    """A ``polling.runners.Runner`` on the Docker sandbox."""
+
+    def __init__(self, sandbox: Sandbox | None = None) -> None:
+        self._sandbox = sandbox or Sandbox.from_settings()
+
+    def check(self, job: CustomCheckJob, claim: Claim) -> CheckResult:
+        began = time.monotonic()
+        try:
+            result = self._check(job, claim)
+        except CheckFailed as failure:
+            result = CheckResult(
+                verdict=Verdict.ERROR, cause=failure.cause, message=str(failure), stderr=failure.stderr
+            )
+        elapsed = round((time.monotonic() - began) * 1000)
+        _count(job, result, elapsed)
+        return replace(result, execution_time_ms=elapsed)
+
+    def memory_mb(self, job: CustomCheckJob) -> int:
+        return job.memory_mb
+
+    def kill(self, claim: Claim) -> None:
+        self._sandbox.kill(str(claim.claim_id))
+
+    def reap(self, live: Collection[str]) -> None:
+        self._sandbox.reap(live, now=timezone.now())
+
+    def close(self) -> None:
+        self._sandbox.close()
+
+    def _check(self, job: CustomCheckJob, claim: Claim) -> CheckResult:
+        archive = _script(job)
+        try:
+            secrets = references.resolve(job.env_vars or {}, job_kind=job.kind, job_id=job.pk, check_id=claim.claim_id)
+        except references.SecretMissing as error:
+            raise CheckFailed(Cause.SECRET_MISSING, str(error)) from error
+        with masking.masked(secrets.masker):
+            return self.run(
+                job, archive, env=secrets.values, masker=secrets.masker, run_id=str(claim.claim_id), claim=claim
+            )
+
+    def run(
+        self,
+        job: CustomCheckJob,
+        archive: Archive,
+        *,
+        env: Mapping[str, str],
+        masker: masking.Masker,
+        run_id: str,
+        claim: Claim | None = None,
+        purpose: str = "check",
+    ) -> CheckResult:
+        """Runs ``archive`` with a job's settings; ``env`` holds resolved secrets. Changes nothing stored."""
+        with dependencies.prepared(self._sandbox, job.script_runtime, archive, run_id=run_id) as prepared:
+            if prepared.failure:
+                raise CheckFailed(Cause.DEPS_FAILED, prepared.failure, stderr=masker.text(prepared.log))
+            outcome = self._sandbox.run(
+                SandboxRequest(
+                    runtime=job.script_runtime,
+                    argv=(INTERPRETERS[Runtime(job.script_runtime)], entrypoint(job)),
+                    archive=archive.content,
+                    claim_id=run_id,
+                    env=script_environment(job) | prepared.env | dict(env),
+                    timeout_seconds=job.timeout_seconds,
+                    memory_mb=job.memory_mb,
+                    cpu_cores=job.cpu_cores,
+                    volumes=prepared.volumes,
+                    purpose=purpose,
+                )
+            )
+        if claim and outcome.script_started_at:
+            _observe_start(claim, outcome.script_started_at)
+        return _answer(outcome, masker, revision=archive.sha256, timings=prepared.timings | outcome.timings)
+
+
+def entrypoint(job: CustomCheckJob) -> str:
+    return job.script_entrypoint or DEFAULT_ENTRYPOINTS[Runtime(job.script_runtime)]
+
+
+def script_environment(job: CustomCheckJob) -> dict[str, str]:
+    """What a script is told: ``CHECK_PARAMS``, one variable for each scalar parameter, and its last ``TECKO_STATE``."""
+    params = job.check_params or {}
+    env = {key: _scalar(value) for key, value in params.items() if isinstance(value, str | int | float)}
+    env["CHECK_PARAMS"] = json.dumps(params, ensure_ascii=False)
+    if job.state is not None:
+        env["TECKO_STATE"] = json.dumps(job.state, ensure_ascii=False)
+    return env
+
+
+def _scalar(value: str | float | bool) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _script(job: CustomCheckJob) -> Archive:
+    stored = job.script_archive
+    if stored is None:
+        raise CheckFailed(Cause.SOURCE_FAILED, job.not_runnable() or "The job has no script.")
+    return Archive.stored(content=bytes(stored.content), sha256=stored.sha256, files=stored.files)
+
+
+def _answer(
+    outcome: SandboxOutcome, masker: masking.Masker, *, revision: str, timings: Mapping[str, int]
+) -> CheckResult:
+    """Parsed first and masked then: a secret that looks like a status word must not change the verdict."""
+    stdout, stderr = outcome.stdout.decode(errors="replace"), outcome.stderr.decode(errors="replace")
+    if outcome.cause is None:
+        parsed = verdict.parse(stdout, exit_code=outcome.exit_code)
+    else:
+        parsed = CheckResult(verdict=Verdict.ERROR, cause=outcome.cause, message=outcome.message)
+    return replace(
+        parsed,
+        message=masker.text(parsed.message),
+        data=masker.data(parsed.data),
+        state=None if parsed.state is None else masker.data(parsed.state),
+        stdout=_storable(masker.text(stdout)),
+        stderr=_storable(masker.text(stderr)),
+        revision=revision,
+        timings=dict(timings),
+    )
+
+
+def _storable(text: str) -> str:
+    return text.replace("\x00", "\ufffd")  # PostgreSQL stores no NUL
+
+
+def _observe_start(claim: Claim, started: datetime) -> None:
+    metrics.start_delay.observe(max((started - claim.due_at).total_seconds(), 0))
+
+
+def _count(job: CustomCheckJob, result: CheckResult, elapsed_ms: int) -> None:
+    labels: dict[str, Any] = {"runtime": job.script_runtime}
+    metrics.executions.labels(status=result.verdict.value, **labels).inc()
+    metrics.duration.labels(**labels).observe(elapsed_ms / 1000)
+    if result.cause is not None:
+        metrics.errors.labels(error_type=result.cause.value).inc()

@@ -1,0 +1,291 @@
+"""When a job is checked and what its answer does to it: every transition of every kind of job.
+
+Two facts about a job are independent: its status (is it wanted?) and its claim (is a check in flight?). Nothing outside
+this module writes ``status``, ``next_check_at``, the claim or the counters.
+"""
+
+import itertools
+import random
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, Self
+
+from django.apps import apps
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import connection, models, transaction
+from django.utils import timezone
+
+from polling.deliveries import Delivery, DeliveryDraft
+from polling.results import Cause, CheckResult, Verdict
+
+CLAIM_SECONDS = 30  # a sweep renews its claims every few seconds; a dead one's are free after this
+ERROR_RETRY_SECONDS = 60  # the first retry of an ERROR, or the job's interval where that is shorter
+ERROR_RETRY_CAP_SECONDS = 3600
+
+
+class TransitionRefused(Exception):
+    """The job's status does not allow this; the message is a sentence for the caller."""
+
+
+class JobStatus(models.TextChoices):
+    ACTIVE = "active"
+    PAUSED = "paused"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
+CHECKABLE = (JobStatus.ACTIVE, JobStatus.PAUSED)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The right to record one check. ``next_check_at`` is what the claim moved the job's to; None: it is paused."""
+
+    kind: type["ScheduledJob"]
+    job_id: int
+    claim_id: uuid.UUID
+    next_check_at: datetime | None
+    claimed_at: datetime
+    due_at: datetime
+
+
+class ScheduledJobQuerySet(models.QuerySet["ScheduledJob"]):
+    def due(self, now: datetime) -> Self:
+        """Paused jobs are among them only when somebody triggered one."""
+        return self.filter(status__in=CHECKABLE, next_check_at__lte=now, claim_id=None)
+
+    def in_flight(self, host: str) -> Self:
+        return self.filter(claimed_by=host, claim_id__isnull=False)
+
+    def expired(self, now: datetime) -> Self:
+        return self.filter(claimed_until__lt=now, claim_id__isnull=False)
+
+
+class ScheduledJob(models.Model):
+    """What every kind of job has in common. ``runner`` is the dotted path of the kind's ``polling.runners.Runner``."""
+
+    runner: ClassVar[str]
+    kind: ClassVar[str]
+
+    name = models.CharField(max_length=255)
+    poll_interval_seconds = models.PositiveIntegerField(
+        default=120, validators=[MinValueValidator(10), MaxValueValidator(86400)]
+    )
+    status = models.CharField(max_length=50, choices=JobStatus, default=JobStatus.ACTIVE, editable=False)
+    failure_cause = models.CharField(max_length=50, blank=True, editable=False)
+    cycle = models.PositiveIntegerField(default=1, editable=False)
+    check_count = models.PositiveIntegerField(default=0, editable=False)
+    consecutive_errors = models.PositiveIntegerField(default=0, editable=False)
+    last_check_status = models.CharField(max_length=50, null=True, editable=False)
+    last_check_at = models.DateTimeField(null=True, editable=False)
+    next_check_at = models.DateTimeField(null=True, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    completed_at = models.DateTimeField(null=True, editable=False)
+
+    claim_id = models.UUIDField(null=True, editable=False, unique=True)
+    claimed_by = models.CharField(max_length=255, blank=True, editable=False)
+    claimed_until = models.DateTimeField(null=True, editable=False)
+
+    objects = ScheduledJobQuerySet.as_manager()
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return self.name
+
+    # What a kind adds
+
+    def not_runnable(self) -> str:
+        """A sentence why no check can run yet, or an empty string."""
+        return ""
+
+    def recorded_fields(self, result: CheckResult) -> dict[str, Any]:
+        """Columns of the kind that a check's answer changes."""
+        return {}
+
+    def restarted_fields(self) -> dict[str, Any]:
+        """Columns of the kind that a new cycle starts with."""
+        return {}
+
+    def write_log(self, claim: Claim, result: CheckResult, now: datetime) -> None:
+        raise NotImplementedError
+
+    def deliveries(self, result: CheckResult, now: datetime) -> Sequence[DeliveryDraft]:
+        """What is to be sent when this answer has ended the job."""
+        return ()
+
+    # Transitions that people ask for
+
+    def pause(self) -> None:
+        self._move((JobStatus.ACTIVE,), "paused", status=JobStatus.PAUSED, next_check_at=None)
+
+    def resume(self) -> None:
+        due = None if self.not_runnable() else timezone.now()
+        self._move((JobStatus.PAUSED,), "resumed", status=JobStatus.ACTIVE, next_check_at=due)
+
+    def trigger(self) -> None:
+        """Makes the job due now, also while it is paused; during a check it asks for one more after it."""
+        self._refuse_unless_runnable()
+        self._move(CHECKABLE, "triggered", next_check_at=timezone.now())
+
+    def restart(self) -> None:
+        self._refuse_unless_runnable()
+        self._move(
+            (JobStatus.COMPLETED, JobStatus.FAILED),
+            "restarted",
+            status=JobStatus.ACTIVE,
+            next_check_at=timezone.now(),
+            cycle=models.F("cycle") + 1,
+            check_count=0,
+            consecutive_errors=0,
+            completed_at=None,
+            failure_cause="",
+            **self.restarted_fields(),
+        )
+
+    def schedule(self) -> None:
+        """Makes an active job due that was waiting for something, such as its script."""
+        type(self).objects.filter(pk=self.pk, status=JobStatus.ACTIVE, next_check_at=None).update(
+            next_check_at=timezone.now()
+        )
+        self.refresh_from_db()
+
+    def interval_changed(self) -> None:
+        """The new interval counts from the last check."""
+        due = max(
+            (self.last_check_at or self.created_at) + timedelta(seconds=self.poll_interval_seconds),
+            timezone.now(),
+        )
+        type(self).objects.filter(pk=self.pk, status=JobStatus.ACTIVE, next_check_at__isnull=False).update(
+            next_check_at=due
+        )
+        self.refresh_from_db()
+
+    def _refuse_unless_runnable(self) -> None:
+        if reason := self.not_runnable():
+            raise TransitionRefused(reason)
+
+    def _move(self, sources: Sequence[JobStatus], verb: str, **changes: Any) -> None:
+        moved = type(self).objects.filter(pk=self.pk, status__in=sources).update(**changes)
+        self.refresh_from_db()
+        if not moved:
+            raise TransitionRefused(f"A job that is {self.status} cannot be {verb}; it must be {' or '.join(sources)}.")
+
+
+def kinds() -> list[type[ScheduledJob]]:
+    """Every kind of job that an installed app defines."""
+    return [model for model in apps.get_models() if issubclass(model, ScheduledJob)]
+
+
+def claim_due(
+    kind: type[ScheduledJob],
+    *,
+    host: str,
+    now: datetime,
+    limit: int,
+    room: Callable[[Any], bool] = lambda job: True,
+) -> list[tuple[ScheduledJob, Claim]]:
+    """The longest due first, until one has no ``room``: it waits, and nothing overtakes it.
+
+    Each job's next check is set here, so that nothing can loop hot, whatever happens next.
+    """
+    if limit < 1 or not kind.objects.due(now).exists():
+        return []
+    with transaction.atomic():
+        rows = kind.objects.due(now).order_by("next_check_at", "id")
+        rows = rows.select_for_update(skip_locked=connection.features.has_select_for_update_skip_locked)
+        roomy = itertools.takewhile(room, rows[:limit])
+        return [(job, _claim(job, host=host, now=now)) for job in roomy]
+
+
+def _claim(job: ScheduledJob, *, host: str, now: datetime) -> Claim:
+    following = now + timedelta(seconds=job.poll_interval_seconds) if job.status == JobStatus.ACTIVE else None
+    claim = Claim(
+        kind=type(job),
+        job_id=job.pk,
+        claim_id=uuid.uuid4(),
+        next_check_at=following,
+        claimed_at=now,
+        due_at=job.next_check_at or now,
+    )
+    job.claim_id, job.claimed_by, job.next_check_at = claim.claim_id, host, following
+    job.claimed_until = now + timedelta(seconds=CLAIM_SECONDS)
+    job.save(update_fields=["claim_id", "claimed_by", "claimed_until", "next_check_at"])
+    return claim
+
+
+def renew(claims: Sequence[Claim], *, now: datetime) -> list[Claim]:
+    """Keeps the claims of running checks alive; returns the lost ones, whose job was deleted or taken over."""
+    lost: list[Claim] = []
+    for kind in {claim.kind for claim in claims}:
+        mine = {claim.claim_id: claim for claim in claims if claim.kind is kind}
+        rows = kind.objects.filter(claim_id__in=mine)
+        rows.update(claimed_until=now + timedelta(seconds=CLAIM_SECONDS))
+        held = set(rows.values_list("claim_id", flat=True))
+        lost += [claim for claim_id, claim in mine.items() if claim_id not in held]
+    return lost
+
+
+def record(claim: Claim, result: CheckResult, *, now: datetime) -> bool:
+    """State, log and deliveries of one check, in one transaction. False: the claim is lost and nothing changed."""
+    with transaction.atomic():
+        job = claim.kind.objects.select_for_update().filter(pk=claim.job_id, claim_id=claim.claim_id).first()
+        if job is None:
+            return False
+        changes = _answered(job, claim, result, now) | job.recorded_fields(result)
+        claim.kind.objects.filter(pk=job.pk, claim_id=claim.claim_id).update(**changes)
+        job.refresh_from_db()
+        job.write_log(claim, result, now)
+        if result.verdict.terminal:
+            for draft in job.deliveries(result, now):
+                Delivery.objects.open(draft, job=job, now=now)
+    return True
+
+
+def release(claim: Claim, *, now: datetime) -> None:
+    """Gives a check up without an answer, as at a shutdown: the job is due again and nothing is logged."""
+    claim.kind.objects.filter(pk=claim.job_id, claim_id=claim.claim_id).update(**_unclaimed(), next_check_at=now)
+
+
+def recover(kind: type[ScheduledJob], *, now: datetime) -> int:
+    """Ends the checks whose claim has expired: their process died or hung. The first time they run again at once."""
+    lost = CheckResult(
+        verdict=Verdict.ERROR, cause=Cause.RUNNER_LOST, message="The process that ran this check was lost."
+    )
+    recovered = 0
+    for job in kind.objects.expired(now)[:100]:
+        if job.claim_id is not None:
+            claim = Claim(kind, job.pk, job.claim_id, job.next_check_at, now, now)
+            recovered += record(claim, lost, now=now)
+    return recovered
+
+
+def _unclaimed() -> dict[str, Any]:
+    return {"claim_id": None, "claimed_by": "", "claimed_until": None}
+
+
+def _answered(job: ScheduledJob, claim: Claim, result: CheckResult, now: datetime) -> dict[str, Any]:
+    changes = _unclaimed() | {
+        "last_check_status": result.verdict.value,
+        "last_check_at": now,
+        "check_count": job.check_count + 1,
+        "consecutive_errors": 0,
+    }
+    if result.verdict.terminal:
+        return changes | {"status": JobStatus.COMPLETED, "completed_at": now, "next_check_at": None}
+    if result.verdict is Verdict.ERROR:
+        changes["consecutive_errors"] = job.consecutive_errors + (0 if result.cause and result.cause.ours else 1)
+        if job.status == JobStatus.ACTIVE and job.next_check_at == claim.next_check_at:  # nobody asked for another time
+            changes["next_check_at"] = now + _retry_delay(job, result)
+    return changes
+
+
+def _retry_delay(job: ScheduledJob, result: CheckResult) -> timedelta:
+    first = min(job.poll_interval_seconds, ERROR_RETRY_SECONDS)
+    if result.cause is Cause.RUNNER_LOST and job.consecutive_errors == 0:
+        return timedelta(0)
+    seconds = min(first * 2 ** min(job.consecutive_errors, 12), ERROR_RETRY_CAP_SECONDS)
+    return timedelta(seconds=seconds * random.uniform(1.0, 1.1))  # noqa: S311  jitter, not a secret

@@ -1,0 +1,274 @@
+"""The loop that runs checks: claims what is due, runs each claim in a thread, records the answers, cleans up.
+
+One sweep a host, held by a lease. It stays on duty for up to an hour, then starts its successor and drains.
+"""
+
+import os
+import threading
+import time
+import uuid
+from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Self
+
+import psutil
+import structlog
+from django.conf import settings
+from django.db import DatabaseError, close_old_connections
+from django.utils import timezone
+from django.utils.module_loading import import_string
+from django_q.status import Stat
+from django_q.tasks import async_task
+
+from polling import scheduling
+from polling.deliveries import Delivery
+from polling.models import SweepLease
+from polling.results import Cause, CheckResult, Verdict
+from polling.runners import Runner
+from polling.scheduling import Claim, ScheduledJob
+
+logger = structlog.get_logger(__name__)
+
+PASS_SECONDS = 0.5
+UPKEEP_SECONDS = 2.0
+DUTY_SECONDS = 3600.0
+GRACE_SECONDS = 30.0
+RECORD_TRIES = 5
+HOST_MEMORY_SHARE = 0.85
+SLOTS_PER_CORE = 20
+
+
+def this_host() -> str:
+    """Names this machine's sweep, its claims and its containers."""
+    return str(settings.TECKO_INSTANCE)
+
+
+def heartbeat_age(host: str) -> float | None:
+    """Seconds since the sweep of this host was last seen; None where there was none yet."""
+    lease = SweepLease.objects.filter(pk=host).first()
+    return None if lease is None else (timezone.now() - lease.heartbeat_at).total_seconds()
+
+
+def cluster_is_stopping() -> bool:
+    """True when the django-q2 cluster that runs this process was told to stop, or is gone."""
+    parent = os.getppid()
+    mine = [stat for stat in Stat.get_all() if stat.sentinel == parent]
+    return parent == 1 or any(stat.status in ("Stopping", "Stopped") for stat in mine)
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """How much this host runs at once: checks, and megabytes of container memory."""
+
+    checks: int
+    memory_mb: int
+
+    @classmethod
+    def of_this_host(cls, configured: int) -> Self:
+        memory = int(psutil.virtual_memory().total / 1024**2 * HOST_MEMORY_SHARE)
+        return cls(checks=min(configured, SLOTS_PER_CORE * (os.cpu_count() or 1)), memory_mb=memory)
+
+
+@dataclass(frozen=True)
+class Flight:
+    """A check that is running in this sweep."""
+
+    claim: Claim
+    runner: Runner
+    memory_mb: int
+
+
+class Sweeper:
+    """``stopping`` is asked once a pass; a sweep that is told to stop gives running checks ``GRACE_SECONDS``."""
+
+    def __init__(
+        self,
+        *,
+        host: str,
+        capacity: Capacity,
+        stopping: Callable[[], bool],
+        duty_seconds: float = DUTY_SECONDS,
+        grace_seconds: float = GRACE_SECONDS,
+    ) -> None:
+        self.host = host
+        self.sweep_id = uuid.uuid4()
+        self._capacity = capacity
+        self._stopping = stopping
+        self._duty_seconds = duty_seconds
+        self._grace_seconds = grace_seconds
+        self._runners: dict[type[ScheduledJob], Runner] = {}
+        self._flights: dict[uuid.UUID, Flight] = {}
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._upkeep_due = 0.0
+
+    @classmethod
+    def from_settings(cls, *, host: str) -> Self:
+        capacity = Capacity.of_this_host(settings.TECKO_MAX_CONCURRENT_CHECKS)
+        return cls(host=host, capacity=capacity, stopping=cluster_is_stopping)
+
+    def run(self) -> str:
+        if not SweepLease.take(self.host, sweep_id=self.sweep_id, now=timezone.now()):
+            return "another sweep is on duty"
+        logger.info("sweep_started", host=self.host, slots=self._capacity.checks)
+        self._runners = {kind: import_string(kind.runner)() for kind in scheduling.kinds()}
+        threads = ThreadPoolExecutor(self._capacity.checks, thread_name_prefix="check")
+        try:
+            stopped = self._on_duty(threads)
+            self._drain(stopped=stopped)
+        finally:
+            threads.shutdown(wait=False, cancel_futures=True)
+            for runner in self._runners.values():
+                runner.close()
+        logger.info("sweep_ended", host=self.host, stopped=stopped)
+        return "stopped" if stopped else "handed over"
+
+    def _on_duty(self, threads: ThreadPoolExecutor) -> bool:
+        """Returns True when it was told to stop, False when its time was up or its lease was taken."""
+        end = time.monotonic() + self._duty_seconds
+        while time.monotonic() < end:
+            if self._stopping():
+                SweepLease.leave(self.host, sweep_id=self.sweep_id)
+                return True
+            if not self._safely(lambda: self._pass(threads)):
+                return False
+            self._wake.wait(PASS_SECONDS)
+            self._wake.clear()
+        SweepLease.leave(self.host, sweep_id=self.sweep_id)
+        async_task("polling.tasks.sweep", task_name="sweep")
+        return False
+
+    def _safely(self, action: Callable[[], bool]) -> bool:
+        """The loop must not die of one bad pass; what was not done is still due in the next one."""
+        try:
+            return action()
+        except Exception:
+            logger.exception("sweep_pass_failed")
+            close_old_connections()
+            time.sleep(PASS_SECONDS)
+            return True
+
+    def _pass(self, threads: ThreadPoolExecutor) -> bool:
+        now = timezone.now()
+        if time.monotonic() >= self._upkeep_due:
+            self._upkeep_due = time.monotonic() + UPKEEP_SECONDS
+            if not SweepLease.renew(self.host, sweep_id=self.sweep_id, now=now):
+                return False
+            self._upkeep(now)
+        self._start_due(threads, now)
+        for delivery, token in Delivery.objects.claim_due(now=now):
+            async_task("polling.tasks.deliver", str(delivery.pk), str(token), task_name=f"deliver {delivery.pk}")
+        return True
+
+    # Starting
+
+    def _start_due(self, threads: ThreadPoolExecutor, now: datetime) -> None:
+        kinds = sorted(self._runners, key=lambda kind: len(self._of_kind(kind)))  # no kind starves another
+        for kind in kinds:
+            room = self._room(self._runners[kind])
+            for job, claim in scheduling.claim_due(kind, host=self.host, now=now, limit=self._free(), room=room):
+                self._start(threads, job, claim)
+
+    def _free(self) -> int:
+        """Counted in the database: a predecessor may still be draining."""
+        running = sum(model.objects.in_flight(self.host).count() for model in self._runners)
+        return self._capacity.checks - running
+
+    def _room(self, runner: Runner) -> Callable[[ScheduledJob], bool]:
+        with self._lock:
+            left = self._capacity.memory_mb - sum(flight.memory_mb for flight in self._flights.values())
+
+        def has_room(job: ScheduledJob) -> bool:
+            nonlocal left
+            left -= runner.memory_mb(job)
+            return left >= 0 or not self._flights
+
+        return has_room
+
+    def _start(self, threads: ThreadPoolExecutor, job: ScheduledJob, claim: Claim) -> None:
+        runner = self._runners[claim.kind]
+        with self._lock:
+            self._flights[claim.claim_id] = Flight(claim, runner, runner.memory_mb(job))
+        threads.submit(self._check, job, claim, runner)
+
+    def _check(self, job: ScheduledJob, claim: Claim, runner: Runner) -> None:
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(job_id=claim.job_id, kind=job.kind, check_id=str(claim.claim_id))
+        try:
+            result = _answer(runner, job, claim)
+            _record(claim, result)
+        except DatabaseError:
+            logger.exception("check_not_recorded")  # the claim expires and the job runs again
+        finally:
+            with self._lock:
+                self._flights.pop(claim.claim_id, None)
+            close_old_connections()
+            self._wake.set()
+
+    # Upkeep
+
+    def _upkeep(self, now: datetime) -> None:
+        for claim in scheduling.renew(self._claims(), now=now):
+            logger.info("claim_lost", job_id=claim.job_id, check_id=str(claim.claim_id))
+            self._runners[claim.kind].kill(claim)
+        for kind, runner in self._runners.items():
+            if recovered := scheduling.recover(kind, now=now):
+                logger.warning("checks_recovered", kind=kind.kind, count=recovered)
+            runner.reap(self._live(kind))
+
+    def _live(self, kind: type[ScheduledJob]) -> Collection[str]:
+        claimed = kind.objects.in_flight(self.host).values_list("claim_id", flat=True)
+        return {str(claim_id) for claim_id in claimed}
+
+    def _claims(self) -> list[Claim]:
+        with self._lock:
+            return [flight.claim for flight in self._flights.values()]
+
+    def _of_kind(self, kind: type[ScheduledJob]) -> list[Claim]:
+        return [claim for claim in self._claims() if claim.kind is kind]
+
+    def _drain(self, *, stopped: bool) -> None:
+        """Lets running checks end. After a stop they have the grace period; then their jobs are due again."""
+        end = time.monotonic() + self._grace_seconds if stopped else float("inf")
+        while self._claims() and time.monotonic() < end:
+            stopped = stopped or self._stopping()
+            end = min(end, time.monotonic() + self._grace_seconds) if stopped else end
+            self._safely(lambda: not scheduling.renew(self._claims(), now=timezone.now()))
+            self._wake.wait(PASS_SECONDS)
+            self._wake.clear()
+        for claim in self._claims():
+            scheduling.release(claim, now=timezone.now())
+            self._runners[claim.kind].kill(claim)
+
+
+def _answer(runner: Runner, job: ScheduledJob, claim: Claim) -> CheckResult:
+    try:
+        return runner.check(job, claim)
+    except Exception:
+        logger.exception("check_crashed")
+        return CheckResult(
+            verdict=Verdict.ERROR,
+            cause=Cause.RUNNER_LOST,
+            message="TeckoChecker failed while it ran this check; its log has the details.",
+        )
+
+
+def _record(claim: Claim, result: CheckResult) -> None:
+    for attempt in range(1, RECORD_TRIES + 1):
+        try:
+            recorded = scheduling.record(claim, result, now=timezone.now())
+        except DatabaseError:
+            if attempt == RECORD_TRIES:
+                raise
+            close_old_connections()
+            time.sleep(attempt)
+        else:
+            details: dict[str, Any] = {
+                "verdict": result.verdict.value,
+                "cause": result.cause,
+                "recorded": recorded,
+            }
+            logger.info("check_ended", duration_ms=result.execution_time_ms, **details, **result.timings)
+            return

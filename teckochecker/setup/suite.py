@@ -1,0 +1,56 @@
+"""``script/test`` after the set-up: the linters, then pytest."""
+
+import os
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from teckochecker.setup import indexes, virtualenv
+from teckochecker.setup.progress import SetupFailed, quietly, say, stage
+
+
+def run(base: Path, *, workers: int, pytest_arguments: Sequence[str]) -> int:
+    """The exit code. Narrowed by arguments, pytest runs alone."""
+    _allow_indexes(base)
+    failed = [] if pytest_arguments else _lint(base)
+    started = time.monotonic()
+    parallel = ["-n", str(workers), "--dist", "loadgroup"] if workers > 1 else []
+    argv = [virtualenv.python(base), "-m", "pytest", *parallel, *pytest_arguments]
+    code = subprocess.run(argv, cwd=base, check=False).returncode
+    say(f"pytest took {time.monotonic() - started:.0f} s")
+    if failed:
+        say(f"Failed before the tests: {', '.join(failed)}")
+    return code or bool(failed)
+
+
+def _allow_indexes(base: Path) -> None:
+    """A package index inside the operator's own network is an exception that the operator would have listed."""
+    private = indexes.private_addresses(virtualenv.python(base), os.environ)
+    if private:
+        words = [*os.environ.get("TECKO_EGRESS_ALLOW", "").replace(",", " ").split(), *private]
+        os.environ["TECKO_EGRESS_ALLOW"] = ",".join(dict.fromkeys(words))
+        say(f"  Package indexes at non-public addresses: TECKO_EGRESS_ALLOW={os.environ['TECKO_EGRESS_ALLOW']}")
+
+
+def _lint(base: Path) -> list[str]:
+    """The names of the steps that failed; all of them run."""
+    tools, manage = base / ".venv" / "bin", [virtualenv.python(base), base / "manage.py"]
+    steps: dict[str, Sequence[str | Path]] = {
+        "ruff check": [tools / "ruff", "check", base],
+        "ruff format": [tools / "ruff", "format", "--check", base],
+        "mypy": [tools / "mypy"],
+        "migrations are complete": [*manage, "makemigrations", "--check", "--dry-run"],
+        "deployment check": [*manage, "check", "--deploy", "--fail-level", "WARNING"],
+    }
+    return [name for name, argv in steps.items() if not _passes(name, argv)]
+
+
+def _passes(name: str, argv: Sequence[str | Path]) -> bool:
+    try:
+        with stage(name):
+            quietly(argv)
+    except SetupFailed as error:
+        say(str(error))
+        return False
+    return True
