@@ -18,14 +18,14 @@ DEFAULT_INDEX = "from pip._internal.models.index import PyPI; print(PyPI.simple_
 
 def private_addresses(python: Path, environ: Mapping[str, str]) -> list[str]:
     """IPv4 addresses, sorted; empty where the indexes are public or cannot be asked."""
-    index = environ.get("TECKO_PIP_INDEX_URL", "") or pip_index(python)
+    index = environ.get("TECKO_PIP_INDEX_URL", "") or environ.get("PIP_INDEX_URL", "") or pip_index(python)
     npm = environ.get("TECKO_NPM_REGISTRY", "") or npm_registry()
     hosts = {_host(index), _host(file_address(index)), _host(npm)} - {""}
     return non_global(address for host in hosts for address in resolve(host))
 
 
 def pip_index(python: Path) -> str:
-    """The index that pip uses: its environment and files, else the one built into it."""
+    """The index that pip uses: the one its files name, else the one built into it."""
     return _output([python, "-m", "pip", "config", "get", "global.index-url"]) or _output([python, "-c", DEFAULT_INDEX])
 
 

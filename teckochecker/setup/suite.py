@@ -21,7 +21,7 @@ def run(base: Path, *, workers: int, pytest_arguments: Sequence[str]) -> int:
     say(f"pytest took {time.monotonic() - started:.0f} s")
     if failed:
         say(f"Failed before the tests: {', '.join(failed)}")
-    return code or bool(failed)
+    return code or int(bool(failed))
 
 
 def _allow_indexes(base: Path) -> None:

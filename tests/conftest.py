@@ -1,0 +1,43 @@
+"""Rules for the whole suite: who may be skipped, what shares the engine, how many tests used it."""
+
+import functools
+import os
+
+import pytest
+
+from teckochecker.setup import dockerd
+
+_ENGINE = "needs the engine"
+_used_engine: list[str] = []
+
+
+@functools.cache
+def _engine_answer() -> dockerd.Answer:
+    return dockerd.ask(os.environ)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("engine"):
+            item.user_properties.append((_ENGINE, True))
+            # One engine, one process: what two engine tests measure and reap at once is nobody's
+            item.add_marker(pytest.mark.xdist_group("engine"))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """A missing engine is a skip on a laptop and a failure in CI."""
+    if not item.get_closest_marker("engine") or _engine_answer() is dockerd.Answer.READY:
+        return
+    reason = f"Docker Engine {_engine_answer().value}"
+    if os.environ.get("CI", "").lower() == "true":
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if report.when == "call" and (_ENGINE, True) in map(tuple, report.user_properties):
+        _used_engine.append(report.nodeid)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    terminalreporter.write_line(f"Tests that used the Docker Engine: {len(_used_engine)}")

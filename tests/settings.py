@@ -1,0 +1,27 @@
+"""The product's settings in a folder of their own, with test databases on disk, where the product has its own.
+
+``TECKO_HOME`` decides the folder; ``script/test`` sets it, anything else gets ``var/test``.
+"""
+
+import os
+from pathlib import Path
+
+from teckochecker.setup import home
+
+_home = home.folder(os.environ, default=home.BASE_DIR / "var" / "test")
+os.environ["TECKO_HOME"] = str(_home)
+home.ensure(_home, os.environ)
+# Processes that tests start are the product itself
+os.environ["DJANGO_SETTINGS_MODULE"] = "teckochecker.settings"
+
+from teckochecker.settings import *  # noqa: E402, F403
+
+# In memory SQLite has other locks than on disk, and no WAL; the process id keeps runs side by side apart
+DATABASES = globals()["DATABASES"]
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    for _left in _home.glob("test-*.sqlite3*"):
+        if not Path("/proc", _left.name.removeprefix("test-").split(".")[0]).exists():
+            _left.unlink(missing_ok=True)
+    DATABASES["default"]["TEST"] = {"NAME": str(_home / f"test-{os.getpid()}.sqlite3")}
+
+INSTALLED_APPS = [*globals()["INSTALLED_APPS"], "tests.kinds"]
