@@ -16,6 +16,9 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "teckochecker.settings"
 
 from teckochecker.settings import *  # noqa: E402, F403
 
+# A third kind of job, which the product's own code does not know
+INSTALLED_APPS = [*globals()["INSTALLED_APPS"], "tests.kinds"]
+
 # In memory SQLite has other locks than on disk, and no WAL; the process id keeps runs side by side apart
 DATABASES = globals()["DATABASES"]
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":

@@ -86,13 +86,15 @@ def _demand(place: Path, *, serving: bool) -> None:
 def _server_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="script/server",
-        description="Sets TeckoChecker up where needed, then runs the web server and the cluster until Ctrl-C or SIGTERM.",
+        description="Sets TeckoChecker up where needed, then runs web server and cluster until Ctrl-C or SIGTERM.",
         epilog="Settings: TECKO_HOME (var/), TECKO_HOST (127.0.0.1), TECKO_PORT (8000), DATABASE_URL; all of them are "
         "described in docs/operations.md.",
         allow_abbrev=False,
     )
     parser.add_argument(
-        "--demo", action="store_true", help="also start a webhook receiver and a job that reports to it within two minutes"
+        "--demo",
+        action="store_true",
+        help="also start a webhook receiver and a job that reports to it",
     )
     _add_engine_option(parser)
     return parser
@@ -108,7 +110,11 @@ def _test_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument(
-        "--workers", type=int, default=2, metavar="N", help="pytest processes; one of them runs the engine tests (default 2)"
+        "--workers",
+        type=int,
+        default=2,
+        metavar="N",
+        help="pytest processes (default 2); one runs the engine tests",
     )
     _add_engine_option(parser)
     return parser

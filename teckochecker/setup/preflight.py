@@ -67,7 +67,10 @@ def memory(available: int, *, needed: int = NEEDED_MEMORY) -> Iterator[Lack]:
 def disk(home: Path, *, needed: int = NEEDED_DISK) -> Iterator[Lack]:
     place = next(parent for parent in (home, *home.parents) if parent.exists())
     if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
-        yield Lack(f"TECKO_HOME is {home}, and {place} is no folder that may be written to.", "set TECKO_HOME to another folder.")
+        yield Lack(
+            f"TECKO_HOME is {home}, and {place} is no folder that may be written to.",
+            "set TECKO_HOME to another folder.",
+        )
         return
     free = shutil.disk_usage(place).free
     if free < needed:
@@ -108,7 +111,7 @@ def _bind(host: str, port: int) -> None:
 
 def _unusable(host: str, port: int, error: OSError) -> Lack:
     if error.errno == errno.EADDRINUSE:
-        return Lack(f"Port {port} on {host} is in use.", f"set TECKO_PORT to a free one, for example {port % 65535 + 1}.")
+        return Lack(f"Port {port} on {host} is in use.", f"set TECKO_PORT to a free one, like {port % 65535 + 1}.")
     if error.errno == errno.EACCES:
         return Lack(f"Port {port} is for root only.", "set TECKO_PORT to 1024 or higher.")
     return Lack(

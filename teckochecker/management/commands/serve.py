@@ -1,0 +1,76 @@
+"""``manage.py serve``: the web server and the cluster under one supervisor; ``script/server`` ends in it."""
+
+import os
+import sys
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError, close_old_connections, connections
+
+from polling import sweeper
+from teckochecker import demo
+from teckochecker.setup import home
+from teckochecker.supervisor import Program, Supervisor
+
+
+class Command(BaseCommand):
+    help = "Runs the web server and the cluster until Ctrl-C or SIGTERM."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--demo", action="store_true", help="also run a webhook receiver and a job for it")
+
+    def handle(self, **options: Any) -> None:
+        try:
+            with home.server_lock(settings.TECKO_HOME):
+                self._serve(with_demo=options["demo"])
+        except home.AlreadyRunning as error:
+            raise CommandError(str(error)) from error
+
+    def _serve(self, *, with_demo: bool) -> None:
+        programs = self._with_demo() if with_demo else own_programs(os.environ.copy())
+        self.stdout.write(self._greeting())
+        connections.close_all()
+        Supervisor(programs, report=self._report).run()
+        self._report("stopped")
+
+    def _with_demo(self) -> list[Program]:
+        show = demo.prepare(settings.BASE_DIR)
+        try:
+            name = show.create_job()
+        except demo.DemoFailed as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(f"Demo job {name}: its webhook arrives below after three checks, in about half a minute.")
+        return [*own_programs(show.environ()), show.receiver]
+
+    def _greeting(self) -> str:
+        return (
+            f"\nTeckoChecker runs at {settings.TECKO_PUBLIC_URL}/admin/\n"
+            "  Login   admin, with the password shown at the first start\n"
+            "          (forgotten: .venv/bin/python manage.py changepassword admin)\n"
+            f"  Logs    {settings.TECKO_HOME / 'logs'}\n"
+            "  Stop    Ctrl-C\n"
+        )
+
+    def _report(self, line: str) -> None:
+        self.stdout.write(f"teckochecker: {line}")
+        self.stdout.flush()
+
+
+def own_programs(environ: dict[str, str]) -> list[Program]:
+    logs = settings.TECKO_HOME / "logs"
+    web = (sys.executable, "-m", "gunicorn", "-c", "python:teckochecker.webserver", "teckochecker.wsgi")
+    cluster = (sys.executable, str(settings.BASE_DIR / "manage.py"), "qcluster")
+    return [
+        Program(name="web", argv=web, log=logs / "web.log", environ=environ),
+        Program(name="cluster", argv=cluster, log=logs / "cluster.log", environ=environ, heartbeat=sweep_silence),
+    ]
+
+
+def sweep_silence() -> float | None:
+    """A database that does not answer says nothing about the cluster."""
+    close_old_connections()
+    try:
+        return sweeper.heartbeat_age(sweeper.this_host())
+    except DatabaseError:
+        return None

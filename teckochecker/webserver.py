@@ -1,0 +1,24 @@
+"""gunicorn's configuration: ``gunicorn -c python:teckochecker.webserver teckochecker.wsgi``."""
+
+from pathlib import Path
+
+from django.conf import settings
+
+from teckochecker import logs
+
+_host = f"[{settings.TECKO_HOST}]" if ":" in settings.TECKO_HOST else settings.TECKO_HOST
+
+bind = f"{_host}:{settings.TECKO_PORT}"
+workers = 2
+threads = 4
+timeout = 60
+# Running checks belong to the cluster; no request takes longer
+graceful_timeout = 20
+accesslog = None
+control_socket_disable = True
+# A worker that beats on a slow disk looks dead
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
+logconfig_dict = {
+    **logs.config(level=settings.TECKO_LOG_LEVEL),
+    "loggers": {"gunicorn.error": {"handlers": [], "level": "INFO", "propagate": True}},
+}
