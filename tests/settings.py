@@ -26,5 +26,3 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         if not Path("/proc", _left.name.removeprefix("test-").split(".")[0]).exists():
             _left.unlink(missing_ok=True)
     DATABASES["default"]["TEST"] = {"NAME": str(_home / f"test-{os.getpid()}.sqlite3")}
-
-INSTALLED_APPS = [*globals()["INSTALLED_APPS"], "tests.kinds"]

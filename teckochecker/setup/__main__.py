@@ -65,7 +65,7 @@ def _runner_images() -> None:
 
 
 def _manage(*words: str, failure: str) -> None:
-    argv = [virtualenv.python(BASE_DIR), BASE_DIR / "manage.py", *words]
+    argv: list[str | Path] = [virtualenv.python(BASE_DIR), BASE_DIR / "manage.py", *words]
     if subprocess.run(argv, stdin=subprocess.DEVNULL, check=False).returncode:
         raise SetupFailed(f"{failure} The lines above say why.")
 

@@ -16,7 +16,7 @@ def run(base: Path, *, workers: int, pytest_arguments: Sequence[str]) -> int:
     failed = [] if pytest_arguments else _lint(base)
     started = time.monotonic()
     parallel = ["-n", str(workers), "--dist", "loadgroup"] if workers > 1 else []
-    argv = [virtualenv.python(base), "-m", "pytest", *parallel, *pytest_arguments]
+    argv: list[str | Path] = [virtualenv.python(base), "-m", "pytest", *parallel, *pytest_arguments]
     code = subprocess.run(argv, cwd=base, check=False).returncode
     say(f"pytest took {time.monotonic() - started:.0f} s")
     if failed:

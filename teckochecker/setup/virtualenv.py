@@ -32,7 +32,7 @@ def ensure(base: Path, *, development: bool, environ: Mapping[str, str]) -> None
         if not _works(python(base)):
             _make(base)
         lock = DEVELOPMENT_LOCK if development else RUNTIME_LOCK
-        pip = [python(base), "-m", "pip", "install", "--quiet", "--no-input", "--no-deps"]
+        pip: list[str | Path] = [python(base), "-m", "pip", "install", "--quiet", "--no-input", "--no-deps"]
         quietly([*pip, "--require-hashes", "-r", base / lock], env=pip_environment(environ))
         _stamp(base).write_text("".join(f"{line}\n" for line in _satisfied(base, development=development)))
         remarks.append(f"installed from {lock}")
