@@ -1,6 +1,31 @@
+"""Starts the sweep: a schedule for every minute, and at once when a worker of the cluster starts."""
+
+from typing import Any
+
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class PollingConfig(AppConfig):
     name = "polling"
     verbose_name = "Polling"
+
+    def ready(self) -> None:
+        from django_q.signals import post_spawn
+
+        from polling import checks  # noqa: F401  registers the system checks
+
+        post_migrate.connect(_schedule_sweep, sender=self)
+        post_spawn.connect(_start_sweep)
+
+
+def _schedule_sweep(**_: Any) -> None:
+    from polling import duty
+
+    duty.schedule()
+
+
+def _start_sweep(**_: Any) -> None:
+    from polling import duty
+
+    duty.start()

@@ -181,24 +181,16 @@ def kinds() -> list[type[ScheduledJob]]:
 
 
 def claim_due(
-    kind: type[ScheduledJob],
-    *,
-    host: str,
-    now: datetime,
-    limit: int,
-    room: Callable[[Any], bool] = lambda job: True,
+    kind: type[ScheduledJob], *, host: str, now: datetime, fits: Callable[[ScheduledJob], bool], most: int = 100
 ) -> list[tuple[ScheduledJob, Claim]]:
-    """The longest due first, until one has no ``room``: it waits, and nothing overtakes it.
+    """The longest due first, until one does not fit: it waits, and nothing overtakes it.
 
     Each job's next check is set here, so that nothing can loop hot, whatever happens next.
     """
-    if limit < 1 or not kind.objects.due(now).exists():
-        return []
     with transaction.atomic():
         rows = kind.objects.due(now).order_by("next_check_at", "id")
         rows = rows.select_for_update(skip_locked=connection.features.has_select_for_update_skip_locked)
-        roomy = itertools.takewhile(room, rows[:limit])
-        return [(job, _claim(job, host=host, now=now)) for job in roomy]
+        return [(job, _claim(job, host=host, now=now)) for job in itertools.takewhile(fits, rows[:most])]
 
 
 def _claim(job: ScheduledJob, *, host: str, now: datetime) -> Claim:

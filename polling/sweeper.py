@@ -7,7 +7,7 @@ import os
 import threading
 import time
 import uuid
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -71,13 +71,31 @@ class Capacity:
         return cls(checks=min(configured, SLOTS_PER_CORE * (os.cpu_count() or 1)), memory_mb=memory)
 
 
+@dataclass
+class Room:
+    """What is left of a host's capacity. A job that is larger than the host may still run alone."""
+
+    runners: Mapping[type[ScheduledJob], Runner]
+    checks: int
+    memory_mb: int
+    alone: bool
+
+    def fits(self, job: ScheduledJob) -> bool:
+        needed = self.runners[type(job)].memory_mb(job)
+        if self.checks < 1 or (needed > self.memory_mb and not self.alone):
+            return False
+        self.checks -= 1
+        self.memory_mb -= needed
+        self.alone = False
+        return True
+
+
 @dataclass(frozen=True)
 class Flight:
     """A check that is running in this sweep."""
 
     claim: Claim
     runner: Runner
-    memory_mb: int
 
 
 class Sweeper:
@@ -89,12 +107,14 @@ class Sweeper:
         host: str,
         capacity: Capacity,
         stopping: Callable[[], bool],
+        kinds: Collection[type[ScheduledJob]] | None = None,
         duty_seconds: float = DUTY_SECONDS,
         grace_seconds: float = GRACE_SECONDS,
     ) -> None:
         self.host = host
         self.sweep_id = uuid.uuid4()
         self._capacity = capacity
+        self._kinds = scheduling.kinds() if kinds is None else kinds
         self._stopping = stopping
         self._duty_seconds = duty_seconds
         self._grace_seconds = grace_seconds
@@ -113,7 +133,7 @@ class Sweeper:
         if not SweepLease.take(self.host, sweep_id=self.sweep_id, now=timezone.now()):
             return "another sweep is on duty"
         logger.info("sweep_started", host=self.host, slots=self._capacity.checks)
-        self._runners = {kind: import_string(kind.runner)() for kind in scheduling.kinds()}
+        self._runners = {kind: import_string(kind.runner)() for kind in self._kinds}
         threads = ThreadPoolExecutor(self._capacity.checks, thread_name_prefix="check")
         try:
             stopped = self._on_duty(threads)
@@ -165,32 +185,26 @@ class Sweeper:
     # Starting
 
     def _start_due(self, threads: ThreadPoolExecutor, now: datetime) -> None:
-        kinds = sorted(self._runners, key=lambda kind: len(self._of_kind(kind)))  # no kind starves another
-        for kind in kinds:
-            room = self._room(self._runners[kind])
-            for job, claim in scheduling.claim_due(kind, host=self.host, now=now, limit=self._free(), room=room):
+        kinds = [kind for kind in self._kinds if kind.objects.due(now).exists()]
+        if not kinds:
+            return
+        room = self._room()
+        for kind in sorted(kinds, key=lambda kind: len(self._of_kind(kind))):  # no kind starves another
+            for job, claim in scheduling.claim_due(kind, host=self.host, now=now, fits=room.fits):
                 self._start(threads, job, claim)
 
-    def _free(self) -> int:
+    def _room(self) -> "Room":
         """Counted in the database: a predecessor may still be draining."""
-        running = sum(model.objects.in_flight(self.host).count() for model in self._runners)
-        return self._capacity.checks - running
-
-    def _room(self, runner: Runner) -> Callable[[ScheduledJob], bool]:
-        with self._lock:
-            left = self._capacity.memory_mb - sum(flight.memory_mb for flight in self._flights.values())
-
-        def has_room(job: ScheduledJob) -> bool:
-            nonlocal left
-            left -= runner.memory_mb(job)
-            return left >= 0 or not self._flights
-
-        return has_room
+        running = [job for kind in self._kinds for job in kind.objects.in_flight(self.host)]
+        memory = sum(self._runners[type(job)].memory_mb(job) for job in running)
+        return Room(
+            self._runners, self._capacity.checks - len(running), self._capacity.memory_mb - memory, alone=not running
+        )
 
     def _start(self, threads: ThreadPoolExecutor, job: ScheduledJob, claim: Claim) -> None:
         runner = self._runners[claim.kind]
         with self._lock:
-            self._flights[claim.claim_id] = Flight(claim, runner, runner.memory_mb(job))
+            self._flights[claim.claim_id] = Flight(claim, runner)
         threads.submit(self._check, job, claim, runner)
 
     def _check(self, job: ScheduledJob, claim: Claim, runner: Runner) -> None:

@@ -1,0 +1,142 @@
+"""The loop itself, with real threads and a real database."""
+
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+from django.utils import timezone
+
+from polling.models import SweepLease
+from polling.scheduling import JobStatus
+from polling.sweeper import Capacity, Sweeper, heartbeat_age
+from tests.kinds.models import ScriptedJob, ScriptedLog
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class Switch:
+    def __init__(self) -> None:
+        self.on = False
+
+    def __call__(self) -> bool:
+        return self.on
+
+
+def job(**fields: object) -> ScriptedJob:
+    return ScriptedJob.objects.create(
+        **{"name": "job", "next_check_at": timezone.now(), "answers": ["SUCCESS"]} | fields
+    )
+
+
+def sweep_until(condition: Callable[[], bool], *, checks: int = 10, grace: float = 5, memory_mb: int = 1000) -> str:
+    """Runs a sweep until the condition holds, at most 20 s, and returns what it ended with."""
+    switch = Switch()
+    sweeper = Sweeper(
+        host="test",
+        kinds=[ScriptedJob],
+        capacity=Capacity(checks, memory_mb),
+        stopping=switch,
+        grace_seconds=grace,
+        duty_seconds=20,
+    )
+    ended: list[str] = []
+    thread = threading.Thread(target=lambda: ended.append(sweeper.run()))
+    thread.start()
+    deadline = time.monotonic() + 15
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    held = condition()
+    switch.on = True
+    thread.join(20)
+    assert held, "the condition did not come true"
+    return ended[0]
+
+
+def completed(count: int) -> Callable[[], bool]:
+    return lambda: ScriptedJob.objects.filter(status=JobStatus.COMPLETED).count() == count
+
+
+def test_every_due_job_is_checked_exactly_once() -> None:
+    for _ in range(60):
+        job()
+    sweep_until(completed(60))
+    assert ScriptedLog.objects.count() == 60
+
+
+def test_no_more_checks_run_at_once_than_there_are_slots() -> None:
+    for _ in range(6):
+        job(seconds=0.6)
+    most = 0
+
+    def done() -> bool:
+        nonlocal most
+        most = max(most, ScriptedJob.objects.filter(claim_id__isnull=False).count())
+        return completed(6)()
+
+    sweep_until(done, checks=2)
+    assert most == 2
+
+
+def test_jobs_wait_rather_than_use_more_memory_than_there_is() -> None:
+    for _ in range(4):
+        job(seconds=0.6, memory_mb=400)
+    most = 0
+
+    def done() -> bool:
+        nonlocal most
+        most = max(most, ScriptedJob.objects.filter(claim_id__isnull=False).count())
+        return completed(4)()
+
+    sweep_until(done, memory_mb=900)
+    assert most == 2
+
+
+def test_a_check_that_crashes_is_an_error_and_harms_no_other() -> None:
+    broken, fine = job(answers=["CRASH"]), job()
+    sweep_until(lambda: all(each.logs.exists() for each in (broken, fine)))
+    assert {log.cause for log in broken.logs.all()} == {"runner_lost"}
+    assert fine.logs.get().verdict == "SUCCESS"
+
+
+def test_a_stop_waits_for_running_checks() -> None:
+    running = job(seconds=1.5)
+    assert sweep_until(lambda: ScriptedJob.objects.filter(claim_id__isnull=False).exists()) == "stopped"
+    running.refresh_from_db()
+    assert running.status == JobStatus.COMPLETED
+
+
+def test_a_check_that_outlasts_the_grace_period_is_due_again() -> None:
+    running = job(seconds=60)
+    sweep_until(lambda: ScriptedJob.objects.filter(claim_id__isnull=False).exists(), grace=0.5)
+    running.refresh_from_db()
+    assert (running.status, running.claim_id) == (JobStatus.ACTIVE, None)
+    assert running.next_check_at <= timezone.now()
+    assert not ScriptedLog.objects.exists()
+
+
+def test_the_check_of_a_deleted_job_is_killed() -> None:
+    doomed = job(seconds=60)
+    sweep_until(lambda: ScriptedJob.objects.filter(claim_id__isnull=False).exists() and bool(doomed.delete()))
+    assert not ScriptedLog.objects.exists()
+
+
+def test_only_one_sweep_is_on_duty_on_a_host() -> None:
+    second = Sweeper(host="test", kinds=[], capacity=Capacity(1, 1), stopping=lambda: True)
+    answers: list[str] = []
+
+    def try_second() -> bool:
+        if not answers and heartbeat_age("test") is not None:
+            answers.append(second.run())
+        return bool(answers)
+
+    sweep_until(try_second)
+    assert answers == ["another sweep is on duty"]
+
+
+def test_the_lease_of_a_process_that_is_gone_is_free_at_once() -> None:
+    SweepLease.objects.create(
+        host="test", sweep_id="0" * 32, pid=2**22 - 1, process_started=1.0, heartbeat_at=timezone.now()
+    )
+    job()
+    assert sweep_until(completed(1)) == "stopped"
