@@ -1,0 +1,294 @@
+"""What users may write into the fields of a custom check. Every refusal is a ValidationError with a code.
+
+Types are strict: "60", 60.5 and true are not whole numbers.
+"""
+
+import json
+import math
+import re
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+
+from customchecks import addresses
+from polling import templates
+
+
+@dataclass(frozen=True)
+class Range:
+    low: float
+    high: float
+
+
+LIMITS: Mapping[str, Range] = {
+    "poll_interval_seconds": Range(10, 86400),
+    "timeout_seconds": Range(10, 3600),
+    "memory_mb": Range(64, 4096),
+    "cpu_cores": Range(0.1, 4),
+}
+MAX_NAME = 255
+MAX_ENTRYPOINT = 255
+MAX_ENTRIES = 100
+MAX_VARIABLE_BYTES = 32 * 1024
+MAX_VARIABLES_BYTES = 256 * 1024
+MAX_PARAMS_BYTES = 64 * 1024
+MAX_DEPTH = 32
+MAX_DIGITS = 30
+MAX_HEADER_VALUE = 4096
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+SUFFIXES: Mapping[str, tuple[str, ...]] = {"python": (".py",), "node": (".js", ".mjs", ".cjs")}
+
+_ENTRYPOINT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./-]*")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
+_RESERVED_VARIABLES = re.compile(
+    r"""PATH | HOME | SHELL | IFS | ENV | PS4 | BASH_.* | LD_.* | MALLOC_.*
+    | GCONV_PATH | GLIBC_TUNABLES | LOCPATH | HOSTALIASES | RES_OPTIONS
+    | PYTHON.* | PIP_.* | UV_.* | NODE_OPTIONS | NODE_PATH | (?i:NPM_CONFIG_.*)
+    | NODE_EXTRA_CA_CERTS | NODE_TLS_REJECT_UNAUTHORIZED | OPENSSL_CONF | OPENSSL_MODULES
+    | SSL_CERT_FILE | SSL_CERT_DIR | REQUESTS_CA_BUNDLE | CURL_CA_BUNDLE | (?i:(?:HTTP|HTTPS|ALL|NO|FTP)_PROXY)
+    | GIT_.* | DOCKER_.* | TECKO_.* | CHECK_PARAMS""",
+    re.VERBOSE,
+)
+_HARMLESS_VARIABLES = re.compile("PYTHON(?:HASHSEED|UNBUFFERED|UTF8|DONTWRITEBYTECODE|FAULTHANDLER)")
+_RESERVED_HEADERS = re.compile(
+    r"""host | connection | keep-alive | proxy-.* | te | trailer | transfer-encoding | upgrade | expect
+    | content-length | content-encoding | webhook-(?:id|timestamp|signature)""",
+    re.VERBOSE | re.IGNORECASE,
+)
+
+
+class JobFields(Protocol):
+    """What ``job`` looks at."""
+
+    name: Any
+    script_source_type: Any
+    script_git_url: Any
+    script_git_branch: Any
+    script_runtime: Any
+    script_entrypoint: Any
+    webhook_url: Any
+    webhook_method: Any
+
+
+def job(instance: JobFields) -> None:
+    """The fields that depend on each other or on the operator's settings, all refusals at once, by field."""
+    allow = settings.TECKO_WEBHOOK_ALLOW
+    checks: dict[str, Callable[[], None]] = {"name": lambda: name(instance.name)}
+    if instance.script_runtime in SUFFIXES and instance.script_entrypoint:
+        checks["script_entrypoint"] = lambda: entrypoint(instance.script_runtime, instance.script_entrypoint)
+    if instance.script_source_type == "git":
+        checks["script_git_url"] = lambda: git_url(instance.script_git_url, allow=settings.TECKO_EGRESS_ALLOW)
+        checks["script_git_branch"] = lambda: git_branch(instance.script_git_branch)
+    if instance.webhook_url:
+        checks["webhook_url"] = lambda: webhook_url(instance.webhook_url, allow=allow)
+        checks["webhook_method"] = lambda: webhook_method(instance.webhook_method)
+    _all(checks)
+
+
+def name(value: object) -> None:
+    if not isinstance(value, str) or not value.strip():
+        raise ValidationError("Give the job a name.", code="name")
+    if len(value) > MAX_NAME:
+        raise ValidationError(f"A name has at most {MAX_NAME} characters.", code="name_length")
+    if not addresses.visible(value):
+        raise ValidationError("A name has no control, invisible or right-to-left characters.", code="name_character")
+
+
+def runtime(value: object) -> None:
+    if not isinstance(value, str) or value not in SUFFIXES:
+        raise ValidationError("The runtime is python or node.", code="runtime")
+
+
+def entrypoint(script_runtime: str, value: object) -> None:
+    """A plain relative path; that the archive holds it is not looked at here."""
+    runtime(script_runtime)
+    if not isinstance(value, str) or not _ENTRYPOINT.fullmatch(value) or not _is_relative(value):
+        raise ValidationError(
+            "The entrypoint is a path inside the archive, such as main.py, of letters, digits and _ . / -.",
+            code="entrypoint",
+        )
+    if len(value) > MAX_ENTRYPOINT:
+        raise ValidationError(f"The entrypoint has at most {MAX_ENTRYPOINT} characters.", code="entrypoint_length")
+    suffixes = SUFFIXES[script_runtime]
+    if not value.endswith(suffixes):
+        raise ValidationError(f"The entrypoint ends in {' or '.join(suffixes)}.", code="entrypoint_suffix")
+
+
+def poll_interval_seconds(value: object) -> None:
+    _whole("poll_interval_seconds", value)
+
+
+def timeout_seconds(value: object) -> None:
+    _whole("timeout_seconds", value)
+
+
+def resource_limits(value: object) -> None:
+    limits = _object(value, "resource_limits")
+    if unknown := limits.keys() - {"memory_mb", "cpu_cores"}:
+        raise ValidationError(f"{min(unknown)!r:.80} is not a limit: give memory_mb or cpu_cores.", code="unknown_key")
+    if "memory_mb" in limits:
+        _whole("memory_mb", limits["memory_mb"])
+    if "cpu_cores" in limits:
+        _number("cpu_cores", limits["cpu_cores"])
+
+
+def is_variable_name(key: str) -> bool:
+    """Whether a script may get an environment variable of this name from its job."""
+    reserved = _RESERVED_VARIABLES.fullmatch(key) and not _HARMLESS_VARIABLES.fullmatch(key)
+    return _VARIABLE.fullmatch(key) is not None and not reserved
+
+
+def env_vars(value: object) -> None:
+    """References to secrets are checked elsewhere: whether they may be used depends on who asks."""
+    variables = _strings(value, "env_vars")
+    for key, text in variables.items():
+        if not is_variable_name(key):
+            raise ValidationError(
+                f"{key!r:.80} cannot be set: a variable is made of letters, digits and _, and is not one that"
+                " the system, the runtime or TeckoChecker uses itself.",
+                code="variable_name",
+            )
+        _check_storable(text, f"The value of {key}")
+        if len(text.encode()) > MAX_VARIABLE_BYTES:
+            raise ValidationError(f"The value of {key} is longer than 32 kB.", code="variable_length")
+    if sum(len(key) + len(text.encode()) for key, text in variables.items()) > MAX_VARIABLES_BYTES:
+        raise ValidationError("The variables together are longer than 256 kB.", code="variable_length")
+
+
+def check_params(value: object) -> None:
+    """Any JSON object that both databases can store."""
+    params = _object(value, "check_params")
+    _check_json(params, depth=1)
+    if len(json.dumps(params, ensure_ascii=False).encode()) > MAX_PARAMS_BYTES:
+        raise ValidationError("check_params is longer than 64 kB.", code="params_length")
+
+
+def git_url(value: object, *, allow: Collection[str] = ()) -> None:
+    addresses.check_git_url(value, allow=allow)
+
+
+def git_branch(value: object) -> None:
+    addresses.check_branch(value)
+
+
+def webhook_url(value: object, *, allow: Collection[str] = ()) -> None:
+    """``allow``: hosts and networks of the operator, which may also be called by http, by address, on any port."""
+    addresses.check_url(value, allow=allow, plain_http=True)
+
+
+def webhook_method(value: object) -> None:
+    if value not in METHODS:
+        raise ValidationError(f"The method is one of {', '.join(METHODS)}.", code="method")
+
+
+def webhook_headers(value: object) -> None:
+    headers = _strings(value, "webhook_headers")
+    if len({key.lower() for key in headers}) < len(headers):
+        raise ValidationError("A header is given twice: small and capital letters are the same.", code="header_twice")
+    for key, text in headers.items():
+        if not _HEADER.fullmatch(key):
+            raise ValidationError(f"{key!r:.80} is not the name of a header.", code="header_name")
+        if _RESERVED_HEADERS.fullmatch(key):
+            raise ValidationError(f"The header {key} is set by TeckoChecker itself.", code="header_reserved")
+        if not _is_header_value(text):
+            raise ValidationError(
+                f"The value of {key} has control or non-Latin-1 characters, spaces at an end, or is longer than 4 kB.",
+                code="header_value",
+            )
+
+
+def webhook_query_params(value: object) -> None:
+    """Names are plain, values may hold templates and references to secrets."""
+    for key, text in _strings(value, "webhook_query_params").items():
+        if not key or len(key) > 100 or not addresses.visible(key) or "{" in key or "}" in key:
+            raise ValidationError(f"{key!r:.80} is not the name of a query parameter.", code="query_name")
+        _check_storable(text, f"The value of {key!r:.80}")
+        try:
+            templates.check(text)
+        except templates.TemplateError as error:
+            raise ValidationError(f"{key!r:.80}: {error}", code="template") from error
+
+
+def _all(checks: Mapping[str, Callable[[], None]]) -> None:
+    refusals: dict[str, ValidationError] = {}
+    for field, check in checks.items():
+        try:
+            check()
+        except ValidationError as error:
+            refusals[field] = error
+    if refusals:
+        raise ValidationError(refusals)
+
+
+def _is_relative(path: str) -> bool:
+    return not any(part in ("", ".", "..") or part.startswith("-") for part in path.split("/"))
+
+
+def _is_header_value(text: str) -> bool:
+    printable = all(character == "\t" or " " <= character <= "~" or "\xa0" <= character <= "\xff" for character in text)
+    return printable and text == text.strip(" \t\xa0") and len(text) <= MAX_HEADER_VALUE
+
+
+def _whole(field: str, value: object) -> None:
+    if type(value) is not int:
+        raise ValidationError(f"{field} is a whole number.", code="not_whole")
+    _number(field, value)
+
+
+def _number(field: str, value: object) -> None:
+    limit = LIMITS[field]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValidationError(f"{field} is a number.", code="not_number")
+    if not limit.low <= value <= limit.high:
+        raise ValidationError(f"{field} is from {limit.low:g} to {limit.high:g}.", code="out_of_range")
+
+
+def _object(value: object, field: str) -> dict[str, Any]:
+    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
+        raise ValidationError(f"{field} is a JSON object.", code="not_object")
+    if len(value) > MAX_ENTRIES:
+        raise ValidationError(f"{field} has at most {MAX_ENTRIES} entries.", code="too_many")
+    return value
+
+
+def _strings(value: object, field: str) -> dict[str, str]:
+    entries = _object(value, field)
+    for key, text in entries.items():
+        if not isinstance(text, str):
+            raise ValidationError(f"The value of {key!r:.80} in {field} is a string.", code="not_string")
+    return entries
+
+
+def _check_json(value: object, *, depth: int) -> None:
+    if depth > MAX_DEPTH:
+        raise ValidationError(f"check_params is nested deeper than {MAX_DEPTH} levels.", code="params_depth")
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            _check_json(key, depth=depth)
+            _check_json(inner, depth=depth + 1)
+    elif isinstance(value, list):
+        for inner in value:
+            _check_json(inner, depth=depth + 1)
+    else:
+        _check_scalar(value)
+
+
+def _check_scalar(value: object) -> None:
+    if isinstance(value, str):
+        _check_storable(value, "A text in check_params")
+    elif isinstance(value, bool) or value is None:
+        return
+    elif not isinstance(value, int | float):
+        raise ValidationError("check_params holds something that is not JSON.", code="params_type")
+    elif not math.isfinite(value) if isinstance(value, float) else abs(value) >= 10**MAX_DIGITS:
+        raise ValidationError("check_params holds NaN, infinity or a number of over 30 digits.", code="params_number")
+
+
+def _check_storable(text: str, what: str) -> None:
+    """PostgreSQL stores neither NUL nor half a surrogate pair, and no environment holds them."""
+    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValidationError(f"{what} has a NUL or a lone surrogate.", code="not_storable")
