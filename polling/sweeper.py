@@ -224,13 +224,17 @@ class Sweeper:
     # Upkeep
 
     def _upkeep(self, now: datetime) -> None:
-        for claim in scheduling.renew(self._claims(), now=now):
-            logger.info("claim_lost", job_id=claim.job_id, check_id=str(claim.claim_id))
-            self._runners[claim.kind].kill(claim)
+        self._renew()
         for kind, runner in self._runners.items():
             if recovered := scheduling.recover(kind, now=now):
                 logger.warning("checks_recovered", kind=kind.kind, count=recovered)
             runner.reap(self._live(kind))
+
+    def _renew(self) -> bool:
+        for claim in scheduling.renew(self._claims(), now=timezone.now()):
+            logger.info("claim_lost", job_id=claim.job_id, check_id=str(claim.claim_id))
+            self._runners[claim.kind].kill(claim)
+        return True
 
     def _live(self, kind: type[ScheduledJob]) -> Collection[str]:
         claimed = kind.objects.in_flight(self.host).values_list("claim_id", flat=True)
@@ -249,7 +253,7 @@ class Sweeper:
         while self._claims() and time.monotonic() < end:
             stopped = stopped or self._stopping()
             end = min(end, time.monotonic() + self._grace_seconds) if stopped else end
-            self._safely(lambda: not scheduling.renew(self._claims(), now=timezone.now()))
+            self._safely(self._renew)
             self._wake.wait(PASS_SECONDS)
             self._wake.clear()
         for claim in self._claims():
