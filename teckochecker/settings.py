@@ -177,5 +177,8 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
 }
 
+# A fault of the command line is one line; its traceback, with --traceback, is Python's own
+DT_RICH_TRACEBACK_CONFIG = False
+
 LOGGING = logs.config(level=TECKO_LOG_LEVEL)
 logs.configure()
