@@ -6,15 +6,19 @@ Types are strict: "60", 60.5 and true are not whole numbers.
 import json
 import math
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
 
-from customchecks import addresses
+from customchecks.remotes import git_branch as git_branch
+from customchecks.remotes import git_url as git_url
+from customchecks.remotes import visible
+from customchecks.remotes import webhook_url as webhook_url
 from polling import templates
+from secrets_app import references
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,7 @@ def job(instance: JobFields) -> None:
     if instance.script_runtime in SUFFIXES and instance.script_entrypoint:
         checks["script_entrypoint"] = lambda: entrypoint(instance.script_runtime, instance.script_entrypoint)
     if instance.script_source_type == "git":
-        checks["script_git_url"] = lambda: git_url(instance.script_git_url, allow=settings.TECKO_EGRESS_ALLOW)
+        checks["script_git_url"] = lambda: git_url(instance.script_git_url, allow=allow)
         checks["script_git_branch"] = lambda: git_branch(instance.script_git_branch)
     if instance.webhook_url:
         checks["webhook_url"] = lambda: webhook_url(instance.webhook_url, allow=allow)
@@ -94,7 +98,7 @@ def name(value: object) -> None:
         raise ValidationError("Give the job a name.", code="name")
     if len(value) > MAX_NAME:
         raise ValidationError(f"A name has at most {MAX_NAME} characters.", code="name_length")
-    if not addresses.visible(value):
+    if not visible(value):
         raise ValidationError("A name has no control, invisible or right-to-left characters.", code="name_character")
 
 
@@ -143,7 +147,7 @@ def is_variable_name(key: str) -> bool:
 
 
 def env_vars(value: object) -> None:
-    """References to secrets are checked elsewhere: whether they may be used depends on who asks."""
+    """Whether the secrets that values refer to may be used depends on who asks: ``references.validate`` tells."""
     variables = _strings(value, "env_vars")
     for key, text in variables.items():
         if not is_variable_name(key):
@@ -165,19 +169,6 @@ def check_params(value: object) -> None:
     _check_json(params, depth=1)
     if len(json.dumps(params, ensure_ascii=False).encode()) > MAX_PARAMS_BYTES:
         raise ValidationError("check_params is longer than 64 kB.", code="params_length")
-
-
-def git_url(value: object, *, allow: Collection[str] = ()) -> None:
-    addresses.check_git_url(value, allow=allow)
-
-
-def git_branch(value: object) -> None:
-    addresses.check_branch(value)
-
-
-def webhook_url(value: object, *, allow: Collection[str] = ()) -> None:
-    """``allow``: hosts and networks of the operator, which may also be called by http, by address, on any port."""
-    addresses.check_url(value, allow=allow, plain_http=True)
 
 
 def webhook_method(value: object) -> None:
@@ -204,7 +195,7 @@ def webhook_headers(value: object) -> None:
 def webhook_query_params(value: object) -> None:
     """Names are plain, values may hold templates and references to secrets."""
     for key, text in _strings(value, "webhook_query_params").items():
-        if not key or len(key) > 100 or not addresses.visible(key) or "{" in key or "}" in key:
+        if not key or len(key) > 100 or not visible(key) or "{" in key or "}" in key:
             raise ValidationError(f"{key!r:.80} is not the name of a query parameter.", code="query_name")
         _check_storable(text, f"The value of {key!r:.80}")
         try:
@@ -256,10 +247,15 @@ def _object(value: object, field: str) -> dict[str, Any]:
 
 
 def _strings(value: object, field: str) -> dict[str, str]:
+    """Strings, in which every reference to a secret is well formed."""
     entries = _object(value, field)
     for key, text in entries.items():
         if not isinstance(text, str):
             raise ValidationError(f"The value of {key!r:.80} in {field} is a string.", code="not_string")
+        try:
+            references.find(text)
+        except references.ReferenceError_ as error:
+            raise ValidationError(f"{key!r:.80}: {error}", code="secret_ref") from error
     return entries
 
 
