@@ -1,0 +1,99 @@
+"""Who imports whom: downwards only, one home for each package that talks to the outside."""
+
+import sys
+from graphlib import TopologicalSorter
+
+import pytest
+
+from tests.ground_rules.code import (
+    LAYERS,
+    Source,
+    imports,
+    imports_for_types,
+    imports_in_functions,
+    product,
+    sources,
+)
+
+HOMES = {
+    "docker": "customchecks/engine.py",
+    "git": "customchecks/git.py",
+    "requests": "polling/http.py",
+    "requests_hardened": "polling/http.py",
+    "cryptography": "secrets_app/crypto.py",
+}
+
+
+def upward(source: Source) -> list[str]:
+    allowed = LAYERS[LAYERS.index(source.path.split("/")[0]) :]
+    names = [(name, node) for name, node in imports(source) if name.split(".")[0] in LAYERS]
+    return [f"{source.where(node)} imports {name}" for name, node in names if name.split(".")[0] not in allowed]
+
+
+def strangers(source: Source) -> list[str]:
+    """Boundary packages imported outside their home."""
+    names = [(name.split(".")[0], node) for name, node in imports(source)]
+    return [
+        f"{source.where(node)} imports {name}" for name, node in names if HOMES.get(name, source.path) != source.path
+    ]
+
+
+def graph(files: list[Source]) -> dict[str, set[str]]:
+    """Module to the modules that it needs when it runs."""
+    modules = {source.module for source in files}
+    found: dict[str, set[str]] = {}
+    for source in files:
+        needed = [name for name, node in imports(source) if node not in imports_for_types(source)]
+        names = {name if name in modules else name.rpartition(".")[0] for name in needed}
+        found[source.module] = (names & modules) - {source.module}
+    return found
+
+
+@pytest.mark.parametrize("source", product(), ids=lambda source: source.path)
+def test_imports_point_downwards(source: Source) -> None:
+    assert upward(source) == []
+
+
+@pytest.mark.parametrize("source", product(), ids=lambda source: source.path)
+def test_a_boundary_package_is_imported_in_its_home_only(source: Source) -> None:
+    assert strangers(source) == []
+
+
+def test_unfold_is_imported_in_one_module() -> None:
+    assert len({s.path for s in product() for name, _ in imports(s) if name.split(".")[0] == "unfold"}) <= 1
+
+
+def test_no_modules_import_each_other() -> None:
+    TopologicalSorter(graph(product())).prepare()
+
+
+def test_no_import_hides_in_a_function() -> None:
+    # Django loads apps.py before the models, so what an app does when it is ready is imported then
+    files = [source for source in product() if not source.path.endswith("/apps.py")]
+    assert [source.where(node) for source in files for node in imports_in_functions(source)] == []
+
+
+def test_the_setup_needs_nothing_but_the_standard_library() -> None:
+    files = [source for source in product() if source.path.startswith("teckochecker/setup/")]
+    foreign = {name for s in files for name, _ in imports(s) if name.split(".")[0] not in sys.stdlib_module_names}
+    assert files
+    assert {name for name in foreign if not name.startswith("teckochecker.setup.")} == set()
+
+
+def test_what_runs_inside_a_container_imports_nothing_of_ours() -> None:
+    launcher = sources("runner_images")
+    assert [name for s in launcher for name, _ in imports(s) if name.split(".")[0] in LAYERS] == []
+
+
+def test_the_rules_see_what_they_forbid() -> None:
+    climbing = Source("polling/x.py", "from customchecks.models import CustomCheckJob")
+    hidden = Source("polling/x.py", "def f():\n    import json")
+    assert upward(climbing) == ["polling/x.py:1 imports customchecks.models.CustomCheckJob"]
+    assert strangers(Source("polling/x.py", "import docker.errors")) == ["polling/x.py:1 imports docker"]
+    assert len(list(imports_in_functions(hidden))) == 1
+    assert graph(
+        [Source("polling/a.py", "from polling import b"), Source("polling/b.py", "from polling.a import c")]
+    ) == {
+        "polling.a": {"polling.b"},
+        "polling.b": {"polling.a"},
+    }
