@@ -24,6 +24,9 @@ class Runtime(models.TextChoices):
     NODE = "node"
 
 
+DEFAULT_ENTRYPOINTS: dict[str, str] = {Runtime.PYTHON: "main.py", Runtime.NODE: "index.js"}
+
+
 class SourceType(models.TextChoices):
     GIT = "git"
     UPLOAD = "upload"
@@ -65,7 +68,7 @@ class CustomCheckJob(ScheduledJob):
     script_file_path = models.CharField(max_length=500, null=True, editable=False)
     script_archive = models.ForeignKey(ScriptArchive, models.PROTECT, null=True, editable=False, related_name="jobs")
     script_runtime = models.CharField(max_length=20, choices=Runtime)
-    script_entrypoint = models.CharField(max_length=255, default="main.py", blank=True)
+    script_entrypoint = models.CharField(max_length=255, blank=True)
 
     check_params = models.JSONField(default=dict, blank=True, validators=[fields.check_params])
     env_vars = models.JSONField(null=True, blank=True, validators=[fields.env_vars])
@@ -92,6 +95,7 @@ class CustomCheckJob(ScheduledJob):
         ]
 
     def clean(self) -> None:
+        self.script_entrypoint = self.script_entrypoint or DEFAULT_ENTRYPOINTS.get(self.script_runtime, "")
         fields.job(self)
 
     @property

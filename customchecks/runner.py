@@ -22,7 +22,6 @@ from secrets_app import masking, references
 logger = structlog.get_logger(__name__)
 
 INTERPRETERS = {Runtime.PYTHON: "python3", Runtime.NODE: "node"}
-DEFAULT_ENTRYPOINTS = {Runtime.PYTHON: "main.py", Runtime.NODE: "index.js"}
 
 
 class CheckFailed(Exception):
@@ -70,10 +69,13 @@ class CustomCheckRunner:
             secrets = references.resolve(job.env_vars or {}, job_kind=job.kind, job_id=job.pk, check_id=claim.claim_id)
         except references.SecretMissing as error:
             raise CheckFailed(Cause.SECRET_MISSING, str(error)) from error
-        with masking.masked(secrets.masker):
+        token = masking.active.set(secrets.masker)
+        try:
             return self.run(
                 job, archive, env=secrets.values, masker=secrets.masker, run_id=str(claim.claim_id), claim=claim
             )
+        finally:
+            masking.active.reset(token)
 
     def run(
         self,
@@ -93,7 +95,7 @@ class CustomCheckRunner:
             outcome = self._sandbox.run(
                 SandboxRequest(
                     runtime=job.script_runtime,
-                    argv=(INTERPRETERS[Runtime(job.script_runtime)], entrypoint(job)),
+                    argv=(INTERPRETERS[Runtime(job.script_runtime)], job.script_entrypoint),
                     archive=archive.content,
                     claim_id=run_id,
                     env=script_environment(job) | prepared.env | dict(env),
@@ -107,10 +109,6 @@ class CustomCheckRunner:
         if claim and outcome.script_started_at:
             _observe_start(claim, outcome.script_started_at)
         return _answer(outcome, masker, revision=archive.sha256, timings=prepared.timings | outcome.timings)
-
-
-def entrypoint(job: CustomCheckJob) -> str:
-    return job.script_entrypoint or DEFAULT_ENTRYPOINTS[Runtime(job.script_runtime)]
 
 
 def script_environment(job: CustomCheckJob) -> dict[str, str]:

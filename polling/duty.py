@@ -20,7 +20,7 @@ def schedule() -> None:
             "schedule_type": Schedule.MINUTES,
             "minutes": 1,
             "repeats": -1,
-            "cluster": settings.Q_CLUSTER["name"],
+            "cluster": str(settings.Q_CLUSTER["name"]),
         },
     )
 

@@ -17,4 +17,4 @@ def deliver(delivery_id: str, claim_token: str) -> str:
     if delivery is None:
         return "claimed by another attempt"
     webhooks.attempt(delivery, GuardedClient.from_settings())
-    return delivery.status
+    return str(delivery.status)

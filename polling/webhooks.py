@@ -1,9 +1,12 @@
 """Makes one webhook call and says what its answer means for the delivery."""
 
+import json
+from collections.abc import Callable, Mapping
+
 import structlog
 from django.utils import timezone
 
-from polling import metrics
+from polling import metrics, templates
 from polling.deliveries import Delivery
 from polling.http import Answer, ExchangeFailed, GuardedClient, RequestRefused
 from secrets_app import references
@@ -32,10 +35,9 @@ def attempt(delivery: Delivery, client: GuardedClient) -> None:
 
 
 def _send(delivery: Delivery, client: GuardedClient) -> Answer:
-    owner = {"job_kind": delivery.job_kind, "job_id": delivery.job_id, "check_id": delivery.pk}
-    headers = references.resolve(delivery.headers, **owner).values
-    query = references.resolve(delivery.query, **owner).values
-    body = None if delivery.method == "GET" else delivery.body.encode()
+    payload = json.loads(delivery.body)
+    headers = _resolve(delivery, delivery.headers)
+    query = _resolve(delivery, delivery.query, literal=lambda text: templates.render(text, payload))
     ours = {
         "content-type": "application/json",
         "user-agent": "TeckoChecker",
@@ -43,7 +45,16 @@ def _send(delivery: Delivery, client: GuardedClient) -> Answer:
         "webhook-timestamp": str(int(timezone.now().timestamp())),
     }
     theirs = {name: value for name, value in headers.items() if name.lower() not in ours}
+    body = None if delivery.method == "GET" else delivery.body.encode()
     return client.send(delivery.method, delivery.url, headers={**theirs, **ours}, body=body, params=query)
+
+
+def _resolve(delivery: Delivery, values: Mapping[str, str], *, literal: Callable[[str], str] = str) -> dict[str, str]:
+    """Templates are filled in between the references: what a script answered is never read as a reference itself."""
+    resolved = references.resolve(
+        values, job_kind=delivery.job_kind, job_id=delivery.job_id, check_id=delivery.pk, literal=literal
+    )
+    return resolved.values
 
 
 def _judge(delivery: Delivery, answer: Answer) -> None:
