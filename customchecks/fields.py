@@ -3,7 +3,6 @@
 Types are strict: "60", 60.5 and true are not whole numbers.
 """
 
-import json
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -13,6 +12,7 @@ from typing import Any, Protocol
 from django.conf import settings
 from django.core.exceptions import ValidationError
 
+from customchecks import strictjson
 from customchecks.remotes import git_branch as git_branch
 from customchecks.remotes import git_url as git_url
 from customchecks.remotes import visible
@@ -39,8 +39,6 @@ MAX_ENTRIES = 100
 MAX_VARIABLE_BYTES = 32 * 1024
 MAX_VARIABLES_BYTES = 256 * 1024
 MAX_PARAMS_BYTES = 64 * 1024
-MAX_DEPTH = 32
-MAX_DIGITS = 30
 MAX_HEADER_VALUE = 4096
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 SUFFIXES: Mapping[str, tuple[str, ...]] = {"python": (".py",), "node": (".js", ".mjs", ".cjs")}
@@ -167,7 +165,7 @@ def check_params(value: object) -> None:
     """Any JSON object that both databases can store."""
     params = _object(value, "check_params")
     _check_json(params, depth=1)
-    if len(json.dumps(params, ensure_ascii=False).encode()) > MAX_PARAMS_BYTES:
+    if strictjson.size(params) > MAX_PARAMS_BYTES:
         raise ValidationError("check_params is longer than 64 kB.", code="params_length")
 
 
@@ -260,8 +258,8 @@ def _strings(value: object, field: str) -> dict[str, str]:
 
 
 def _check_json(value: object, *, depth: int) -> None:
-    if depth > MAX_DEPTH:
-        raise ValidationError(f"check_params is nested deeper than {MAX_DEPTH} levels.", code="params_depth")
+    if depth > strictjson.MAX_DEPTH:
+        raise ValidationError(f"check_params is nested deeper than {strictjson.MAX_DEPTH} levels.", code="params_depth")
     if isinstance(value, dict):
         for key, inner in value.items():
             _check_json(key, depth=depth)
@@ -274,14 +272,13 @@ def _check_json(value: object, *, depth: int) -> None:
 
 
 def _check_scalar(value: object) -> None:
+    too_large = isinstance(value, int) and abs(value) >= 10**strictjson.MAX_DIGITS
+    if too_large or (isinstance(value, float) and not math.isfinite(value)):
+        raise ValidationError("check_params holds NaN, infinity or a number of over 30 digits.", code="params_number")
     if isinstance(value, str):
         _check_storable(value, "A text in check_params")
-    elif isinstance(value, bool) or value is None:
-        return
-    elif not isinstance(value, int | float):
+    elif value is not None and not isinstance(value, int | float):
         raise ValidationError("check_params holds something that is not JSON.", code="params_type")
-    elif not math.isfinite(value) if isinstance(value, float) else abs(value) >= 10**MAX_DIGITS:
-        raise ValidationError("check_params holds NaN, infinity or a number of over 30 digits.", code="params_number")
 
 
 def _check_storable(text: str, what: str) -> None:
