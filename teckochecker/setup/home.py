@@ -1,14 +1,16 @@
 """The folder that holds everything of one instance, its generated keys, and the lock on it."""
 
 import base64
+import contextlib
 import fcntl
 import os
+import re
 import secrets
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
+ENV_LINE = re.compile(r"^[ \t]*(?:export[ \t]+)?([A-Za-z_]\w*)[ \t]*=(.*)$", re.ASCII | re.MULTILINE)
 ENV_HEADER = "# Written once by script/server. Keep a copy: without TECKO_KEYS the stored secrets are lost.\n"
 
 
@@ -23,11 +25,15 @@ def folder(environ: Mapping[str, str], *, default: Path = BASE_DIR / "var") -> P
 def ensure(home: Path, environ: Mapping[str, str]) -> list[str]:
     """Makes the folder (0700) and its ``.env`` (0600); returns what it did. Never changes a line that is there."""
     done = []
-    if not home.is_dir():
+    with contextlib.suppress(FileExistsError):
         home.mkdir(mode=0o700, parents=True)
         done.append("folder made")
     (home / "logs").mkdir(mode=0o700, exist_ok=True)
-    env_file = home / ".env"
+    with alone(home):
+        return done + _complete_env(home / ".env", environ)
+
+
+def _complete_env(env_file: Path, environ: Mapping[str, str]) -> list[str]:
     try:
         os.close(os.open(env_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     except FileExistsError:
@@ -37,8 +43,7 @@ def ensure(home: Path, environ: Mapping[str, str]) -> list[str]:
     missing = [name for name in generated_keys() if name not in {**read_env(env_file), **environ}]
     if header or missing:
         _append(env_file, header, {name: generated_keys()[name] for name in missing})
-        done.append(f"wrote {', '.join(missing)} to .env" if missing else "made .env")
-    return done
+    return [f"wrote {', '.join(missing)} to .env"] if missing else []
 
 
 def generated_keys() -> dict[str, str]:
@@ -49,18 +54,18 @@ def generated_keys() -> dict[str, str]:
 
 
 def read_env(env_file: Path) -> dict[str, str]:
+    return parse_env(env_file.read_text(errors="replace")) if env_file.is_file() else {}
+
+
+def parse_env(text: str) -> dict[str, str]:
     """The lines ``NAME=value``; the first of a name counts, as in the settings."""
     found: dict[str, str] = {}
-    if not env_file.is_file():
-        return found
-    for line in env_file.read_text(errors="replace").splitlines():
-        name, equals, value = line.strip().removeprefix("export ").partition("=")
-        if equals and not name.startswith("#"):
-            found.setdefault(name.strip(), value.strip().strip("'\""))
+    for name, value in ENV_LINE.findall(text):
+        found.setdefault(name, value.strip().strip("'\""))
     return found
 
 
-@contextmanager
+@contextlib.contextmanager
 def server_lock(home: Path) -> Iterator[None]:
     """Held as long as a server runs on the folder; raises AlreadyRunning."""
     with (home / "server.lock").open("a+") as file:
@@ -80,6 +85,17 @@ def running_server(home: Path) -> str | None:
         return None
     with file:
         return None if _locked(file.fileno()) else _holder(home)
+
+
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Waits for others that set the same folder up."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _locked(descriptor: int) -> bool:

@@ -3,16 +3,14 @@
 pip itself installs, because it alone obeys every index, proxy and certificate setting of the operator's pip.
 """
 
-import fcntl
 import hashlib
-import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
+from teckochecker.setup import home
 from teckochecker.setup.progress import quietly, stage
 
 RUNTIME_LOCK = "requirements.lock"
@@ -25,7 +23,8 @@ def python(base: Path) -> Path:
 
 def ensure(base: Path, *, development: bool, environ: Mapping[str, str]) -> None:
     """Installs what the lock names, unless the stamp in ``.venv`` says that it is there."""
-    with stage("Python packages") as remarks, _alone(base):
+    # Two instances may start from one checkout at the same moment
+    with stage("Python packages") as remarks, home.alone(base):
         if _current(base, development=development):
             remarks.append("as locked")
             return
@@ -47,17 +46,6 @@ def pip_environment(environ: Mapping[str, str]) -> dict[str, str]:
         "PIP_ROOT_USER_ACTION": "ignore",
     }
     return {**{name: value for name, value in ours.items() if value}, **environ}
-
-
-@contextmanager
-def _alone(base: Path) -> Iterator[None]:
-    """Two instances may start from one checkout at the same moment."""
-    descriptor = os.open(base, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _stamp(base: Path) -> Path:
