@@ -239,14 +239,14 @@ def _number(field: str, value: object) -> None:
 def _object(value: object, field: str) -> dict[str, Any]:
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
         raise ValidationError(f"{field} is a JSON object.", code="not_object")
-    if len(value) > MAX_ENTRIES:
-        raise ValidationError(f"{field} has at most {MAX_ENTRIES} entries.", code="too_many")
     return value
 
 
 def _strings(value: object, field: str) -> dict[str, str]:
     """Strings, in which every reference to a secret is well formed."""
     entries = _object(value, field)
+    if len(entries) > MAX_ENTRIES:
+        raise ValidationError(f"{field} has at most {MAX_ENTRIES} entries.", code="too_many")
     for key, text in entries.items():
         if not isinstance(text, str):
             raise ValidationError(f"The value of {key!r:.80} in {field} is a string.", code="not_string")
@@ -261,8 +261,8 @@ def _check_json(value: object, *, depth: int) -> None:
     if depth > strictjson.MAX_DEPTH:
         raise ValidationError(f"check_params is nested deeper than {strictjson.MAX_DEPTH} levels.", code="params_depth")
     if isinstance(value, dict):
-        for key, inner in value.items():
-            _check_json(key, depth=depth)
+        for key, inner in _object(value, "An object in check_params").items():
+            _check_scalar(key)
             _check_json(inner, depth=depth + 1)
     elif isinstance(value, list):
         for inner in value:

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from customchecks import strictjson
 from customchecks.verdict import parse
 from polling.results import Cause, Verdict
 
@@ -247,24 +246,19 @@ def test_any_text_gives_a_result(stdout, exit_code):
     assert parse(stdout, exit_code=exit_code).verdict is Verdict.ERROR
 
 
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
+numbers = st.integers(-(10**29), 10**29) | st.floats(allow_nan=False, allow_infinity=False)
 json_values = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-(10**29), 10**29)
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    st.none() | st.booleans() | numbers | texts,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
     max_leaves=20,
 )
 
 
-@given(st.dictionaries(st.text(), json_values, max_size=5), st.sampled_from(["SUCCESS", "FAILED", "PENDING"]))
+@given(st.dictionaries(texts, json_values, max_size=5), st.sampled_from(["SUCCESS", "FAILED", "PENDING"]))
 def test_what_json_can_say_arrives_unchanged(data, status):
     result = parse(json.dumps({"status": status, "data": data}), exit_code=0)
-    assert result.verdict == status
-    assert result.data == json.loads(
-        strictjson.storable(json.dumps(data, ensure_ascii=False)).replace("\\u0000", "\ufffd")
-    )
+    assert (result.verdict, result.data) == (status, data)
 
 
 @given(json_values, st.booleans())
