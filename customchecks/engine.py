@@ -1,9 +1,10 @@
 """The Docker Engine, as far as we use it: the only module that knows the Docker SDK.
 
-Containers, images, networks and volumes are ids and the engine's own JSON here (API 1.41, Engine 20.10 and later). What to
-ask for is decided in ``sandbox``, ``network`` and ``images``.
+Containers, images, networks and volumes are ids and the engine's own JSON here (API 1.41, Engine 20.10 and later). What
+to ask for is decided in ``hardening``, ``sandbox``, ``network`` and ``images``.
 """
 
+import math
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from typing import IO, Any, cast
 
 import docker
 import docker.errors
+import docker.utils
 
 MAX_CONNECTIONS = 128
 
@@ -67,7 +69,7 @@ class Engine:
 
     def info(self) -> dict[str, Any]:
         with _translated():
-            return cast(dict[str, Any], self._api.info())
+            return self._api.info()
 
     # Containers
 
@@ -79,13 +81,16 @@ class Engine:
     def attach(self, container: str) -> socket.socket:
         """The container's streams as one socket: what is written is stdin, what is read is the multiplexed output.
 
-        Close it before killing the container: an undrained one blocks kill, wait and inspect.
+        Close it before killing the container: an undrained one blocks kill, wait and inspect. The SDK's own objects are
+        closed here, because they would close the socket when they are garbage; a TLS connection would not survive that.
         """
         with _translated():
-            stream = self._api.attach_socket(
-                container, params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
-            )
-            return cast(socket.socket, getattr(stream, "_sock", stream))
+            stream = self._api.attach_socket(container, params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
+            try:
+                return cast(socket.socket, getattr(stream, "_sock", stream)).dup()
+            finally:
+                stream._response.close()
+                stream.close()
 
     def start(self, container: str) -> None:
         with _translated():
@@ -97,7 +102,7 @@ class Engine:
 
     def wait(self, container: str, *, timeout: float) -> int:
         with _translated():
-            return int(self._api.wait(container, timeout=timeout)["StatusCode"])
+            return int(self._api.wait(container, timeout=math.ceil(timeout))["StatusCode"])
 
     def kill(self, container: str) -> None:
         with _translated():
@@ -112,9 +117,7 @@ class Engine:
         with _translated():
             return cast(
                 list[dict[str, Any]],
-                self._api.containers(
-                    all=True, filters={"label": [f"{key}={value}" for key, value in labels.items()]}
-                ),
+                self._api.containers(all=True, filters={"label": [f"{key}={value}" for key, value in labels.items()]}),
             )
 
     # Images
@@ -133,9 +136,7 @@ class Engine:
     def import_image(self, archive: IO[bytes], *, repository: str, tag: str, changes: list[str]) -> str:
         """Makes an image of a root file system's tar; ``changes`` are Dockerfile instructions (ENV, LABEL, …)."""
         with _translated():
-            self._api.import_image(
-                src=archive, stream_src=True, repository=repository, tag=tag, changes=changes
-            )
+            self._api.import_image(src=archive, stream_src=True, repository=repository, tag=tag, changes=changes)
         return cast(str, self.image(f"{repository}:{tag}")["Id"])
 
     def build_image(
@@ -169,6 +170,24 @@ class Engine:
                     progress(text)
         return cast(str, self.image(tag)["Id"])
 
+    def pull_image(self, reference: str) -> Iterator[str]:
+        """The engine's own lines about one image; the first one comes when a registry has answered."""
+        with _translated():
+            for line in self._api.pull(reference, stream=True, decode=True):
+                if "error" in line:
+                    raise EngineError(str(line["error"]).strip())
+                if "progressDetail" not in line:
+                    yield str(line.get("status", ""))
+
+    def tag_image(self, image: str, *, repository: str, tag: str) -> None:
+        with _translated():
+            self._api.tag(image, repository, tag)
+
+    def remove_image(self, reference: str) -> None:
+        """A tag of an image that has others is only taken off. Raises Conflict when the image is in use."""
+        with _translated():
+            self._api.remove_image(reference)
+
     # Networks and volumes
 
     def network(self, name: str) -> dict[str, Any]:
@@ -180,7 +199,7 @@ class Engine:
             created = self._api.create_network(
                 name, driver="bridge", options=dict(options), labels=dict(labels), check_duplicate=True
             )
-            return cast(str, created["Id"])
+            return created["Id"]
 
     def remove_network(self, name: str) -> None:
         with _translated():

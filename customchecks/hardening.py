@@ -1,0 +1,102 @@
+"""The one place that says what a container may do: the whole body of its creation."""
+
+from collections.abc import Mapping
+from typing import Any
+
+USER = "1000:1000"
+WORK, TMP, FILES = "/work", "/tmp", "/run/tecko"  # noqa: S108
+INSTANCE, CLAIM, DEADLINE, PURPOSE = (f"teckochecker.{name}" for name in ("instance", "claim", "deadline", "purpose"))
+
+_MB = 1024 * 1024
+_PIDS = 100
+_OPEN_FILES = 1024
+_SHARED_MEMORY = 8 * _MB
+_FILES_MB = 4
+_OOM_SCORE = 500  # on a host without memory the checks go first, the worker stays
+
+
+def labels(*, instance: str, claim: str = "", purpose: str = "", deadline: str = "") -> dict[str, str]:
+    """``deadline`` is seconds since the epoch. Empty ones are left out."""
+    found = {INSTANCE: instance, CLAIM: claim, PURPOSE: purpose, DEADLINE: deadline}
+    return {key: value for key, value in found.items() if value}
+
+
+def container(
+    *,
+    image: str,
+    labels: Mapping[str, str],
+    network: str,
+    memory_mb: int,
+    cpu_cores: float,
+    volumes: tuple[tuple[str, str, bool], ...],
+) -> dict[str, Any]:
+    """The body of ``POST /containers/create``. ``volumes`` are (name, path, writable).
+
+    The launcher is PID 1 itself, without ``Init``: engine's init would be a process of the script's own uid whose
+    pipes the script could open, to forge answers and to keep stdin from closing. ``StopSignal`` is the one that PID 1
+    cannot ignore. Secrets are not here; they travel on stdin.
+    """
+    return {
+        "Image": image,
+        "User": USER,
+        "Hostname": "sandbox",
+        "WorkingDir": WORK,
+        "Cmd": [],
+        "Env": [],
+        "Labels": dict(labels),
+        "AttachStdin": True,
+        "AttachStdout": True,
+        "AttachStderr": True,
+        "OpenStdin": True,
+        "StdinOnce": True,
+        "Tty": False,
+        "StopSignal": "SIGKILL",
+        "Healthcheck": {"Test": ["NONE"]},
+        "HostConfig": _host_config(network, memory_mb, cpu_cores) | {"Mounts": [_mount(*item) for item in volumes]},
+    }
+
+
+def _host_config(network: str, memory_mb: int, cpu_cores: float) -> dict[str, Any]:
+    """No seccomp profile is named: the engine's default is in force then, and naming it "default" is an error."""
+    return {
+        "ReadonlyRootfs": True,
+        "CapDrop": ["ALL"],
+        "SecurityOpt": ["no-new-privileges"],
+        "Privileged": False,
+        "Init": False,
+        "NetworkMode": network,
+        "IpcMode": "private",
+        "Memory": memory_mb * _MB,
+        "MemorySwap": memory_mb * _MB,
+        "NanoCpus": int(cpu_cores * 1_000_000_000),
+        "PidsLimit": _PIDS,
+        "OomScoreAdj": _OOM_SCORE,
+        "ShmSize": _SHARED_MEMORY,
+        "Tmpfs": {
+            WORK: _tmpfs("exec", size_mb=memory_mb // 2, inodes=20_000),
+            TMP: _tmpfs("noexec", size_mb=memory_mb // 4, inodes=20_000),
+            FILES: _tmpfs("noexec", size_mb=_FILES_MB, inodes=16),
+        },
+        "Ulimits": [
+            {"Name": "core", "Soft": 0, "Hard": 0},
+            {"Name": "nofile", "Soft": _OPEN_FILES, "Hard": _OPEN_FILES},
+        ],
+        "LogConfig": {"Type": "none", "Config": {}},  # what a script prints is not masked yet
+        "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0},
+        "AutoRemove": False,
+    }
+
+
+def _tmpfs(execution: str, *, size_mb: int, inodes: int) -> str:
+    return f"rw,{execution},nosuid,nodev,size={size_mb}m,nr_inodes={inodes},uid=1000,gid=1000,mode=0700"
+
+
+def _mount(name: str, path: str, writable: bool) -> dict[str, Any]:
+    """An empty volume takes the owner of the image's directory only when it may be copied into."""
+    return {
+        "Type": "volume",
+        "Source": name,
+        "Target": path,
+        "ReadOnly": not writable,
+        "VolumeOptions": {"NoCopy": not writable},
+    }

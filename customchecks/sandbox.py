@@ -1,0 +1,359 @@
+"""Runs one untrusted script in one hardened container: create, attach, start, ask, read the answer, remove."""
+
+import os
+import secrets
+import threading
+import time
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Self
+
+import structlog
+from django.conf import settings
+
+from customchecks import hardening, outcome, stream
+from customchecks.engine import Conflict, Engine, EngineError, EngineUnavailable, NotFound
+from customchecks.network import EgressNetwork, NetworkStatus
+from customchecks.outcome import SandboxOutcome
+from polling.results import Cause
+
+__all__ = ["EngineStatus", "Sandbox", "SandboxOutcome", "SandboxRequest"]
+
+logger = structlog.get_logger(__name__)
+
+IMAGES = {"python": "teckochecker/runner:python-3.11", "node": "teckochecker/runner:node-20"}
+ENGINE_TIMEOUT = 15
+IMAGE_SECONDS = 10.0
+SLACK_SECONDS = 15  # for a launcher beyond the script's own time: to unpack, to end it, to answer
+REAP_SECONDS = 60  # and for us, before anybody else removes the container
+REMOVE_ATTEMPTS = 3
+STATE_SECONDS = 3.0
+CA_FILE = "ca.pem"
+CA_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT", "NODE_EXTRA_CA_CERTS")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SandboxRequest:
+    """``argv`` runs in ``/work``, where ``archive``, a validated .tgz, is unpacked. ``env`` may hold secrets.
+
+    ``network`` is "default" or "none"; ``volumes`` are (name, path, writable); ``purpose`` is "check", "test" or
+    "install".
+    """
+
+    runtime: str
+    argv: tuple[str, ...]
+    archive: bytes = field(repr=False)
+    claim_id: str
+    env: Mapping[str, str] = field(repr=False)
+    timeout_seconds: int = 300
+    memory_mb: int = 512
+    cpu_cores: float = 0.5
+    network: str = "default"
+    volumes: tuple[tuple[str, str, bool], ...] = ()
+    purpose: str = "check"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineStatus:
+    """``images`` maps each runtime to an image id, "" where it has to be built. ``message`` says why not reachable."""
+
+    reachable: bool
+    message: str = ""
+    version: str = ""
+    images: Mapping[str, str] = field(default_factory=dict)
+    network: NetworkStatus | None = None
+    security_options: tuple[str, ...] = ()
+
+
+class _ImageMissing(Exception):
+    """The runner image has to be built."""
+
+
+class _Killed(Exception):
+    """Somebody asked for the end before the script had started."""
+
+
+class _Run:
+    """One request on its way, with its stopwatch."""
+
+    def __init__(self, request: SandboxRequest) -> None:
+        self.request = request
+        self.key = secrets.token_bytes(32)
+        self.killed = False
+        self.timings: dict[str, int] = {}
+        self._began = self._lap = time.monotonic()
+
+    def lap(self, name: str) -> None:
+        now = time.monotonic()
+        self.timings[name] = round((now - self._lap) * 1000)
+        self._lap = now
+
+    def ended(self, result: SandboxOutcome) -> SandboxOutcome:
+        total = round((time.monotonic() - self._began) * 1000)
+        return replace(result, timings=self.timings | {"total": total})
+
+    def check_wanted(self) -> None:
+        if self.killed:
+            raise _Killed
+
+
+class Sandbox:
+    """Thread-safe; one per process. ``starts`` bounds how many containers are created and started at the same time."""
+
+    def __init__(
+        self,
+        *,
+        instance: str,
+        ca_bundle: bytes = b"",
+        egress_allow: Collection[str] = (),
+        starts: int | None = None,
+        engine: Engine | None = None,
+        images: Mapping[str, str] = IMAGES,
+    ) -> None:
+        self._instance = instance
+        self._engine = engine or Engine(timeout=ENGINE_TIMEOUT)
+        self._network = EgressNetwork(self._engine, instance=instance, allow=egress_allow)
+        self._images = _Images(self._engine, images)
+        self._files = {CA_FILE: ca_bundle} if ca_bundle else {}
+        self._starts = threading.BoundedSemaphore(starts or 4 * (os.cpu_count() or 1))
+        self._runs: dict[str, _Run] = {}
+        self._lock = threading.Lock()
+
+    @classmethod
+    def from_settings(cls) -> Self:
+        return cls(
+            instance=settings.TECKO_INSTANCE,
+            ca_bundle=Path(settings.TECKO_CA_BUNDLE).read_bytes() if settings.TECKO_CA_BUNDLE else b"",
+            egress_allow=settings.TECKO_EGRESS_ALLOW,
+        )
+
+    def run(self, request: SandboxRequest) -> SandboxOutcome:
+        """What can go wrong comes back as a cause. The container is gone afterwards, or left to ``reap``."""
+        run = _Run(request)
+        with self._registered(run):
+            try:
+                return run.ended(self._run(run))
+            except _ImageMissing:
+                return run.ended(SandboxOutcome(cause=Cause.IMAGE_MISSING, message=_missing(request.runtime)))
+            except _Killed:
+                return run.ended(SandboxOutcome(cause=Cause.RUNNER_LOST, message="The check was ended from outside."))
+            except EngineError as error:
+                return run.ended(SandboxOutcome(cause=Cause.ENGINE_UNAVAILABLE, message=str(error)))
+
+    def kill(self, claim_id: str) -> None:
+        """Ends the claim's run wherever it is; a run of this process that has not started yet will not start."""
+        with self._lock:
+            if run := self._runs.get(claim_id):
+                run.killed = True
+        for container in self._containers(claim=claim_id):
+            self._remove(container["Id"])
+
+    def reap(self, live_claims: Collection[str], *, now: datetime) -> int:
+        """Removes this instance's containers that nobody waits for or whose deadline has passed; returns how many.
+
+        Also makes sure of the network's rules. A "test" has no claim and is left alone until its deadline.
+        """
+        containers = self._containers()
+        with self._lock:
+            live = {*live_claims, *self._runs}
+        removed = [self._remove(item["Id"]) for item in containers if _orphaned(item["Labels"], live, now)]
+        try:
+            self._network.ensure()
+        except EngineError as error:
+            logger.warning("network_unchecked", reason=str(error))
+        return sum(removed)
+
+    def status(self) -> EngineStatus:
+        try:
+            info = self._engine.info()
+            return EngineStatus(
+                reachable=True,
+                version=info["ServerVersion"],
+                images={runtime: self._images.find(runtime) for runtime in IMAGES},
+                network=self._network.status(),
+                security_options=tuple(info.get("SecurityOptions") or ()),
+            )
+        except EngineError as error:
+            return EngineStatus(reachable=False, message=str(error))
+
+    def create_volume(self, name: str) -> None:
+        self._engine.create_volume(name, labels={hardening.INSTANCE: self._instance})
+
+    def remove_volume(self, name: str) -> None:
+        self._engine.remove_volume(name)
+
+    def close(self) -> None:
+        self._engine.close()
+
+    @contextmanager
+    def _registered(self, run: _Run) -> Iterator[None]:
+        with self._lock:
+            self._runs[run.request.claim_id] = run
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._runs.pop(run.request.claim_id, None)
+
+    def _run(self, run: _Run) -> SandboxOutcome:
+        request = run.request
+        with ExitStack() as stack:
+            with self._starts:
+                run.lap("queue")
+                run.check_wanted()
+                container = self._create(run)
+                stack.callback(self._remove, container)
+                run.lap("create")
+                connection = stack.enter_context(self._engine.attach(container))
+                self._start(container, request)
+                run.check_wanted()
+                run.lap("start")
+            deadline = time.monotonic() + request.timeout_seconds + SLACK_SECONDS
+            reply = stream.exchange(connection, self._frame(run), deadline=deadline)
+            connection.close()
+            answer = reply.answer(run.key)
+            run.lap("answer")
+            result = self._judge(run, container, reply, answer)
+        run.lap("remove")
+        if answer:
+            run.timings |= {"unpack": answer.unpack_ms, "script": answer.script_ms}
+        return result
+
+    def _create(self, run: _Run) -> str:
+        request = run.request
+        network = "none"
+        if request.network != "none":
+            self._network.ensure()
+            network = self._network.name
+        body = hardening.container(
+            image=self._images.id(request.runtime),
+            labels=self._labels(
+                claim=request.claim_id,
+                purpose=request.purpose,
+                deadline=str(int(time.time()) + request.timeout_seconds + SLACK_SECONDS + REAP_SECONDS),
+            ),
+            network=network,
+            memory_mb=request.memory_mb,
+            cpu_cores=request.cpu_cores,
+            volumes=request.volumes,
+        )
+        try:
+            return self._engine.create(body)
+        except NotFound as error:
+            self._images.forget()
+            raise _ImageMissing from error
+
+    def _start(self, container: str, request: SandboxRequest) -> None:
+        """Somebody may have removed our network since we last looked: it is made again, once."""
+        try:
+            self._engine.start(container)
+        except NotFound:
+            if request.network == "none":
+                raise
+            self._network.forget()
+            self._network.ensure()
+            self._engine.start(container)
+
+    def _frame(self, run: _Run) -> bytes:
+        request = run.request
+        files = self._files if request.network != "none" else {}
+        trust = dict.fromkeys(CA_VARIABLES, f"{hardening.FILES}/{CA_FILE}") if files else {}
+        return stream.request_frame(
+            key=run.key,
+            timeout_seconds=request.timeout_seconds,
+            argv=request.argv,
+            env=trust | dict(request.env),
+            archive=request.archive,
+            files=files,
+        )
+
+    def _judge(self, run: _Run, container: str, reply: stream.Reply, answer: stream.Answer | None) -> SandboxOutcome:
+        """The engine is asked only where the launcher could not tell: its own count of OOM kills is the kernel's."""
+        request = run.request
+        if answer and answer.oom_kills >= 0:
+            return outcome.from_answer(answer, request, oom=False)
+        state = self._last_state(container, ended=not reply.late)
+        if answer:
+            return outcome.from_answer(answer, request, oom=bool(state.get("OOMKilled")))
+        logger.warning(
+            "sandbox_lost", claim=request.claim_id, launcher=bytes(reply.diagnostics).decode(errors="replace")
+        )
+        return outcome.without_answer(state, request, late=reply.late, killed=run.killed)
+
+    def _last_state(self, container: str, *, ended: bool) -> Mapping[str, Any]:
+        try:
+            if ended:
+                self._engine.wait(container, timeout=STATE_SECONDS)
+        except EngineUnavailable:
+            logger.info("sandbox_still_running", container=container)
+        try:
+            state: Mapping[str, Any] = self._engine.inspect(container)["State"]
+        except NotFound:
+            return {}
+        return state
+
+    def _containers(self, **labels: str) -> list[dict[str, Any]]:
+        try:
+            return self._engine.containers(self._labels(**labels))
+        except EngineError as error:
+            logger.warning("containers_unknown", reason=str(error))
+            return []
+
+    def _labels(self, **labels: str) -> dict[str, str]:
+        return hardening.labels(instance=self._instance, **labels)
+
+    def _remove(self, container: str) -> bool:
+        """False where it was gone already, or could not be removed now: then ``reap`` does it."""
+        for attempt in range(REMOVE_ATTEMPTS):
+            try:
+                self._engine.remove(container)
+                return True
+            except (NotFound, Conflict):  # Conflict: its removal is under way
+                return False
+            except EngineError as error:
+                logger.warning("container_not_removed", container=container, attempt=attempt, reason=str(error))
+                time.sleep(0.2 * attempt)
+        return False
+
+
+def _missing(runtime: str) -> str:
+    return f"The runner image for {runtime} is missing. Build it: manage.py customcheck build-images"
+
+
+def _orphaned(labels: Mapping[str, str], live: Collection[str], now: datetime) -> bool:
+    if float(labels.get(hardening.DEADLINE, 0)) < now.timestamp():
+        return True
+    return labels.get(hardening.PURPOSE) != "test" and labels.get(hardening.CLAIM) not in live
+
+
+class _Images:
+    """Which image id a runtime has, looked up by its tag and remembered for some seconds."""
+
+    def __init__(self, engine: Engine, tags: Mapping[str, str]) -> None:
+        self._engine = engine
+        self._tags = tags
+        self._found: dict[str, tuple[str, float]] = {}
+
+    def id(self, runtime: str) -> str:
+        image = self.find(runtime)
+        if not image:
+            raise _ImageMissing
+        return image
+
+    def find(self, runtime: str) -> str:
+        """Empty where there is none. Raises EngineUnavailable."""
+        image, until = self._found.get(runtime, ("", 0.0))
+        if time.monotonic() < until:
+            return image
+        try:
+            image = str(self._engine.image(self._tags[runtime])["Id"])
+        except (NotFound, KeyError):
+            return ""
+        self._found[runtime] = image, time.monotonic() + IMAGE_SECONDS
+        return image
+
+    def forget(self) -> None:
+        self._found.clear()
