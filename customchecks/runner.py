@@ -3,9 +3,9 @@
 import json
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 import structlog
 from django.utils import timezone
@@ -136,9 +136,10 @@ def _answer(
     outcome: SandboxOutcome, masker: masking.Masker, *, revision: str, timings: Mapping[str, int]
 ) -> CheckResult:
     """Parsed first and masked then: a secret that looks like a status word must not change the verdict."""
-    stdout, stderr = outcome.stdout.decode(errors="replace"), outcome.stderr.decode(errors="replace")
+    stdout = _Printed.of(outcome.stdout, head=outcome.stdout_head_len, cut=outcome.stdout_cut)
+    stderr = _Printed.of(outcome.stderr, head=outcome.stderr_head_len, cut=outcome.stderr_cut)
     if outcome.cause is None:
-        parsed = verdict.parse(stdout, exit_code=outcome.exit_code)
+        parsed = verdict.parse(stdout.whole(), exit_code=outcome.exit_code)
     else:
         parsed = CheckResult(verdict=Verdict.ERROR, cause=outcome.cause, message=outcome.message)
     return replace(
@@ -146,15 +147,39 @@ def _answer(
         message=masker.text(parsed.message),
         data=masker.data(parsed.data),
         state=None if parsed.state is None else masker.data(parsed.state),
-        stdout=_storable(masker.text(stdout)),
-        stderr=_storable(masker.text(stderr)),
+        stdout=stdout.masked(masker),
+        stderr=stderr.masked(masker),
         revision=revision,
         timings=dict(timings),
     )
 
 
-def _storable(text: str) -> str:
-    return text.replace("\x00", "\ufffd")  # PostgreSQL stores no NUL
+@dataclass(frozen=True)
+class _Printed:
+    """What a script printed, as text that every database stores; ``cut`` bytes are missing between head and tail."""
+
+    head: str
+    tail: str
+    cut: int
+
+    @classmethod
+    def of(cls, content: bytes, *, head: int, cut: int) -> Self:
+        if not cut:
+            return cls(_text(content), "", 0)
+        return cls(_text(content[:head]), _text(content[head:]), cut)
+
+    def whole(self) -> str:
+        return f"{self.head}\n{self.tail}" if self.cut else self.head
+
+    def masked(self, masker: masking.Masker) -> str:
+        if not self.cut:
+            return masker.text(self.head)
+        head, tail = masker.cut_text(self.head, self.tail)
+        return f"{head}\n[{self.cut} bytes left out]\n{tail}"
+
+
+def _text(content: bytes) -> str:
+    return content.decode(errors="replace").replace("\x00", "\ufffd")  # PostgreSQL stores no NUL
 
 
 def _observe_start(claim: Claim, started: datetime) -> None:
