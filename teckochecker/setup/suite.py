@@ -35,13 +35,13 @@ def _allow_indexes(base: Path) -> None:
 
 def _lint(base: Path) -> list[str]:
     """The names of the steps that failed; all of them run."""
-    tools, manage = base / ".venv" / "bin", [virtualenv.python(base), base / "manage.py"]
+    python = virtualenv.python(base)
     steps: dict[str, Sequence[str | Path]] = {
-        "ruff check": [tools / "ruff", "check", base],
-        "ruff format": [tools / "ruff", "format", "--check", base],
-        "mypy": [tools / "mypy"],
-        "migrations are complete": [*manage, "makemigrations", "--check", "--dry-run"],
-        "deployment check": [*manage, "check", "--deploy", "--fail-level", "WARNING"],
+        "ruff check": [python, "-m", "ruff", "check", base],
+        "ruff format": [python, "-m", "ruff", "format", "--check", base],
+        "mypy": [python, "-m", "mypy"],
+        "migrations": [python, base / "manage.py", "makemigrations", "--check", "--dry-run"],
+        "deployment check": [python, base / "manage.py", "check", "--deploy", "--fail-level", "WARNING"],
     }
     return [name for name, argv in steps.items() if not _passes(name, argv)]
 
