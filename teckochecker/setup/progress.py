@@ -31,8 +31,8 @@ def stage(name: str) -> Iterator[list[str]]:
     say(f"{', '.join(remarks)} ({time.monotonic() - started:.1f} s)".lstrip())
 
 
-def quietly(argv: Sequence[str | Path], *, env: Mapping[str, str] | None = None) -> str:
-    """The command's output; shown only when it fails. Raises SetupFailed with the last lines."""
+def quietly(argv: Sequence[str | Path], *, env: Mapping[str, str] | None = None, tail: int = TAIL_LINES) -> str:
+    """The command's output; shown only when it fails. Raises SetupFailed with its last ``tail`` lines."""
     done = subprocess.run(
         [str(word) for word in argv],
         env=env,
@@ -44,6 +44,6 @@ def quietly(argv: Sequence[str | Path], *, env: Mapping[str, str] | None = None)
         check=False,
     )
     if done.returncode:
-        tail = "\n".join(done.stdout.splitlines()[-TAIL_LINES:])
-        raise SetupFailed(f"{' '.join(map(str, argv))} ended with code {done.returncode}:\n{tail}")
+        last = "\n".join(done.stdout.splitlines()[-tail:])
+        raise SetupFailed(f"{' '.join(map(str, argv))} ended with code {done.returncode}:\n{last}")
     return done.stdout

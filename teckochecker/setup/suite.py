@@ -9,6 +9,8 @@ from pathlib import Path
 from teckochecker.setup import indexes, virtualenv
 from teckochecker.setup.progress import SetupFailed, quietly, say, stage
 
+LINTER_LINES = 300
+
 
 def run(base: Path, *, workers: int, pytest_arguments: Sequence[str]) -> int:
     """The exit code. Narrowed by arguments, pytest runs alone."""
@@ -49,7 +51,7 @@ def _lint(base: Path) -> list[str]:
 def _passes(name: str, argv: Sequence[str | Path]) -> bool:
     try:
         with stage(name):
-            quietly(argv)
+            quietly(argv, tail=LINTER_LINES)
     except SetupFailed as error:
         say(str(error))
         return False
