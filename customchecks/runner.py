@@ -10,7 +10,7 @@ from typing import Any, Self
 import structlog
 from django.utils import timezone
 
-from customchecks import dependencies, verdict
+from customchecks import dependencies, fields, strictjson, verdict
 from customchecks.archives import Archive
 from customchecks.models import CustomCheckJob, Runtime
 from customchecks.sandbox import Sandbox, SandboxOutcome, SandboxRequest
@@ -114,7 +114,8 @@ class CustomCheckRunner:
 def script_environment(job: CustomCheckJob) -> dict[str, str]:
     """What a script is told: ``CHECK_PARAMS``, one variable for each scalar parameter, and its last ``TECKO_STATE``."""
     params = job.check_params or {}
-    env = {key: _scalar(value) for key, value in params.items() if isinstance(value, str | int | float)}
+    scalars = {key: value for key, value in params.items() if isinstance(value, str | int | float)}
+    env = {key: _scalar(value) for key, value in scalars.items() if fields.is_variable_name(key)}
     env["CHECK_PARAMS"] = json.dumps(params, ensure_ascii=False)
     if job.state is not None:
         env["TECKO_STATE"] = json.dumps(job.state, ensure_ascii=False)
@@ -179,7 +180,7 @@ class _Printed:
 
 
 def _text(content: bytes) -> str:
-    return content.decode(errors="replace").replace("\x00", "\ufffd")  # PostgreSQL stores no NUL
+    return strictjson.storable(content.decode(errors="replace"))
 
 
 def _observe_start(claim: Claim, started: datetime) -> None:

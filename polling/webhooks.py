@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import structlog
 from django.utils import timezone
@@ -35,7 +36,7 @@ def attempt(delivery: Delivery, client: GuardedClient) -> None:
 
 
 def _send(delivery: Delivery, client: GuardedClient) -> Answer:
-    payload = json.loads(delivery.body)
+    payload = _with_short_names(json.loads(delivery.body))
     headers = _resolve(delivery, delivery.headers)
     query = _resolve(delivery, delivery.query, literal=lambda text: templates.render(text, payload))
     ours = {
@@ -55,6 +56,11 @@ def _resolve(delivery: Delivery, values: Mapping[str, str], *, literal: Callable
         values, job_kind=delivery.job_kind, job_id=delivery.job_id, check_id=delivery.pk, literal=literal
     )
     return resolved.values
+
+
+def _with_short_names(payload: dict[str, Any]) -> dict[str, Any]:
+    """Templates may say ``{status}``, ``{data.x}`` and ``{message}`` for the payload's ``check_…``."""
+    return {name.removeprefix("check_"): value for name, value in payload.items()} | payload
 
 
 def _judge(delivery: Delivery, answer: Answer) -> None:
