@@ -220,7 +220,7 @@ def _check_unlisted(target: Target) -> None:
     if target.scheme != "https":
         raise UrlRefused(f"The URL must start with https://. Plain http:// is for internal hosts only. {ASK}")
     if target.port < 1024 and target.port not in DEFAULT_PORTS.values():
-        raise UrlRefused(f"Port {target.port} is not open to webhooks: use 443, 80, or 1024 and above. {ASK}")
+        raise UrlRefused(f"Port {target.port} is not open: use 443, 80, or 1024 and above. {ASK}")
 
 
 def _is_localhost(host: str) -> bool:
