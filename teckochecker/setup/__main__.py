@@ -62,15 +62,16 @@ def _runner_images() -> None:
     """Without them the server still serves: its checks say what is missing."""
     started = time.monotonic()
     say("  Runner images")
-    if _manage("customcheck", "build-images"):
+    # Its progress is on stderr; its stdout is for programs
+    if _manage("customcheck", "build-images", stdout=subprocess.DEVNULL):
         say(f"  Runner images ready ({time.monotonic() - started:.1f} s)")
     else:
         say("  Checks will be marked “image missing”. Remedy: .venv/bin/python manage.py customcheck build-images")
 
 
-def _manage(*words: str) -> bool:
+def _manage(*words: str, stdout: int | None = None) -> bool:
     argv: list[str | Path] = [virtualenv.python(BASE_DIR), BASE_DIR / "manage.py", *words]
-    return subprocess.run(argv, stdin=subprocess.DEVNULL, check=False).returncode == 0
+    return subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=stdout, check=False).returncode == 0
 
 
 def _use_home(default: Path) -> Path:
