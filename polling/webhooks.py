@@ -26,7 +26,8 @@ def attempt(delivery: Delivery, client: GuardedClient) -> None:
         log.warning("delivery_failed", reason="secret_missing")
     except (RequestRefused, ExchangeFailed) as error:
         metrics.webhook_calls.labels(status_code="none").inc()
-        delivery.attempt_failed(str(error), status_code=None, retry=True, now=timezone.now())
+        permanent = isinstance(error, RequestRefused) and error.permanent
+        delivery.attempt_failed(str(error), status_code=None, retry=not permanent, now=timezone.now())
         log.warning("delivery_failed", reason=str(error))
     else:
         metrics.webhook_calls.labels(status_code=str(answer.status)).inc()

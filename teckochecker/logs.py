@@ -4,6 +4,8 @@ from typing import Any
 
 import structlog
 
+from secrets_app import masking
+
 _SHARED: list[Any] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_logger_name,
@@ -38,6 +40,7 @@ def config(*, level: str) -> dict[str, Any]:
                 "foreign_pre_chain": _SHARED,
                 "processors": [
                     structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                    masking.log_processor,
                     structlog.processors.JSONRenderer(),
                 ],
             }
