@@ -6,6 +6,7 @@ to ask for is decided in ``hardening``, ``sandbox``, ``network`` and ``images``.
 
 import math
 import socket
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO, Any, cast
@@ -52,15 +53,17 @@ class Engine:
     def __init__(self, *, timeout: int = 30) -> None:
         self._timeout = timeout
         self._connected: docker.APIClient | None = None
+        self._connecting = threading.Lock()
 
     @property
     def _api(self) -> docker.APIClient:
-        if self._connected is None:
-            kwargs = docker.utils.kwargs_from_env()
-            self._connected = docker.APIClient(
-                version="1.41", timeout=self._timeout, max_pool_size=MAX_CONNECTIONS, **kwargs
-            )
-        return self._connected
+        with self._connecting:
+            if self._connected is None:
+                kwargs = docker.utils.kwargs_from_env()
+                self._connected = docker.APIClient(
+                    version="1.41", timeout=self._timeout, max_pool_size=MAX_CONNECTIONS, **kwargs
+                )
+            return self._connected
 
     def close(self) -> None:
         if self._connected is not None:

@@ -1,30 +1,29 @@
 """Runs one untrusted script in one hardened container: create, attach, start, ask, read the answer, remove."""
 
 import os
-import secrets
 import threading
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
 import structlog
 from django.conf import settings
 
-from customchecks import hardening, outcome, stream
+from customchecks import hardening, images, runs, stream
 from customchecks.engine import Conflict, Engine, EngineError, EngineUnavailable, NotFound
 from customchecks.network import EgressNetwork, NetworkStatus
-from customchecks.outcome import SandboxOutcome
+from customchecks.runs import Killed, Run, SandboxOutcome, SandboxRequest
 from polling.results import Cause
 
 __all__ = ["EngineStatus", "Sandbox", "SandboxOutcome", "SandboxRequest"]
 
 logger = structlog.get_logger(__name__)
 
-IMAGES = {"python": "teckochecker/runner:python-3.11", "node": "teckochecker/runner:node-20"}
 ENGINE_TIMEOUT = 15
 IMAGE_SECONDS = 10.0
 SLACK_SECONDS = 15  # for a launcher beyond the script's own time: to unpack, to end it, to answer
@@ -33,27 +32,6 @@ REMOVE_ATTEMPTS = 3
 STATE_SECONDS = 3.0
 CA_FILE = "ca.pem"
 CA_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT", "NODE_EXTRA_CA_CERTS")
-
-
-@dataclass(frozen=True, kw_only=True)
-class SandboxRequest:
-    """``argv`` runs in ``/work``, where ``archive``, a validated .tgz, is unpacked. ``env`` may hold secrets.
-
-    ``network`` is "default" or "none"; ``volumes`` are (name, path, writable); ``purpose`` is "check", "test" or
-    "install".
-    """
-
-    runtime: str
-    argv: tuple[str, ...]
-    archive: bytes = field(repr=False)
-    claim_id: str
-    env: Mapping[str, str] = field(repr=False)
-    timeout_seconds: int = 300
-    memory_mb: int = 512
-    cpu_cores: float = 0.5
-    network: str = "default"
-    volumes: tuple[tuple[str, str, bool], ...] = ()
-    purpose: str = "check"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,34 +50,6 @@ class _ImageMissing(Exception):
     """The runner image has to be built."""
 
 
-class _Killed(Exception):
-    """Somebody asked for the end before the script had started."""
-
-
-class _Run:
-    """One request on its way, with its stopwatch."""
-
-    def __init__(self, request: SandboxRequest) -> None:
-        self.request = request
-        self.key = secrets.token_bytes(32)
-        self.killed = False
-        self.timings: dict[str, int] = {}
-        self._began = self._lap = time.monotonic()
-
-    def lap(self, name: str) -> None:
-        now = time.monotonic()
-        self.timings[name] = round((now - self._lap) * 1000)
-        self._lap = now
-
-    def ended(self, result: SandboxOutcome) -> SandboxOutcome:
-        total = round((time.monotonic() - self._began) * 1000)
-        return replace(result, timings=self.timings | {"total": total})
-
-    def check_wanted(self) -> None:
-        if self.killed:
-            raise _Killed
-
-
 class Sandbox:
     """Thread-safe; one per process. ``starts`` bounds how many containers are created and started at the same time."""
 
@@ -111,15 +61,15 @@ class Sandbox:
         egress_allow: Collection[str] = (),
         starts: int | None = None,
         engine: Engine | None = None,
-        images: Mapping[str, str] = IMAGES,
+        find_image: Callable[[str], str | None] | None = None,
     ) -> None:
         self._instance = instance
         self._engine = engine or Engine(timeout=ENGINE_TIMEOUT)
         self._network = EgressNetwork(self._engine, instance=instance, allow=egress_allow)
-        self._images = _Images(self._engine, images)
+        self._images = _Images(find_image or partial(images.current, engine=self._engine))
         self._files = {CA_FILE: ca_bundle} if ca_bundle else {}
         self._starts = threading.BoundedSemaphore(starts or 4 * (os.cpu_count() or 1))
-        self._runs: dict[str, _Run] = {}
+        self._runs: dict[str, Run] = {}
         self._lock = threading.Lock()
 
     @classmethod
@@ -132,13 +82,13 @@ class Sandbox:
 
     def run(self, request: SandboxRequest) -> SandboxOutcome:
         """What can go wrong comes back as a cause. The container is gone afterwards, or left to ``reap``."""
-        run = _Run(request)
+        run = Run(request)
         with self._registered(run):
             try:
                 return run.ended(self._run(run))
             except _ImageMissing:
                 return run.ended(SandboxOutcome(cause=Cause.IMAGE_MISSING, message=_missing(request.runtime)))
-            except _Killed:
+            except Killed:
                 return run.ended(SandboxOutcome(cause=Cause.RUNNER_LOST, message="The check was ended from outside."))
             except EngineError as error:
                 return run.ended(SandboxOutcome(cause=Cause.ENGINE_UNAVAILABLE, message=str(error)))
@@ -172,7 +122,7 @@ class Sandbox:
             return EngineStatus(
                 reachable=True,
                 version=info["ServerVersion"],
-                images={runtime: self._images.find(runtime) for runtime in IMAGES},
+                images={runtime: self._images.find(runtime) for runtime in images.TAGS},
                 network=self._network.status(),
                 security_options=tuple(info.get("SecurityOptions") or ()),
             )
@@ -185,11 +135,17 @@ class Sandbox:
     def remove_volume(self, name: str) -> None:
         self._engine.remove_volume(name)
 
+    def dismantle(self) -> None:
+        """Removes this instance's containers, network and packet rules; volumes and images stay. Raises EngineError."""
+        for container in self._containers():
+            self._remove(container["Id"])
+        self._network.remove()
+
     def close(self) -> None:
         self._engine.close()
 
     @contextmanager
-    def _registered(self, run: _Run) -> Iterator[None]:
+    def _registered(self, run: Run) -> Iterator[None]:
         with self._lock:
             self._runs[run.request.claim_id] = run
         try:
@@ -198,7 +154,7 @@ class Sandbox:
             with self._lock:
                 self._runs.pop(run.request.claim_id, None)
 
-    def _run(self, run: _Run) -> SandboxOutcome:
+    def _run(self, run: Run) -> SandboxOutcome:
         request = run.request
         with ExitStack() as stack:
             with self._starts:
@@ -222,7 +178,7 @@ class Sandbox:
             run.timings |= {"unpack": answer.unpack_ms, "script": answer.script_ms}
         return result
 
-    def _create(self, run: _Run) -> str:
+    def _create(self, run: Run) -> str:
         request = run.request
         network = "none"
         if request.network != "none":
@@ -257,7 +213,7 @@ class Sandbox:
             self._network.ensure()
             self._engine.start(container)
 
-    def _frame(self, run: _Run) -> bytes:
+    def _frame(self, run: Run) -> bytes:
         request = run.request
         files = self._files if request.network != "none" else {}
         trust = dict.fromkeys(CA_VARIABLES, f"{hardening.FILES}/{CA_FILE}") if files else {}
@@ -270,18 +226,18 @@ class Sandbox:
             files=files,
         )
 
-    def _judge(self, run: _Run, container: str, reply: stream.Reply, answer: stream.Answer | None) -> SandboxOutcome:
+    def _judge(self, run: Run, container: str, reply: stream.Reply, answer: stream.Answer | None) -> SandboxOutcome:
         """The engine is asked only where the launcher could not tell: its own count of OOM kills is the kernel's."""
         request = run.request
         if answer and answer.oom_kills >= 0:
-            return outcome.from_answer(answer, request, oom=False)
+            return runs.from_answer(answer, request, oom=False)
         state = self._last_state(container, ended=not reply.late)
         if answer:
-            return outcome.from_answer(answer, request, oom=bool(state.get("OOMKilled")))
+            return runs.from_answer(answer, request, oom=bool(state.get("OOMKilled")))
         logger.warning(
             "sandbox_lost", claim=request.claim_id, launcher=bytes(reply.diagnostics).decode(errors="replace")
         )
-        return outcome.without_answer(state, request, late=reply.late, killed=run.killed)
+        return runs.without_answer(state, request, late=reply.late, killed=run.killed)
 
     def _last_state(self, container: str, *, ended: bool) -> Mapping[str, Any]:
         try:
@@ -320,7 +276,7 @@ class Sandbox:
 
 
 def _missing(runtime: str) -> str:
-    return f"The runner image for {runtime} is missing. Build it: manage.py customcheck build-images"
+    return f"The runner image for {runtime} is missing or out of date. Build it: manage.py customcheck build-images"
 
 
 def _orphaned(labels: Mapping[str, str], live: Collection[str], now: datetime) -> bool:
@@ -330,29 +286,25 @@ def _orphaned(labels: Mapping[str, str], live: Collection[str], now: datetime) -
 
 
 class _Images:
-    """Which image id a runtime has, looked up by its tag and remembered for some seconds."""
+    """Which image id a runtime has, remembered for some seconds."""
 
-    def __init__(self, engine: Engine, tags: Mapping[str, str]) -> None:
-        self._engine = engine
-        self._tags = tags
+    def __init__(self, find: Callable[[str], str | None]) -> None:
+        self._find = find
         self._found: dict[str, tuple[str, float]] = {}
 
     def id(self, runtime: str) -> str:
+        """Raises _ImageMissing, EngineError."""
         image = self.find(runtime)
         if not image:
             raise _ImageMissing
         return image
 
     def find(self, runtime: str) -> str:
-        """Empty where there is none. Raises EngineUnavailable."""
+        """Empty where there is none. Raises EngineError."""
         image, until = self._found.get(runtime, ("", 0.0))
-        if time.monotonic() < until:
-            return image
-        try:
-            image = str(self._engine.image(self._tags[runtime])["Id"])
-        except (NotFound, KeyError):
-            return ""
-        self._found[runtime] = image, time.monotonic() + IMAGE_SECONDS
+        if time.monotonic() >= until:
+            image = self._find(runtime) or ""
+            self._found[runtime] = image, time.monotonic() + (IMAGE_SECONDS if image else 0)
         return image
 
     def forget(self) -> None:

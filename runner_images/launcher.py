@@ -32,7 +32,7 @@ DRAIN = 1024 * 1024  # the most that one pipe can hold
 OOM_COUNTERS = ("/sys/fs/cgroup/memory/memory.oom_control", "/sys/fs/cgroup/memory.events")
 PR_SET_DUMPABLE = 4
 EVERYBODY = -1  # but PID 1; in one sweep, so no fork escapes
-SIGKILL, SIGPIPE, SIGTERM, SIGXFSZ = 9, 13, 15, 25
+SIGINT, SIGKILL, SIGPIPE, SIGTERM, SIGXFSZ = 2, 9, 13, 15, 25
 
 
 class Refused(Exception):
@@ -299,7 +299,11 @@ class Gunzip:
 
 
 def on_child_exit() -> int:
-    """A pipe that has something to read whenever a child has ended."""
+    """A pipe that has something to read whenever a child has ended.
+
+    PID 1 gets no other signal from its own container unless it asks for it, and Python asks for SIGINT.
+    """
+    _signal.signal(SIGINT, _signal.SIG_IGN)
     reader, writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
     _signal.signal(_signal.SIGCHLD, lambda *_: None)
     _signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
@@ -317,7 +321,7 @@ def spawn(request: Request, out: int, err: int) -> int:
             (os.POSIX_SPAWN_DUP2, err, 2),
         ],
         setsid=True,
-        setsigdef=(SIGPIPE, SIGXFSZ),  # Python ignores them, and that would be inherited
+        setsigdef=(SIGINT, SIGPIPE, SIGXFSZ),  # we ignore them, and that would be inherited
     )
     prefer_as_victim(pid)
     return pid
