@@ -234,9 +234,9 @@ class Sandbox:
         state = self._last_state(container, ended=not reply.late)
         if answer:
             return runs.from_answer(answer, request, oom=bool(state.get("OOMKilled")))
-        logger.warning(
-            "sandbox_lost", claim=request.claim_id, launcher=bytes(reply.diagnostics).decode(errors="replace")
-        )
+        if not run.killed:
+            said = bytes(reply.diagnostics).decode(errors="replace")
+            logger.warning("sandbox_lost", claim=request.claim_id, launcher=said)
         return runs.without_answer(state, request, late=reply.late, killed=run.killed)
 
     def _last_state(self, container: str, *, ended: bool) -> Mapping[str, Any]:

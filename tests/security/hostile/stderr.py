@@ -1,0 +1,5 @@
+import os
+
+print('{"status": "SUCCESS"}')
+while True:
+    os.write(2, b"x" * 100)
