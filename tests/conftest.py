@@ -7,6 +7,8 @@ import pytest
 
 from teckochecker.setup import dockerd
 
+LONGEST_ID = 40
+LONGEST_BYTES_ID = 8
 _ENGINE = "needs the engine"
 _used_engine: list[str] = []
 
@@ -16,12 +18,20 @@ def _engine_answer() -> dockerd.Answer:
     return dockerd.ask(os.environ)
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("engine"):
             item.user_properties.append((_ENGINE, True))
             # One engine, one process: what two engine tests measure and reap at once is nobody's
             item.add_marker(pytest.mark.xdist_group("engine"))
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Long values are often random or dated, and then two processes would not agree on the names of the tests."""
+    if isinstance(val, bytes | str) and len(val) > (LONGEST_ID if isinstance(val, str) else LONGEST_BYTES_ID):
+        return f"{argname}-{len(val)}"
+    return None
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
