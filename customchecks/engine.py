@@ -7,6 +7,7 @@ to ask for is decided in ``hardening``, ``sandbox``, ``network`` and ``images``.
 import math
 import socket
 import threading
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO, Any, cast
@@ -44,7 +45,15 @@ def _translated() -> Iterator[None]:
         kind = Conflict if error.status_code == 409 else EngineError
         raise kind(str(error.explanation or error)) from error
     except (docker.errors.DockerException, OSError) as error:  # requests' errors are OSErrors
+        _release(error)
         raise EngineUnavailable(f"The Docker Engine does not answer: {error}") from error
+
+
+def _release(error: BaseException | None) -> None:
+    """Closes the sockets that the SDK left in the frames of a failed call; the garbage collector would be late."""
+    while error:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
 
 
 class Engine:
@@ -150,9 +159,12 @@ class Engine:
         arguments: Mapping[str, str],
         labels: Mapping[str, str],
         progress: Callable[[str], None],
-        pull: bool = False,
+        fresh: bool = False,
     ) -> str:
-        """``context`` is a tar with a Dockerfile at its top. Raises EngineError with the step that failed."""
+        """``context`` is a tar with a Dockerfile at its top; ``fresh`` takes no step from the engine's cache.
+
+        Raises EngineError with the step that failed.
+        """
         with _translated():
             lines = self._api.build(
                 fileobj=context,
@@ -160,7 +172,7 @@ class Engine:
                 tag=tag,
                 buildargs=dict(arguments),
                 labels=dict(labels),
-                pull=pull,
+                nocache=fresh,
                 rm=True,
                 forcerm=True,
                 decode=True,
