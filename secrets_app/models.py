@@ -1,0 +1,169 @@
+"""Secrets, which jobs may use them, and which checks did."""
+
+import uuid
+from typing import Self
+
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser, User
+from django.core.exceptions import ValidationError
+from django.db import models
+
+from secrets_app.crypto import KeyRing, key_id
+from secrets_app.needles import SHORTEST
+
+LONGEST_BYTES = 64 * 1024
+
+
+def validate_name(name: str) -> None:
+    if not name.isprintable() or name != name.strip():
+        raise ValidationError("Use printable characters, and no space at the ends.", "name")
+    if name.isdecimal():
+        raise ValidationError("A name of digits only would be taken for the number of a secret.", "name")
+
+
+def validate_value(value: str) -> None:
+    """A value that a script can get and that a text can be searched for. No message shows it."""
+    if len(value) < SHORTEST:
+        raise ValidationError(
+            f"A secret has at least {SHORTEST} characters: a shorter one cannot be masked in outputs and logs.",
+            "too_short",
+        )
+    if "\0" in value:
+        raise ValidationError("A secret cannot hold a NUL character: no environment variable can.", "nul")
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        raise ValidationError("The value is no valid Unicode text.", "unicode")
+    if len(value.encode()) > LONGEST_BYTES:
+        raise ValidationError(f"A secret has at most {LONGEST_BYTES // 1024} kB.", "too_long")
+
+
+class SecretQuerySet(models.QuerySet["Secret"]):
+    def usable_by(self, user: User | AnonymousUser) -> Self:
+        """Superusers use every secret; others what names them, or names nobody if they have the permission."""
+        if not user.is_active:
+            return self.none()
+        if user.is_superuser:
+            return self.all()
+        usable = models.Q(allowed_users=user.pk)
+        if user.has_perm("secrets_app.use_secret"):
+            usable |= models.Q(allowed_users=None)
+        return self.filter(usable)
+
+
+class Secret(models.Model):
+    """A value that only scripts and deliveries read. ``uuid`` binds the ciphertext to its row."""
+
+    class Type(models.TextChoices):
+        OPENAI = "openai", "OpenAI"
+        KEBOOLA = "keboola", "Keboola"
+        GENERIC = "generic", "Generic"
+
+    id = models.BigAutoField(primary_key=True)
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    name = models.CharField(
+        max_length=255,
+        unique=True,
+        validators=[validate_name],
+        help_text="Jobs refer to it as secret_ref:NAME (letters, digits, inner . _ -) or secret_ref:NUMBER.",
+    )
+    type = models.CharField(max_length=20, choices=Type, default=Type.GENERIC)
+    ciphertext = models.TextField(editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="secrets_created",
+    )
+    allowed_users = models.ManyToManyField(
+        settings.AUTH_USER_MODEL,
+        blank=True,
+        related_name="secrets_allowed",
+        help_text="Only these may use it in jobs. Empty: everyone who has the permission to use secrets.",
+    )
+
+    objects = SecretQuerySet.as_manager()
+
+    class Meta:
+        db_table = "secrets"
+        ordering = ["name"]
+        permissions = [("use_secret", "Can use secrets in jobs")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def set_value(self, value: str) -> None:
+        """Encrypts with the first key; the caller saves. Raises ValidationError, KeyRingError."""
+        validate_value(value)
+        self.ciphertext = KeyRing.from_settings().encrypt(value, row=self.uuid)
+
+    def value(self) -> str:
+        """Raises DecryptionFailed, KeyRingError."""
+        return KeyRing.from_settings().decrypt(self.ciphertext, row=self.uuid)
+
+    def reencrypt(self, ring: KeyRing) -> bool:
+        """Moves the stored text to the ring's first key. False where somebody changed it meanwhile.
+
+        Raises DecryptionFailed.
+        """
+        renewed = ring.encrypt(ring.decrypt(self.ciphertext, row=self.uuid), row=self.uuid)
+        same = Secret.objects.filter(pk=self.pk, ciphertext=self.ciphertext)
+        return same.update(ciphertext=renewed) == 1
+
+    @property
+    def key_id(self) -> str:
+        return key_id(self.ciphertext)
+
+    def may_serve(self, grant: "SecretGrant") -> bool:
+        """False where the user who gave it to the job was since left out of ``allowed_users``."""
+        if grant.granted_by is None or grant.granted_by.is_superuser:
+            return True
+        allowed = {user.pk for user in self.allowed_users.all()}
+        return not allowed or grant.granted_by.pk in allowed
+
+
+class SecretGrant(models.Model):
+    """One job may use one secret. Deleting the grant takes the secret from the job."""
+
+    secret = models.ForeignKey(Secret, on_delete=models.PROTECT, related_name="grants")
+    job_kind = models.CharField(max_length=50)
+    job_id = models.BigIntegerField()
+    granted_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        db_table = "secret_grants"
+        ordering = ["job_kind", "job_id", "secret_id"]
+        constraints = [
+            models.UniqueConstraint(fields=["secret", "job_kind", "job_id"], name="secret_grant_once"),
+        ]
+        indexes = [models.Index(fields=["job_kind", "job_id"], name="secret_grant_job")]
+
+    def __str__(self) -> str:
+        return f"{self.secret} for {self.job_kind} {self.job_id}"
+
+
+class SecretUse(models.Model):
+    """One check was given one secret. The name stays when the secret is deleted."""
+
+    secret = models.ForeignKey(Secret, on_delete=models.SET_NULL, null=True, blank=True, related_name="uses")
+    secret_name = models.CharField(max_length=255)
+    job_kind = models.CharField(max_length=50)
+    job_id = models.BigIntegerField()
+    check_id = models.UUIDField()
+    created_at = models.DateTimeField(auto_now_add=True, db_index=True)
+
+    class Meta:
+        db_table = "secret_uses"
+        ordering = ["-created_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["check_id", "secret_name"], name="secret_use_once"),
+        ]
+        indexes = [models.Index(fields=["job_kind", "job_id"], name="secret_use_job")]
+
+    def __str__(self) -> str:
+        return f"{self.secret_name} in {self.job_kind} {self.job_id}"

@@ -1,0 +1,113 @@
+"""Every way in which the value of a secret is written in a text that we store, show or send."""
+
+import base64
+import html
+import json
+import re
+from collections.abc import Iterable, Iterator
+from urllib.parse import quote, quote_plus
+
+SHORTEST = 6
+"""Characters. What is shorter is not searched for: it would be found in every other text."""
+
+LINE_BREAK = re.compile(r"(?:\r|\n|\\{1,4}[rn])[ \t]*")
+"""The end of a line, also one that is escaped, with the indentation of the next. Takes linear time."""
+
+# What the encoders of urllib, of browsers and of form posts leave as it is
+_URL_SAFE = ("", "/", "!*'()", ";,/?:@&=+$!*'()#")
+
+_XML_SPACES = str.maketrans({"\n": "&#10;", "\r": "&#13;", "\t": "&#9;"})
+
+
+def needles(value: str) -> set[str]:
+    """All forms of a value and of its lines; none where the value is too short."""
+    written = {form for part in _parts(value) for form in _forms(part)}
+    # A script's line of JSON holds every other form escaped once more
+    escaped = {form for each in written for form in _json(each)}
+    return {form for form in written | escaped if len(form) >= SHORTEST}
+
+
+def _parts(value: str) -> Iterator[str]:
+    if len(value) < SHORTEST:
+        return
+    yield value
+    for line in (*value.splitlines(), *LINE_BREAK.split(value)):
+        yield from (part for part in {line, line.strip()} if len(part) >= SHORTEST)
+
+
+def _forms(text: str) -> Iterator[str]:
+    yield text
+    yield from _json(text)
+    yield from _url(text)
+    yield from _markup(text)
+    yield from _literal(text)
+    yield from _shell(text)
+    data = text.encode(errors="surrogatepass")
+    yield data.hex()
+    yield data.hex().upper()
+    yield from _base64(data)
+
+
+def _json(text: str) -> Iterator[str]:
+    """As Python, JavaScript, Go (which escapes markup), PHP (slashes) and .NET (capital digits) write it."""
+    for inner in (json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]):
+        for markup in (inner, _escaped_markup(inner)):
+            yield from (markup, markup.replace("/", "\\/"))
+            yield re.sub(r"\\u[0-9a-f]{4}", lambda found: "\\u" + found[0][2:].upper(), markup)
+
+
+def _escaped_markup(text: str) -> str:
+    return re.sub("[<>&\u2028\u2029]", lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def _url(text: str) -> Iterator[str]:
+    for safe in _URL_SAFE:
+        quoted = quote(text, safe=safe, errors="surrogatepass")
+        yield from _both_cases(quoted)
+    for safe in ("", "*"):
+        posted = quote_plus(text, safe=safe, errors="surrogatepass")
+        yield from (*_both_cases(posted), *_both_cases(posted.replace("~", "%7E")))
+
+
+def _both_cases(quoted: str) -> Iterator[str]:
+    yield quoted
+    yield re.sub("%[0-9A-F]{2}", lambda found: found[0].lower(), quoted)
+
+
+def _markup(text: str) -> Iterator[str]:
+    bare = html.escape(text, quote=False)
+    double = bare.replace('"', "&quot;")
+    escaped = [bare, double, *(double.replace("'", sign) for sign in ("&#x27;", "&#39;", "&apos;"))]
+    escaped.append(bare.replace('"', "&#34;").replace("'", "&#39;"))
+    for form in escaped:
+        for spaced in (form, form.translate(_XML_SPACES)):
+            yield from (spaced, spaced.encode("ascii", "xmlcharrefreplace").decode())
+
+
+def _literal(text: str) -> Iterator[str]:
+    """Python's repr, ascii and repr of bytes; a quote in the text around decides which quotes are escaped."""
+    data = text.encode(errors="surrogatepass")
+    for escaped in (repr('"' + text)[2:-1], ascii('"' + text)[2:-1], repr(b'"' + data)[3:-1]):
+        yield from (escaped, escaped.replace("\\'", "'"))
+
+
+def _shell(text: str) -> Iterator[str]:
+    yield text.replace("'", "'\"'\"'")
+    yield text.replace("'", "'\\''")
+    yield re.sub(r'(["$`\\])', r"\\\1", text)
+    yield re.sub(r"([^\w@%+=:,./-])", r"\\\1", text)
+
+
+def _base64(data: bytes) -> Iterator[str]:
+    """All that is certain when the data begins at any of the three places in a group and goes on or ends."""
+    for before, unsure in ((0, 0), (1, 2), (2, 3)):
+        encoded = base64.b64encode(bytes(before) + data).decode()[unsure:]
+        ended = encoded.rstrip("=")
+        padding = len(encoded) - len(ended)
+        certain = ended[:-1] if padding else ended
+        yield from _both_alphabets((encoded, ended, certain))
+
+
+def _both_alphabets(forms: Iterable[str]) -> Iterator[str]:
+    for form in forms:
+        yield from (form, form.translate(str.maketrans("+/", "-_")))
