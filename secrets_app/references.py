@@ -1,0 +1,199 @@
+"""``secret_ref:5`` and ``secret_ref:name`` in the values of a job: checked when saved, resolved when used."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from django.contrib.auth.models import AnonymousUser, User
+from django.db import transaction
+from django.db.models import Q
+
+from secrets_app.crypto import DecryptionFailed
+from secrets_app.masking import Masker
+from secrets_app.models import Secret, SecretGrant, SecretUse
+
+PREFIX = "secret_ref:"
+
+# What may follow keeps "secret_ref:1;2" and a digit of another script from being read as secret 1
+_TOKEN = re.compile(
+    r"(?P<token>(?>[A-Za-z0-9_]+(?:[.-]+[A-Za-z0-9_]+)*))(?=\Z|[\s\"'&,/:@?#|.!)}\]>]|;(?:\s|\Z))",
+)
+_LONGEST_ID = 18
+
+
+class ReferenceError_(ValueError):
+    """A value holds ``secret_ref:`` without a secret's number or name. The message is safe to show."""
+
+
+class InvalidReferences(ValueError):
+    """``errors`` has a message, safe to show, for every key whose value cannot be used."""
+
+    def __init__(self, errors: dict[str, str]) -> None:
+        super().__init__("; ".join(f"{key}: {message}" for key, message in errors.items()))
+        self.errors = errors
+
+
+class SecretMissing(Exception):
+    """A job cannot get a secret that it refers to. The message is safe to show."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """``start`` and ``end`` are its place in the value; ``token`` is the secret's number or name."""
+
+    token: str
+    start: int
+    end: int
+
+    @property
+    def id(self) -> int | None:
+        return int(self.token) if self.token.isdecimal() else None
+
+    def among(self, secrets: Iterable[Secret]) -> Secret | None:
+        """A number is an id, never a name."""
+        wanted = self.id
+        for secret in secrets:
+            if secret.pk == wanted if wanted is not None else secret.name == self.token:
+                return secret
+        return None
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """Values with the secrets in them, and the masker of exactly these secrets."""
+
+    values: dict[str, str] = field(repr=False)
+    masker: Masker
+
+
+def find(value: str) -> list[Reference]:
+    """Raises ReferenceError_."""
+    return [_reference(value, found.start(), found.end()) for found in re.finditer(PREFIX, value)]
+
+
+def validate(values: Mapping[str, str], *, user: User | AnonymousUser) -> list[Secret]:
+    """The secrets that the values refer to, each once. Raises InvalidReferences.
+
+    A secret that the user may not use and one that does not exist are told apart by nothing.
+    """
+    errors: dict[str, str] = {}
+    references: list[tuple[str, Reference]] = []
+    for key, value in values.items():
+        try:
+            references += [(key, reference) for reference in find(value)]
+        except ReferenceError_ as error:
+            errors[key] = str(error)
+    known = _usable([reference for _, reference in references], user)
+    found: dict[int, Secret] = {}
+    for key, reference in references:
+        if secret := reference.among(known):
+            found[secret.pk] = secret
+        else:
+            errors.setdefault(key, f"There is no secret {reference.token!r} that you may use.")
+    if errors:
+        raise InvalidReferences(errors)
+    return list(found.values())
+
+
+@transaction.atomic
+def grant(secrets: Iterable[Secret], *, job_kind: str, job_id: int, user: User | None) -> None:
+    """Makes the grants of a job exactly these, given by this user; none when ``secrets`` is empty."""
+    wanted = {secret.pk for secret in secrets}
+    SecretGrant.objects.filter(job_kind=job_kind, job_id=job_id).exclude(secret_id__in=wanted).delete()
+    for secret_id in wanted:
+        SecretGrant.objects.update_or_create(
+            secret_id=secret_id, job_kind=job_kind, job_id=job_id, defaults={"granted_by": user}
+        )
+
+
+def resolve(
+    values: Mapping[str, str],
+    *,
+    job_kind: str,
+    job_id: int,
+    check_id: UUID,
+    literal: Callable[[str], str] = str,
+) -> Resolved:
+    """Puts the secrets in the place of their references and writes down their use.
+
+    ``literal`` changes the text between references; what it returns is not searched for references. Raises
+    SecretMissing, with nothing written, where a secret is unknown, not granted or cannot be decrypted.
+    """
+    found = _found(values)
+    used = _secrets([reference for each in found.values() for reference in each], job_kind, job_id)
+    plain = {token: _value(secret) for token, secret in used.items()}
+    _write_down(used.values(), job_kind=job_kind, job_id=job_id, check_id=check_id)
+    replaced = {key: _replaced(values[key], each, plain, literal) for key, each in found.items()}
+    return Resolved(values=replaced, masker=Masker(plain.values()))
+
+
+def _reference(value: str, start: int, token_at: int) -> Reference:
+    found = _TOKEN.match(value, token_at)
+    if found is None or _is_odd_number(found["token"]):
+        raise ReferenceError_(f"After {PREFIX} comes the number or the name of a secret, as in {PREFIX}5.")
+    return Reference(token=found["token"], start=start, end=found.end())
+
+
+def _is_odd_number(token: str) -> bool:
+    return token.isdecimal() and (token.startswith("0") or len(token) > _LONGEST_ID)
+
+
+def _usable(references: list[Reference], user: User | AnonymousUser) -> list[Secret]:
+    if not references:
+        return []
+    ids = [reference.id for reference in references if reference.id is not None]
+    names = [reference.token for reference in references if reference.id is None]
+    return list(Secret.objects.usable_by(user).filter(Q(pk__in=ids) | Q(name__in=names)))
+
+
+def _found(values: Mapping[str, str]) -> dict[str, list[Reference]]:
+    try:
+        return {key: find(value) for key, value in values.items()}
+    except ReferenceError_ as error:
+        raise SecretMissing(str(error)) from None
+
+
+def _secrets(references: list[Reference], job_kind: str, job_id: int) -> dict[str, Secret]:
+    """By the token that names it."""
+    granted = _granted(job_kind, job_id) if references else []
+    found: dict[str, Secret] = {}
+    for reference in references:
+        secret = reference.among(granted)
+        if secret is None:
+            raise SecretMissing(f"There is no secret {reference.token!r} that this job may use.")
+        found[reference.token] = secret
+    return found
+
+
+def _granted(job_kind: str, job_id: int) -> list[Secret]:
+    grants = SecretGrant.objects.filter(job_kind=job_kind, job_id=job_id)
+    grants = grants.select_related("secret", "granted_by").prefetch_related("secret__allowed_users")
+    return [grant.secret for grant in grants if grant.secret.may_serve(grant)]
+
+
+def _value(secret: Secret) -> str:
+    try:
+        return secret.value()
+    except DecryptionFailed as error:
+        raise SecretMissing(f"The secret {secret.name!r} cannot be decrypted. {error}") from None
+
+
+def _write_down(secrets: Iterable[Secret], *, job_kind: str, job_id: int, check_id: UUID) -> None:
+    uses = [
+        SecretUse(secret=secret, secret_name=secret.name, job_kind=job_kind, job_id=job_id, check_id=check_id)
+        for secret in secrets
+    ]
+    # A number and a name may mean the same secret, and a check may resolve twice: still one use
+    SecretUse.objects.bulk_create(uses, ignore_conflicts=True)
+
+
+def _replaced(
+    value: str, references: Iterable[Reference], plain: Mapping[str, str], literal: Callable[[str], str]
+) -> str:
+    pieces: list[str] = []
+    position = 0
+    for reference in references:
+        pieces += [literal(value[position : reference.start]), plain[reference.token]]
+        position = reference.end
+    return "".join([*pieces, literal(value[position:])])
