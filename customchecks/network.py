@@ -73,11 +73,12 @@ class EgressNetwork:
         self._input = f"{self._forward}-IN"
         self._lock = threading.Lock()
         self._checked = 0.0
+        self._complaint = ""
 
     def ensure(self) -> None:
         """Makes what is missing of the bridge and its rules; looks at most every 30 s. Raises EngineError."""
         with self._lock:
-            if time.monotonic() - self._checked < CHECK_SECONDS and self._checked:
+            if self._checked and time.monotonic() - self._checked < CHECK_SECONDS:
                 return
             self._make()
             self._checked = time.monotonic()
@@ -113,8 +114,15 @@ class EgressNetwork:
         try:
             if not self._rules_hold():
                 self._set_rules()
+            self._complaint = ""
         except RulesFailed as error:
-            logger.warning("network_rules_missing", network=self.name, reason=str(error))
+            self._complain(str(error))
+
+    def _complain(self, reason: str) -> None:
+        """Once, not with every look."""
+        if reason != self._complaint:
+            logger.warning("network_rules_missing", network=self.name, reason=reason)
+        self._complaint = reason
 
     def _create(self) -> None:
         options = {

@@ -4,7 +4,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -28,7 +28,7 @@ ENGINE_TIMEOUT = 15
 IMAGE_SECONDS = 10.0
 SLACK_SECONDS = 15  # for a launcher beyond the script's own time: to unpack, to end it, to answer
 REAP_SECONDS = 60  # and for us, before anybody else removes the container
-REMOVE_ATTEMPTS = 3
+REMOVE_ATTEMPTS = 2
 STATE_SECONDS = 3.0
 CA_FILE = "ca.pem"
 CA_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT", "NODE_EXTRA_CA_CERTS")
@@ -85,7 +85,7 @@ class Sandbox:
         run = Run(request)
         with self._registered(run):
             try:
-                return run.ended(self._run(run))
+                return run.ended(self._run_on_network(run))
             except _ImageMissing:
                 return run.ended(SandboxOutcome(cause=Cause.IMAGE_MISSING, message=_missing(request.runtime)))
             except Killed:
@@ -154,6 +154,14 @@ class Sandbox:
             with self._lock:
                 self._runs.pop(run.request.claim_id, None)
 
+    def _run_on_network(self, run: Run) -> SandboxOutcome:
+        """Somebody may have removed our network since we last looked: then it is made again, once."""
+        try:
+            return self._run(run)
+        except NotFound:
+            self._network.forget()
+            return self._run(run)
+
     def _run(self, run: Run) -> SandboxOutcome:
         request = run.request
         with ExitStack() as stack:
@@ -164,7 +172,7 @@ class Sandbox:
                 stack.callback(self._remove, container)
                 run.lap("create")
                 connection = stack.enter_context(self._engine.attach(container))
-                self._start(container, request)
+                self._engine.start(container)
                 run.check_wanted()
                 run.lap("start")
             deadline = time.monotonic() + request.timeout_seconds + SLACK_SECONDS
@@ -202,17 +210,6 @@ class Sandbox:
             self._images.forget()
             raise _ImageMissing from error
 
-    def _start(self, container: str, request: SandboxRequest) -> None:
-        """Somebody may have removed our network since we last looked: it is made again, once."""
-        try:
-            self._engine.start(container)
-        except NotFound:
-            if request.network == "none":
-                raise
-            self._network.forget()
-            self._network.ensure()
-            self._engine.start(container)
-
     def _frame(self, run: Run) -> bytes:
         request = run.request
         files = self._files if request.network != "none" else {}
@@ -240,16 +237,14 @@ class Sandbox:
         return runs.without_answer(state, request, late=reply.late, killed=run.killed)
 
     def _last_state(self, container: str, *, ended: bool) -> Mapping[str, Any]:
+        """Empty where somebody has removed the container. An end shows a moment after the stream has closed."""
         try:
             if ended:
-                self._engine.wait(container, timeout=STATE_SECONDS)
-        except EngineUnavailable:
-            logger.info("sandbox_still_running", container=container)
-        try:
-            state: Mapping[str, Any] = self._engine.inspect(container)["State"]
+                with suppress(EngineUnavailable):
+                    self._engine.wait(container, timeout=STATE_SECONDS)
+            return dict(self._engine.inspect(container)["State"])
         except NotFound:
             return {}
-        return state
 
     def _containers(self, **labels: str) -> list[dict[str, Any]]:
         try:
@@ -264,6 +259,7 @@ class Sandbox:
     def _remove(self, container: str) -> bool:
         """False where it was gone already, or could not be removed now: then ``reap`` does it."""
         for attempt in range(REMOVE_ATTEMPTS):
+            time.sleep(0.5 * attempt)
             try:
                 self._engine.remove(container)
                 return True
@@ -271,7 +267,6 @@ class Sandbox:
                 return False
             except EngineError as error:
                 logger.warning("container_not_removed", container=container, attempt=attempt, reason=str(error))
-                time.sleep(0.2 * attempt)
         return False
 
 

@@ -1,0 +1,189 @@
+"""Where a script's packets may go. What must not be reached is reached from elsewhere first, so that it is there."""
+
+import json
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import psutil
+import pytest
+from django.conf import settings
+from pip._internal.models.index import PyPI
+
+from customchecks.engine import Engine
+from customchecks.network import EgressNetwork
+from customchecks.sandbox import Sandbox
+from tests.security import boxes
+
+pytestmark = pytest.mark.engine
+
+PROBE = (boxes.HERE / "probe.py").read_text()
+PEER_PORT = 9999
+PEER = f"""
+import socket
+server = socket.create_server(("0.0.0.0", {PEER_PORT}))
+while True:
+    server.accept()[0].close()
+"""
+
+
+@pytest.fixture
+def rules(sandbox: Sandbox) -> None:
+    """Only root may set packet rules, and what is promised without them is that nobody claims them."""
+    sandbox.run(boxes.request("print('the network is made with the first check')"))
+    network = sandbox.status().network
+    assert network
+    if not network.rules:
+        pytest.skip(network.message)
+
+
+@pytest.fixture
+def listener() -> Iterator[int]:
+    with socket.create_server(("0.0.0.0", 0)) as server:
+        yield server.getsockname()[1]
+
+
+def test_a_script_reaches_no_port_of_the_host(rules: None, sandbox: Sandbox, listener: int) -> None:
+    targets = [f"{address}:{listener}" for address in _host_addresses()]
+    assert {target: _reach(target) for target in targets} == dict.fromkeys(targets, True)
+    assert "connected" not in _targets(sandbox, targets).values()
+
+
+def test_a_script_does_not_reach_another_check(rules: None, sandbox: Sandbox, engine: Engine, instance: str) -> None:
+    with _peer(sandbox, engine, instance) as target:
+        assert _targets(sandbox, [target])[target] != "connected"
+
+
+def test_a_script_does_not_reach_another_instance(rules: None, sandbox: Sandbox, engine: Engine) -> None:
+    other, neighbour = boxes.instance_sandbox()
+    try:
+        with _peer(neighbour, engine, other) as target:
+            assert _targets(sandbox, [target])[target] != "connected"
+    finally:
+        neighbour.dismantle()
+        neighbour.close()
+
+
+def test_a_script_is_refused_metadata_and_private_networks_at_once(rules: None, sandbox: Sandbox) -> None:
+    targets = ["169.254.169.254:80", "168.63.129.16:80", "10.99.98.97:443", "172.31.255.1:22", "100.100.100.200:80"]
+    assert _targets(sandbox, targets) == dict.fromkeys(targets, "ConnectionRefusedError")
+
+
+@pytest.mark.network
+def test_a_script_resolves_names_and_reaches_the_package_index(rules: None, sandbox: Sandbox) -> None:
+    host = PyPI.netloc
+    found = _probe(sandbox, TARGETS=f"{host}:443", NAMES=host)
+    assert found["names"] == {host: socket.gethostbyname(host)}
+    assert found["targets"] == {f"{host}:443": "connected"}
+
+
+def test_flushed_rules_are_noticed_and_set_again(rules: None, sandbox: Sandbox, instance: str) -> None:
+    subprocess.run(["iptables", "-w", "-F", f"TECKO-{instance[:8]}"], check=True)
+    assert not _rules_in_force(sandbox)
+    _network(instance).ensure()
+    assert _rules_in_force(sandbox)
+
+
+def test_a_lost_jump_is_noticed_and_set_again(rules: None, sandbox: Sandbox, instance: str) -> None:
+    jump = ["-i", f"tck-{instance[:8]}", "-j", f"TECKO-{instance[:8]}-IN"]
+    subprocess.run(["iptables", "-w", "-D", "INPUT", *jump], check=True)
+    assert not _rules_in_force(sandbox)
+    _network(instance).ensure()
+    assert _rules_in_force(sandbox)
+
+
+def test_a_rule_that_accepts_everything_before_ours_is_noticed(rules: None, sandbox: Sandbox, instance: str) -> None:
+    rule = ["-i", f"tck-{instance[:8]}", "-j", "ACCEPT"]
+    subprocess.run(["iptables", "-w", "-I", "INPUT", "1", *rule], check=True)
+    try:
+        assert not _rules_in_force(sandbox)
+    finally:
+        subprocess.run(["iptables", "-w", "-D", "INPUT", *rule], check=True)
+
+
+def test_reap_sets_the_rules_again(rules: None) -> None:
+    instance, sandbox = boxes.instance_sandbox()
+    try:
+        sandbox.reap([], now=datetime.now(UTC))
+        assert _rules_in_force(sandbox)
+    finally:
+        sandbox.dismantle()
+        sandbox.close()
+    assert f"TECKO-{instance[:8]}" not in _iptables()
+
+
+def test_dismantling_one_instance_leaves_the_other(rules: None, sandbox: Sandbox) -> None:
+    _, neighbour = boxes.instance_sandbox()
+    neighbour.run(boxes.request("print('here')"))
+    neighbour.dismantle()
+    neighbour.close()
+    assert _rules_in_force(sandbox)
+    assert sandbox.run(boxes.request("print('here')")).stdout == b"here\n"
+
+
+def test_a_network_that_was_removed_is_made_again(sandbox: Sandbox, engine: Engine, instance: str) -> None:
+    sandbox.run(boxes.request("print('here')"))
+    engine.remove_network(f"teckochecker-{instance}")
+    assert sandbox.run(boxes.request("print('here')")).stdout == b"here\n"
+
+
+def test_rules_that_cannot_be_read_are_never_claimed(
+    rules: None, instance: str, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+    status = EgressNetwork(engine, instance=instance).status()
+    assert (status.present, status.rules) == (True, False)
+    assert "iptables is not installed" in status.message
+
+
+def _network(instance: str) -> EgressNetwork:
+    return EgressNetwork(Engine(), instance=instance, allow=settings.TECKO_EGRESS_ALLOW)
+
+
+def _rules_in_force(sandbox: Sandbox) -> bool:
+    network = sandbox.status().network
+    return bool(network and network.rules)
+
+
+def _host_addresses() -> list[str]:
+    found = [
+        item.address for items in psutil.net_if_addrs().values() for item in items if item.family == socket.AF_INET
+    ]
+    return [address for address in found if not address.startswith("127.")]
+
+
+@contextmanager
+def _peer(sandbox: Sandbox, engine: Engine, instance: str) -> Iterator[str]:
+    """A check that listens, as "address:port"; the host reaches it."""
+    with boxes.running(sandbox, boxes.request(PEER), engine=engine, instance=instance) as (seen, _):
+        address = seen["NetworkSettings"]["Networks"][f"teckochecker-{instance}"]["IPAddress"]
+        target = f"{address}:{PEER_PORT}"
+        boxes.wait_for(lambda: _reach(target))
+        yield target
+
+
+def _reach(target: str) -> bool:
+    host, _, port = target.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=4).close()
+    except OSError:
+        return False
+    return True
+
+
+def _targets(sandbox: Sandbox, targets: list[str]) -> dict[str, str]:
+    return dict(_probe(sandbox, TARGETS=" ".join(targets))["targets"])
+
+
+def _probe(sandbox: Sandbox, **env: str) -> dict[str, Any]:
+    outcome = sandbox.run(boxes.request(PROBE, env=env))
+    assert outcome.cause is None, outcome
+    found: dict[str, Any] = json.loads(outcome.stdout)
+    return found
+
+
+def _iptables() -> str:
+    return subprocess.run(["iptables", "-w", "-S"], check=True, capture_output=True, text=True).stdout
