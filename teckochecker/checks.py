@@ -18,7 +18,7 @@ def unreadable_values(**_: Any) -> list[CheckMessage]:
 
 @register()
 def secret_key(**_: Any) -> list[CheckMessage]:
-    if len(settings.SECRET_KEY) >= 50:
+    if len(settings.TECKO_SECRET_KEY) >= 50:
         return []
     return [
         Error(

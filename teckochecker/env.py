@@ -71,7 +71,16 @@ class Reader:
         return self.parsed(name, default, parse, f"Use a whole number from {low} to {high}.")
 
     def flag(self, name: str, default: bool) -> bool:
-        words = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+        words = {
+            "1": True,
+            "true": True,
+            "yes": True,
+            "on": True,
+            "0": False,
+            "false": False,
+            "no": False,
+            "off": False,
+        }
 
         def parse(raw: str) -> bool:
             if raw.lower() not in words:

@@ -1,5 +1,6 @@
 """Django settings: wiring only. Every ``TECKO_…`` variable is described in ``docs/operations.md``."""
 
+import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -11,6 +12,10 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 TECKO_HOME = env.home_folder(BASE_DIR)
 TECKO_INSTANCE = env.instance_id(TECKO_HOME)
 _read = env.Reader(TECKO_HOME)
+
+# Counters of all processes meet in this folder; the client library reads the variable when it is imported
+os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", str(TECKO_HOME / "metrics"))
+Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]).mkdir(parents=True, exist_ok=True)
 
 # Who and where
 VERSION = "1.0.0"
@@ -30,7 +35,8 @@ TECKO_PYTHON_BASE = _read.text("TECKO_PYTHON_BASE", "python:3.11-slim")
 TECKO_NODE_BASE = _read.text("TECKO_NODE_BASE", "node:20-slim")
 
 # Keys: TECKO_KEYS is "kid:base64,kid:base64"; the first encrypts, all decrypt
-SECRET_KEY = _read.text("TECKO_SECRET_KEY")
+TECKO_SECRET_KEY = _read.text("TECKO_SECRET_KEY")
+SECRET_KEY = TECKO_SECRET_KEY
 TECKO_KEYS = _read.words("TECKO_KEYS")
 
 TECKO_SETTING_FAULTS = _read.faults
@@ -65,6 +71,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "teckochecker.bodies.BodyLimitMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -146,7 +153,7 @@ STORAGES = {
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 
-# An upload is at most 10 MB; the parser stops there (customchecks.uploads)
+# An upload is at most 10 MB, and its form a little more
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 FILE_UPLOAD_MAX_MEMORY_SIZE = 11 * 1024 * 1024
 
@@ -170,15 +177,15 @@ else:
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
+        "rest_framework.authentication.BasicAuthentication",
         "knox.auth.TokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
-        "rest_framework.authentication.BasicAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PERMISSION_CLASSES": ["teckochecker.rest.ModelPermissions"],
+    "DEFAULT_PARSER_CLASSES": ["teckochecker.rest.StrictJSONParser", "rest_framework.parsers.MultiPartParser"],
+    "EXCEPTION_HANDLER": "teckochecker.api.handle",
 }
-
-# A fault of the command line is one line; its traceback, with --traceback, is Python's own
-DT_RICH_TRACEBACK_CONFIG = False
+FILE_UPLOAD_HANDLERS = ["customchecks.api.uploads.CappedUploadHandler"]
 
 LOGGING = logs.config(level=TECKO_LOG_LEVEL)
 logs.configure()

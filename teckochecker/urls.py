@@ -1,6 +1,21 @@
 """Where everything is served."""
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path, re_path
+from django.views.generic import RedirectView
 
-urlpatterns = [path("admin/", admin.site.urls)]
+from teckochecker import api
+
+urlpatterns = [
+    path("", RedirectView.as_view(url="/admin/")),
+    path("admin/", admin.site.urls),
+    path("api/", include("customchecks.api.urls")),
+    path("api/", include("polling.api")),
+    path("api/admin/", include("secrets_app.api")),
+    re_path(r"^api/health/?$", api.health, name="health"),
+    re_path(r"^api/tokens/?$", api.Tokens.as_view(), name="tokens"),
+    re_path(r"^metrics/?$", api.Metrics.as_view(), name="metrics"),
+]
+handler400 = "teckochecker.api.bad_request"
+handler404 = "teckochecker.api.not_found"
+handler500 = "teckochecker.api.failed"

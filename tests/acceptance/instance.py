@@ -20,9 +20,11 @@ from typing import Any
 import httpx
 
 from teckochecker import env
+from teckochecker.setup import home as setup
 
 REPOSITORY = Path(__file__).parents[2]
 PASSWORD = "correct horse battery"
+KEPT = ("TECKO_EGRESS_ALLOW", "TECKO_CA_BUNDLE", "TECKO_PIP_INDEX_URL", "TECKO_NPM_REGISTRY")
 
 
 class Receiver:
@@ -57,10 +59,11 @@ class Receiver:
 class Instance:
     def __init__(self, home: Path, **settings: str) -> None:
         self.home = home
+        self.name = env.instance_id(home)
         with socket.create_server(("127.0.0.1", 0)) as listener:
             self.port = listener.getsockname()[1]
         self.environ = {
-            **os.environ,
+            **{name: value for name, value in os.environ.items() if not name.startswith("TECKO_") or name in KEPT},
             "TECKO_HOME": str(home),
             "TECKO_PORT": str(self.port),
             "TECKO_WEBHOOK_ALLOW": "127.0.0.0/8",
@@ -82,15 +85,16 @@ class Instance:
         return done
 
     def prepare(self) -> None:
+        setup.ensure(self.home, {})
         self.manage("prepare")
         self.manage("createsuperuser", "--noinput", "--username", "tester", "--email", "t@example.com")
 
     def start(self) -> None:
-        screen = (self.home / "screen.log").open("ab")
-        self.server = subprocess.Popen(
-            [sys.executable, REPOSITORY / "manage.py", "serve"],
-            env=self.environ, stdin=subprocess.DEVNULL, stdout=screen, stderr=screen, start_new_session=True,
-        )  # fmt: skip
+        with (self.home / "screen.log").open("ab") as screen:
+            self.server = subprocess.Popen(
+                [sys.executable, REPOSITORY / "manage.py", "serve"],
+                env=self.environ, stdin=subprocess.DEVNULL, stdout=screen, stderr=screen, start_new_session=True,
+            )  # fmt: skip
         wait_for(self._answers, seconds=60, what="the web server")
 
     def _answers(self) -> bool:
@@ -143,7 +147,7 @@ class Instance:
 
     def containers(self, *, all_states: bool = True) -> list[str]:
         """Ids of this instance's containers, in all states or only the running ones."""
-        label = f"label=teckochecker.instance={env.instance_id(self.home)}"
+        label = f"label=teckochecker.instance={self.name}"
         words = ["docker", "ps", "-q", "--filter", label, *(["-a"] if all_states else [])]
         return subprocess.run(words, capture_output=True, text=True, check=True).stdout.split()
 
@@ -162,6 +166,7 @@ def running(home: Path, **settings: str) -> Iterator[Instance]:
     finally:
         instance.client.close()
         instance.stop()
+        subprocess.run(["docker", "network", "rm", f"teckochecker-{instance.name}"], capture_output=True, check=False)
 
 
 def wait_for(condition: Callable[[], object], *, seconds: float, what: str) -> float:

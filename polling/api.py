@@ -1,0 +1,57 @@
+"""``/api/deliveries``: what was to be sent, and how that went."""
+
+from django.urls import re_path
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import GenericViewSet
+
+from polling.deliveries import Delivery
+from polling.pages import page
+
+
+class DeliverySerializer(serializers.ModelSerializer[Delivery]):
+    """Header values stay as they are stored: with references, never with secrets."""
+
+    class Meta:
+        model = Delivery
+        fields = (
+            "id",
+            "job_kind",
+            "job_id",
+            "job_name",
+            "cycle",
+            "event",
+            "url",
+            "method",
+            "status",
+            "attempts",
+            "last_status_code",
+            "last_error",
+            "next_attempt_at",
+            "created_at",
+            "delivered_at",
+        )
+        read_only_fields = fields
+
+
+class DeliveryViewSet(GenericViewSet[Delivery]):
+    queryset = Delivery.objects.order_by("-created_at", "id")
+    serializer_class = DeliverySerializer
+
+    def list(self, request: Request) -> Response:
+        """``?status=`` and ``?job_id=`` narrow the list."""
+        chosen = {name: request.query_params[name] for name in ("status", "job_id") if name in request.query_params}
+        if not chosen.get("job_id", "0").isdecimal():
+            raise serializers.ValidationError({"job_id": ["A whole number is wanted."]})
+        rows = self.get_queryset().filter(**chosen)
+        return Response(page(rows, request, key="deliveries", serializer=DeliverySerializer))
+
+    def retrieve(self, request: Request, pk: str) -> Response:
+        return Response(self.get_serializer(self.get_object()).data)
+
+
+urlpatterns = [
+    re_path(r"^deliveries/?$", DeliveryViewSet.as_view({"get": "list"}), name="deliveries"),
+    re_path(r"^deliveries/(?P<pk>[0-9a-f-]{36})/?$", DeliveryViewSet.as_view({"get": "retrieve"}), name="delivery"),
+]

@@ -1,0 +1,29 @@
+"""What every serializer of the API shares. It lies here because all apps that have one may import from here."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rest_framework import serializers
+
+
+class StrictSerializer(serializers.Serializer[Any]):
+    """Refuses fields that do not exist or cannot be set, rather than to ignore what somebody meant."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, Mapping):
+            writable = {name for name, field in self.fields.items() if not field.read_only}
+            if odd := [name for name in data if name not in writable]:
+                raise serializers.ValidationError({str(name): [self._odd(name)] for name in odd})
+        return super().to_internal_value(data)
+
+    def _odd(self, name: object) -> str:
+        return "This field cannot be set." if name in self.fields else "There is no such field."
+
+
+class WholeNumberField(serializers.IntegerField):
+    """A JSON number without a fraction: neither "60" nor 60.5 nor true."""
+
+    def to_internal_value(self, data: Any) -> int:
+        if type(data) is not int:
+            raise serializers.ValidationError("A whole number is wanted.", code="invalid")
+        return data
