@@ -11,5 +11,5 @@ from secrets_app import crypto
 def keys(**_: Any) -> list[CheckMessage]:
     return [
         Error(fault.problem, hint=fault.remedy, obj="TECKO_KEYS", id=f"secrets_app.E{fault.number:03}")
-        for fault in crypto.faults(settings.TECKO_KEYS, secret_key=str(settings.SECRET_KEY))
+        for fault in crypto.faults(settings.TECKO_KEYS, secret_key=str(settings.TECKO_SECRET_KEY))
     ]

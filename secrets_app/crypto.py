@@ -58,7 +58,7 @@ class KeyRing:
     @classmethod
     def from_settings(cls) -> Self:
         """Raises KeyRingError for every setting that the system checks report."""
-        return cls.parse(settings.TECKO_KEYS, secret_key=str(settings.SECRET_KEY))
+        return cls.parse(settings.TECKO_KEYS, secret_key=str(settings.TECKO_SECRET_KEY))
 
     @classmethod
     def parse(cls, words: Iterable[str], *, secret_key: str) -> Self:
