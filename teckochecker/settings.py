@@ -187,5 +187,8 @@ REST_FRAMEWORK = {
 }
 FILE_UPLOAD_HANDLERS = ["customchecks.api.uploads.CappedUploadHandler"]
 
+# A fault of the command line is one line; its traceback, with --traceback, is Python's own
+DT_RICH_TRACEBACK_CONFIG = False
+
 LOGGING = logs.config(level=TECKO_LOG_LEVEL)
 logs.configure()
