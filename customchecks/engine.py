@@ -148,7 +148,7 @@ class Engine:
     def import_image(self, archive: IO[bytes], *, repository: str, tag: str, changes: list[str]) -> str:
         """Makes an image of a root file system's tar; ``changes`` are Dockerfile instructions (ENV, LABEL, …)."""
         with _translated():
-            self._api.import_image(src=archive, stream_src=True, repository=repository, tag=tag, changes=changes)
+            self._api.import_image(src=archive, repository=repository, tag=tag, changes=changes)
         return cast(str, self.image(f"{repository}:{tag}")["Id"])
 
     def build_image(

@@ -12,14 +12,16 @@ import tempfile
 import textwrap
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from customchecks import offline_base
 from customchecks.debian import Progress
-from customchecks.engine import Conflict, Engine, EngineError, NotFound
+from customchecks.engine import Conflict, Engine, EngineError, EngineUnavailable, NotFound
 from customchecks.offline_base import OfflineBase
 from customchecks.recipes import BASE_LABEL, RUNTIME_LABEL, Recipe, find
 
@@ -27,6 +29,8 @@ OFFLINE = "offline"
 REGISTRY_SECONDS = 5.0
 DEMANDED_REGISTRY_SECONDS = 60.0
 LINE_LENGTH = 100
+TAIL_LINES = 15
+REMEDY = "Remedy: manage.py customcheck build-images --offline, which needs no registry."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,17 +97,35 @@ class Builder:
         order.progress(f"Building on {base}")
         with tempfile.TemporaryFile(dir=self._cache()) as context:
             order.recipe.write_context(context)
-            image = self._engine.build_image(
+            image = self._build_from(context, order, base=base, kind=kind)
+        self._take(order.recipe, image)
+        order.progress("Done")
+        return image
+
+    def _build_from(self, context: IO[bytes], order: Order, *, base: str, kind: str) -> str:
+        tail: deque[str] = deque(maxlen=TAIL_LINES)
+
+        def note(line: str) -> None:
+            tail.append(line)
+            if line.startswith("Step "):
+                order.progress(textwrap.shorten(line, LINE_LENGTH, placeholder=" …"))
+
+        try:
+            return self._engine.build_image(
                 context,
                 tag=f"{order.recipe.repository}:{order.recipe.tag}",
                 arguments={"BASE": base},
                 labels=order.recipe.labels | {BASE_LABEL: kind},
-                progress=lambda line: _report_step(line, order.progress),
+                progress=note,
                 fresh=order.force,
             )
-        self._take(order.recipe, image)
-        order.progress("Done")
-        return image
+        except EngineUnavailable:
+            raise
+        except EngineError as error:
+            lines = "\n".join([*tail, str(error)])
+            raise EngineError(
+                f"The {order.recipe.runtime} image could not be built on {base}:\n{lines}\n{REMEDY}"
+            ) from error
 
     def _take(self, recipe: Recipe, image: str) -> None:
         mine = f"{recipe.tag}-{hashlib.sha256(f'{self._owner} {recipe.base}'.encode()).hexdigest()[:10]}"
@@ -156,9 +178,10 @@ class Builder:
         try:
             self._pull(order.recipe.base, patience=patience, progress=order.progress)
         except EngineError as error:
-            order.progress(f"No registry has {order.recipe.base}: {error}")
+            reason = f"No registry has {order.recipe.base}: {error}"
             if order.offline is False and not self._id(order.recipe.base):
-                raise
+                raise EngineError(f"{reason} {REMEDY}") from error
+            order.progress(reason)
             return False
         return True
 
@@ -169,7 +192,7 @@ class Builder:
         try:
             line = lines.get(timeout=patience)
         except queue.Empty:
-            raise EngineError(f"no answer within {patience:.0f} s") from None
+            raise EngineError(f"no answer within {patience:g} s") from None
         while isinstance(line, str):
             progress(line)
             line = lines.get()
@@ -218,8 +241,3 @@ class Builder:
 def _timed(progress: Progress, runtime: str) -> Progress:
     started = time.monotonic()
     return lambda line: progress(f"{runtime:6} {time.monotonic() - started:5.1f} s  {line}")
-
-
-def _report_step(line: str, progress: Progress) -> None:
-    if line.startswith("Step "):
-        progress(textwrap.shorten(line, LINE_LENGTH, placeholder=" …"))

@@ -10,6 +10,8 @@ from customchecks.image_builder import Builder
 from customchecks.recipes import TAGS as TAGS
 from customchecks.recipes import Recipe, find
 
+ENGINE_SECONDS = 300  # a slow disk takes its time over a base image
+
 
 def recipe_hash(runtime: str) -> str:
     return Recipe.from_settings(runtime).hash
@@ -31,7 +33,7 @@ def build_all(
     """``offline`` None takes a registry's base where one answers soon. ``force`` also renews the bases, each once."""
     recipes = [Recipe.from_settings(runtime) for runtime in runtimes]
     npm = {"npm_config_registry": settings.TECKO_NPM_REGISTRY, "npm_config_cafile": str(settings.TECKO_CA_BUNDLE)}
-    engine = Engine()
+    engine = Engine(timeout=ENGINE_SECONDS)
     try:
         builder = Builder(
             engine,
