@@ -40,6 +40,8 @@ REFUSED = (
     "224.0.0.0/4",
     "240.0.0.0/4",
 )
+# Without it packets between two containers of one bridge pass no rule, Docker's own included
+BRIDGED_PACKETS = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
 RESOLVER_FILES = (Path("/etc/resolv.conf"), Path("/run/systemd/resolve/resolv.conf"))
 
 _REJECT = "-j REJECT --reject-with icmp-port-unreachable"
@@ -92,11 +94,16 @@ class EgressNetwork:
             self._engine.network(self.name)
         except NotFound:
             return NetworkStatus(name=self.name, present=False, rules=False, message="The network is made when needed.")
-        try:
-            message = "" if self._rules_hold() else "The packet rules are not in force."
-        except RulesFailed as error:
-            message = str(error)
+        message = self._fault()
         return NetworkStatus(name=self.name, present=True, rules=not message, message=message)
+
+    def _fault(self) -> str:
+        if not _read(BRIDGED_PACKETS).startswith("1"):
+            return "Checks can reach each other: net.bridge.bridge-nf-call-iptables is off."
+        try:
+            return "" if self._rules_hold() else "The packet rules are not in force."
+        except RulesFailed as error:
+            return str(error)
 
     def remove(self) -> None:
         """This instance's bridge and rules. Raises EngineError where a container still uses the bridge."""
@@ -188,14 +195,18 @@ class EgressNetwork:
 def host_resolvers(files: Iterable[Path] = RESOLVER_FILES) -> tuple[str, ...]:
     """IPv4 name servers that the engine hands to containers: the first file's that has one beyond the loopback."""
     for file in files:
-        try:
-            words = [line.split() for line in file.read_text().splitlines()]
-        except OSError:
-            continue
+        words = [line.split() for line in _read(file).splitlines()]
         servers = [line[1] for line in words if len(line) > 1 and line[0] == "nameserver" and _reachable(line[1])]
         if servers:
             return tuple(dict.fromkeys(servers))
     return ()
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text()
+    except OSError:
+        return ""
 
 
 def _reachable(address: str) -> bool:

@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -78,6 +79,23 @@ def test_a_script_resolves_names_and_reaches_the_package_index(rules: None, sand
     found = _probe(sandbox, TARGETS=f"{host}:443", NAMES=host)
     assert found["names"] == {host: socket.gethostbyname(host)}
     assert found["targets"] == {f"{host}:443": "connected"}
+
+
+@pytest.mark.network
+@pytest.mark.parametrize(
+    ("runtime", "code"),
+    [
+        ("python", "import urllib.request; print(urllib.request.urlopen('URL').status)"),
+        ("node", "fetch('URL').then(response => console.log(response.status))"),
+    ],
+)
+def test_a_script_trusts_the_operators_ca_bundle(runtime: str, code: str) -> None:
+    bundle = Path(settings.TECKO_CA_BUNDLE).read_bytes() if settings.TECKO_CA_BUNDLE else b""
+    _, sandbox = boxes.instance_sandbox(ca_bundle=bundle)
+    outcome = sandbox.run(boxes.request(code.replace("URL", f"{PyPI.simple_url}/pip/"), runtime=runtime))
+    sandbox.dismantle()
+    sandbox.close()
+    assert outcome.stdout == b"200\n", outcome
 
 
 def test_flushed_rules_are_noticed_and_set_again(rules: None, sandbox: Sandbox, instance: str) -> None:
