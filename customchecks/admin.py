@@ -1,0 +1,274 @@
+"""The admin of custom checks: jobs may be edited and moved, never their state; logs are read only."""
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+from django.contrib import admin, messages
+from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from customchecks import jobs
+from customchecks.forms import CustomCheckJobForm
+from customchecks.models import CustomCheckJob, CustomCheckLog
+from polling.admin import HistoryAdmin
+from polling.deliveries import Delivery
+from polling.scheduling import JobStatus, TransitionRefused
+
+STATE = (
+    "status",
+    "failure_cause",
+    "last_check_status",
+    "last_check_at",
+    "next_check_at",
+    "check_count",
+    "consecutive_errors",
+    "cycle",
+    "progress",
+    "created_at",
+    "completed_at",
+    "owner",
+    "stored_script",
+    "history",
+    "last_data",
+    "script_state",
+)
+
+
+BUTTONS = {
+    JobStatus.ACTIVE: (("trigger", "Check now"), ("pause", "Pause")),
+    JobStatus.PAUSED: (("trigger", "Check now"), ("resume", "Resume")),
+    JobStatus.COMPLETED: (("restart", "Restart"),),
+    JobStatus.FAILED: (("restart", "Restart"),),
+}
+
+
+@admin.register(CustomCheckJob)
+class CustomCheckJobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    form = CustomCheckJobForm
+    change_form_template = "admin/customchecks/customcheckjob/change_form.html"
+    list_display = ("name", "id", "status", "last_check_status", "last_check_at", "next_check_at", "interval")
+    list_filter = ("status", "last_check_status", "script_runtime", "script_source_type")
+    search_fields = ("=id", "name", "script_git_url", "webhook_url")
+    list_per_page = 50
+    actions = ("pause", "resume", "trigger", "restart")
+    readonly_fields = STATE
+    fieldsets = (
+        (None, {"fields": ("name", "poll_interval_seconds", "timeout_seconds", "resource_limits")}),
+        (
+            "Script",
+            {
+                "fields": (
+                    "script_source_type",
+                    "script",
+                    "script_git_url",
+                    "script_git_branch",
+                    "script_runtime",
+                    "script_entrypoint",
+                    "check_params",
+                    "env_vars",
+                )
+            },
+        ),
+        ("Webhook", {"fields": ("webhook_url", "webhook_method", "webhook_headers", "webhook_query_params")}),
+        ("State", {"fields": STATE}),
+    )
+
+    # Editing
+
+    def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        form = super().get_form(request, *args, **kwargs)
+        return type(form.__name__, (form,), {"user": request.user})
+
+    def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        fieldsets = super().get_fieldsets(request, obj)
+        return fieldsets if obj else fieldsets[:-1]
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        job = context.get("original")
+        context["transitions"] = BUTTONS[JobStatus(job.status)] if job else ()
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """What became wrong between the form's validation and the saving, such as a secret that is gone meanwhile."""
+        try:
+            return super().changeform_view(request, *args, **kwargs)
+        except ValidationError as error:
+            self.message_user(request, " ".join(error.messages), messages.ERROR)
+            return redirect(request.path)
+
+    def save_model(self, request: HttpRequest, obj: CustomCheckJob, form: CustomCheckJobForm, change: bool) -> None:
+        """Only the columns that the form changed: while it was open the job may have ended."""
+        data = {field: getattr(obj, field) for field in form.columns}
+        if change:
+            jobs.update_job(obj, data, archive=form.archive, user=request.user)
+            return
+        created = jobs.create_job(data, archive=form.archive, user=cast(User, request.user))
+        obj.pk = created.pk
+        obj.refresh_from_db()
+
+    def delete_model(self, request: HttpRequest, obj: CustomCheckJob) -> None:
+        jobs.delete_job(obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[CustomCheckJob]) -> None:
+        for job in queryset:
+            jobs.delete_job(job)
+
+    def get_deleted_objects(
+        self, objs: Sequence[Any] | QuerySet[Any], request: HttpRequest
+    ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
+        """Logs go with their job although nobody may delete a log; they are counted, not listed."""
+        found = list(objs)
+        logs = CustomCheckLog.objects.filter(job__in=found).count()
+        counts = {self.model._meta.verbose_name_plural: len(found), CustomCheckLog._meta.verbose_name_plural: logs}
+        return [str(job) for job in found], {str(name): count for name, count in counts.items()}, set(), []
+
+    # Transitions
+
+    @admin.action(description="Pause", permissions=["change"])
+    def pause(self, request: HttpRequest, queryset: QuerySet[CustomCheckJob]) -> HttpResponse | None:
+        return self._move(request, queryset, CustomCheckJob.pause, "paused")
+
+    @admin.action(description="Resume", permissions=["change"])
+    def resume(self, request: HttpRequest, queryset: QuerySet[CustomCheckJob]) -> HttpResponse | None:
+        return self._move(request, queryset, CustomCheckJob.resume, "resumed")
+
+    @admin.action(description="Check now", permissions=["change"])
+    def trigger(self, request: HttpRequest, queryset: QuerySet[CustomCheckJob]) -> HttpResponse | None:
+        return self._move(request, queryset, CustomCheckJob.trigger, "triggered")
+
+    @admin.action(description="Restart", permissions=["change"])
+    def restart(self, request: HttpRequest, queryset: QuerySet[CustomCheckJob]) -> HttpResponse | None:
+        return self._move(request, queryset, CustomCheckJob.restart, "restarted")
+
+    def _move(
+        self,
+        request: HttpRequest,
+        queryset: QuerySet[CustomCheckJob],
+        transition: Callable[[CustomCheckJob], None],
+        verb: str,
+    ) -> HttpResponse | None:
+        chosen = list(queryset)
+        for job in chosen:
+            try:
+                transition(job)
+            except TransitionRefused as error:
+                self.message_user(request, f"Job {job.name}: {error}", messages.ERROR)
+            else:
+                self.log_change(request, job, verb.capitalize())
+                self.message_user(request, f"Job {job.name} was {verb}.", messages.SUCCESS)
+        if len(chosen) == 1 and "_from_job" in request.POST:
+            return redirect("admin:customchecks_customcheckjob_change", chosen[0].pk)
+        return None
+
+    # What is shown
+
+    @admin.display(description="interval", ordering="poll_interval_seconds")
+    def interval(self, job: CustomCheckJob) -> str:
+        return f"{job.poll_interval_seconds} s"
+
+    @admin.display(description="last check data")
+    def last_data(self, job: CustomCheckJob) -> str:
+        return pretty(job.last_check_data)
+
+    @admin.display(description="state handed back")
+    def script_state(self, job: CustomCheckJob) -> str:
+        return pretty(job.state)
+
+    @admin.display(description="stored script")
+    def stored_script(self, job: CustomCheckJob) -> str:
+        archive = job.script_archive
+        if archive is None:
+            return job.not_runnable() or "None: it comes from Git."
+        listed = "\n".join(f"{path}  {size} bytes" for path, size in archive.files)
+        return block(f"sha256 {archive.sha256}\n{listed}")
+
+    @admin.display(description="history")
+    def history(self, job: CustomCheckJob) -> str:
+        logs = reverse("admin:customchecks_customchecklog_changelist")
+        deliveries = reverse("admin:polling_delivery_changelist")
+        return format_html(
+            '<a href="{}?job__id__exact={}">{} checks</a>, <a href="{}?job_kind={}&amp;job_id={}">{} deliveries</a>',
+            logs,
+            job.pk,
+            job.logs.count(),
+            deliveries,
+            job.kind,
+            job.pk,
+            Delivery.objects.filter(job_kind=job.kind, job_id=job.pk).count(),
+        )
+
+
+@admin.register(CustomCheckLog)
+class CustomCheckLogAdmin(HistoryAdmin):
+    list_display = ("created_at", "job_link", "verdict", "cause", "short_message", "seconds")
+    list_filter = ("status", "cause", "created_at")
+    list_select_related = ("job",)
+    list_per_page = 50
+    search_fields = ("=job__id", "job__name", "message", "=check_id")
+    fields = (
+        "job_link",
+        "verdict",
+        "cause",
+        "message",
+        "data",
+        "stdout",
+        "stderr",
+        "seconds",
+        "steps",
+        "started_at",
+        "created_at",
+        "cycle",
+        "check_id",
+        "revision",
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[CustomCheckLog]:
+        found: QuerySet[CustomCheckLog] = super().get_queryset(request)
+        match = request.resolver_match
+        return found if match and "object_id" in match.kwargs else found.defer("script_output")
+
+    @admin.display(description="job", ordering="job__name")
+    def job_link(self, log: CustomCheckLog) -> str:
+        url = reverse("admin:customchecks_customcheckjob_change", args=[log.job_id])
+        return format_html('<a href="{}">{}</a>', url, log.job.name)
+
+    @admin.display(description="verdict", ordering="status")
+    def verdict(self, log: CustomCheckLog) -> str:
+        return log.status.upper()
+
+    @admin.display(description="message")
+    def short_message(self, log: CustomCheckLog) -> str:
+        return (log.message or "")[:120]
+
+    @admin.display(description="time", ordering="execution_time_ms")
+    def seconds(self, log: CustomCheckLog) -> str:
+        return "-" if log.execution_time_ms is None else f"{log.execution_time_ms / 1000:.1f} s"
+
+    @admin.display(description="steps in ms")
+    def steps(self, log: CustomCheckLog) -> str:
+        return pretty(log.timings)
+
+    def data(self, log: CustomCheckLog) -> str:
+        return pretty((log.script_output or {}).get("data"))
+
+    def stdout(self, log: CustomCheckLog) -> str:
+        return block((log.script_output or {}).get("stdout"))
+
+    def stderr(self, log: CustomCheckLog) -> str:
+        return block((log.script_output or {}).get("stderr"))
+
+
+def pretty(value: Any) -> str:
+    return block(json.dumps(value, ensure_ascii=False, indent=2)) if value else "-"
+
+
+def block(text: str | None) -> SafeString | str:
+    """Text of a script, escaped, with its lines and spaces."""
+    return format_html('<pre class="script-output">{}</pre>', text) if text else "-"

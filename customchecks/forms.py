@@ -1,0 +1,109 @@
+"""The form of a job in the admin: what may be edited, validated as the API validates it."""
+
+import json
+from typing import Any, BinaryIO, cast
+
+from django import forms
+from django.contrib.auth.models import AnonymousUser, User
+from django.core.files.uploadedfile import UploadedFile
+
+from customchecks import archives, jobs
+from customchecks.archives import Archive, ArchiveRejected
+from customchecks.models import CustomCheckJob, SourceType
+from secrets_app import references
+
+
+class IndentedEncoder(json.JSONEncoder):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{**options, "indent": 2})
+
+
+class CustomCheckJobForm(forms.ModelForm):  # type: ignore[type-arg]
+    """``user`` is set by the admin: which secrets may be used depends on who asks."""
+
+    user: User | AnonymousUser
+
+    script = forms.FileField(
+        required=False,
+        label="Script",
+        help_text="A .tgz of at most 10 MB with the entrypoint in it. Leave it empty to keep the stored script.",
+    )
+
+    class Meta:
+        model = CustomCheckJob
+        fields = (
+            "name",
+            "script_source_type",
+            "script_git_url",
+            "script_git_branch",
+            "script_runtime",
+            "script_entrypoint",
+            "check_params",
+            "env_vars",
+            "timeout_seconds",
+            "resource_limits",
+            "poll_interval_seconds",
+            "webhook_url",
+            "webhook_method",
+            "webhook_headers",
+            "webhook_query_params",
+        )
+        help_texts = {
+            "script_entrypoint": "Empty: main.py or index.js.",
+            "check_params": "A JSON object; the script gets it as CHECK_PARAMS.",
+            "env_vars": "A JSON object of strings; a value may hold secret_ref:NAME.",
+            "resource_limits": 'Such as {"memory_mb": 512, "cpu_cores": 0.5}, which is the default.',
+            "webhook_url": "Called once, when the job has ended.",
+            "webhook_headers": "A JSON object of strings; a value may hold secret_ref:NAME.",
+            "webhook_query_params": "A JSON object of strings, with {job_id} and the like in the values.",
+        }
+
+    archive: Archive | None = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            field.show_hidden_initial = False  # else an emptied field counts as changed only in a browser
+
+    @property
+    def columns(self) -> list[str]:
+        """The model's fields to write: of a stored job only those that were changed."""
+        changed = self.cleaned_data if self.instance.pk is None else self.changed_data
+        return [field for field in CustomCheckJobForm.Meta.fields if field in changed]
+
+    def clean_check_params(self) -> Any:
+        return {} if self.cleaned_data["check_params"] is None else self.cleaned_data["check_params"]
+
+    def clean_script(self) -> None:
+        upload = self.cleaned_data["script"]
+        if not isinstance(upload, UploadedFile):
+            return
+        try:
+            self.archive = archives.normalise(cast(BinaryIO, upload), size_hint=upload.size)
+        except ArchiveRejected as error:
+            raise forms.ValidationError(error.message, error.code) from error
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        if self.archive and cleaned.get("script_source_type") != SourceType.UPLOAD:
+            self.add_error("script", "A script is uploaded only for the source type upload.")
+        self._check_references(cleaned)
+        return cleaned
+
+    def _check_references(self, cleaned: dict[str, Any]) -> None:
+        for field in jobs.REFERRING:
+            values = cleaned.get(field)
+            if not isinstance(values, dict) or not all(isinstance(value, str) for value in values.values()):
+                continue  # the field's own validator says so
+            try:
+                references.validate(values, user=self.user)
+            except references.InvalidReferences as error:
+                self.add_error(field, [f"{key}: {message}" for key, message in error.errors.items()])
+
+    def _post_clean(self) -> None:
+        """The entrypoint by default depends on the runtime, so it is known only now."""
+        super()._post_clean()  # type: ignore[misc]
+        archive = self.archive or jobs.stored_archive(self.instance)
+        entrypoint = self.instance.script_entrypoint
+        if archive and "script_entrypoint" not in self.errors and not archive.has(entrypoint):
+            self.add_error("script_entrypoint", f"The script has no file {entrypoint!r}.")

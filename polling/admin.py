@@ -1,0 +1,128 @@
+"""The admin of what the queue and the outbox did: to be read only.
+
+A row of django-q2's Schedule names any function, and the cluster calls it: whoever may write one runs code here. So the
+queue's models are registered anew, without a way to write them.
+"""
+
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django_q import admin as _registered  # noqa: F401  what is replaced below has to be there first
+from django_q.models import Failure, OrmQ, Schedule, Success
+
+from polling import scheduling
+from polling.models import Delivery, SweepLease
+from secrets_app.admin import ReadOnly
+
+
+class HistoryAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+    """Nothing is written, deleted or counted twice."""
+
+    actions = None
+    show_full_result_count = False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(HistoryAdmin):
+    list_display = ("created_at", "job", "method", "url", "status", "attempts", "last_status_code", "next_attempt_at")
+    list_filter = ("status", "job_kind", "created_at")
+    search_fields = ("job_name", "url", "last_error")
+    fields = (
+        "id",
+        "job",
+        "event",
+        "cycle",
+        "status",
+        "attempts",
+        "last_status_code",
+        "last_error",
+        "next_attempt_at",
+        "created_at",
+        "delivered_at",
+        "method",
+        "url",
+        "headers",
+        "query",
+        "body",
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
+        found: QuerySet[Delivery] = super().get_queryset(request)
+        return found if request.resolver_match and "object_id" in request.resolver_match.kwargs else found.defer("body")
+
+    @admin.display(description="job", ordering="job_id")
+    def job(self, delivery: Delivery) -> str:
+        for kind in scheduling.kinds():
+            if kind.kind == delivery.job_kind and self.admin_site.is_registered(kind):
+                url = reverse(f"admin:{kind._meta.app_label}_{kind._meta.model_name}_change", args=[delivery.job_id])
+                return format_html('<a href="{}">{}</a>', url, delivery.job_name)
+        return delivery.job_name
+
+
+@admin.register(SweepLease)
+class SweepLeaseAdmin(HistoryAdmin):
+    list_display = ("host", "pid", "heartbeat_at")
+
+
+for model in (Failure, OrmQ, Schedule, Success):
+    if admin.site.is_registered(model):
+        admin.site.unregister(model)
+
+
+class TaskAdmin(HistoryAdmin):
+    """``args`` and ``result`` are pickles, and what a task returned may be long: they are left in the database."""
+
+    list_display = ("name", "func", "started", "stopped", "attempt_count")
+    list_filter = ("started",)
+    search_fields = ("name", "func")
+    fields: ClassVar[tuple[str, ...]] = (
+        "id",
+        "name",
+        "func",
+        "group",
+        "cluster",
+        "started",
+        "stopped",
+        "attempt_count",
+        "success",
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).defer("args", "kwargs", "result")
+
+
+@admin.register(Success)
+class SuccessAdmin(TaskAdmin):
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).filter(success=True)
+
+
+@admin.register(Failure)
+class FailureAdmin(TaskAdmin):
+    fields = (*TaskAdmin.fields, "error")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).filter(success=False)
+
+    def error(self, task: Failure) -> str:
+        return str(task.result)
+
+
+@admin.register(Schedule)
+class ScheduleAdmin(HistoryAdmin):
+    list_display = ("name", "func", "schedule_type", "minutes", "repeats", "next_run", "cluster")
+    fields = (*list_display, "args", "kwargs", "hook", "task")
+
+
+@admin.register(OrmQ)
+class QueueAdmin(HistoryAdmin):
+    list_display = ("id", "key", "lock")
+    fields = ("id", "key", "lock", "name", "func")
+    readonly_fields = ("name", "func")

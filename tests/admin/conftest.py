@@ -1,0 +1,83 @@
+"""A superuser in the admin, and one of everything that it shows."""
+
+import io
+import tarfile
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.utils import timezone
+
+from customchecks.archives import normalise
+from customchecks.models import CustomCheckJob, CustomCheckLog, ScriptArchive
+from polling.deliveries import Delivery
+
+HOSTILE = "<script>alert('x')</script><img src=x onerror=alert(1)>"
+
+
+def tgz(**files: str) -> SimpleUploadedFile:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
+        for name, text in files.items():
+            entry = tarfile.TarInfo(name.replace("_", "."))
+            entry.size = len(text.encode())
+            tar.addfile(entry, io.BytesIO(text.encode()))
+    return SimpleUploadedFile("script.tgz", packed.getvalue())
+
+
+@pytest.fixture
+def browser(settings: Any, db: None) -> Client:
+    settings.STORAGES = settings.STORAGES | {
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    }
+    settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
+    client = Client()
+    client.force_login(User.objects.create_superuser("boss"))
+    return client
+
+
+@pytest.fixture
+def make_job(db: None) -> Callable[..., CustomCheckJob]:
+    def make(name: str = "nightly", **columns: Any) -> CustomCheckJob:
+        archive = normalise(tgz(main_py="print()"))
+        stored, _ = ScriptArchive.objects.get_or_create(
+            sha256=archive.sha256, defaults={"content": archive.content, "size": archive.size, "files": archive.files}
+        )
+        given = {"next_check_at": timezone.now(), "script_entrypoint": "main.py", "script_archive": stored} | columns
+        return CustomCheckJob.objects.create(name=name, script_source_type="upload", script_runtime="python", **given)
+
+    return make
+
+
+def make_log(job: CustomCheckJob, text: str = "so") -> CustomCheckLog:
+    return CustomCheckLog.objects.create(
+        job=job,
+        check_id=uuid.uuid4(),
+        cycle=1,
+        status="error",
+        cause="timeout",
+        message=text,
+        script_output={"data": {text: text}, "stdout": text, "stderr": text},
+        timings={"start": 3},
+        execution_time_ms=1234,
+        started_at=timezone.now(),
+    )
+
+
+def make_delivery(job: CustomCheckJob, text: str = "so") -> Delivery:
+    return Delivery.objects.create(
+        id=uuid.uuid4(),
+        job_kind=job.kind,
+        job_id=job.pk,
+        job_name=job.name,
+        cycle=1,
+        event="check.ended",
+        url=f"https://hooks.example.com/{text}",
+        method="POST",
+        body=text,
+        last_error=text,
+    )

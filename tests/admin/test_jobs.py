@@ -1,0 +1,225 @@
+"""The job's form and its actions."""
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from customchecks.models import CustomCheckJob, CustomCheckLog
+from polling import scheduling
+from polling.results import CheckResult, Verdict
+from secrets_app.models import Secret, SecretGrant
+from tests.admin.conftest import make_log, tgz
+
+MakeJob = Callable[..., CustomCheckJob]
+LIST = "admin:customchecks_customcheckjob_changelist"
+ADD = "admin:customchecks_customcheckjob_add"
+CHANGE = "admin:customchecks_customcheckjob_change"
+DELETE = "admin:customchecks_customcheckjob_delete"
+
+
+def form(**fields: Any) -> dict[str, Any]:
+    """What a browser sends for the job of ``make_job``."""
+    return {
+        "name": "nightly",
+        "poll_interval_seconds": "120",
+        "timeout_seconds": "300",
+        "resource_limits": "",
+        "script_source_type": "upload",
+        "script_git_url": "",
+        "script_git_branch": "main",
+        "script_runtime": "python",
+        "script_entrypoint": "main.py",
+        "check_params": "{}",
+        "env_vars": "",
+        "webhook_url": "",
+        "webhook_method": "POST",
+        "webhook_headers": "",
+        "webhook_query_params": "",
+        **fields,
+    }
+
+
+def save(browser: Client, job: CustomCheckJob, **fields: Any) -> Any:
+    answer = browser.post(reverse(CHANGE, args=[job.pk]), form(**fields))
+    job.refresh_from_db()
+    return answer
+
+
+def make_secret(name: str = "api") -> Secret:
+    secret = Secret(name=name)
+    secret.set_value("a long enough value")
+    secret.save()
+    return secret
+
+
+def test_a_job_is_added_with_its_script_and_is_due(browser: Client) -> None:
+    answer = browser.post(reverse(ADD), form(script=tgz(main_py="print(1)"), script_entrypoint="", check_params=""))
+    job = CustomCheckJob.objects.get()
+    assert answer.status_code == 302
+    assert (job.script_entrypoint, job.check_params, job.owner) == ("main.py", {}, User.objects.get())
+    assert job.script_archive is not None
+    assert job.next_check_at is not None
+
+
+def test_a_job_without_its_script_waits_for_it(browser: Client) -> None:
+    browser.post(reverse(ADD), form())
+    job = CustomCheckJob.objects.get()
+    assert job.next_check_at is None
+    save(browser, job, script=tgz(main_py="print(2)"))
+    assert job.next_check_at is not None
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"script": tgz(other_py="x")}, "script_entrypoint"),
+        ({"poll_interval_seconds": "3"}, "poll_interval_seconds"),
+        ({"env_vars": json.dumps({"PATH": "x"})}, "env_vars"),
+        ({"env_vars": "[1]"}, "env_vars"),
+        ({"env_vars": json.dumps({"KEY": "secret_ref:nobody"})}, "env_vars"),
+        ({"webhook_headers": json.dumps({"X-Key": "secret_ref:nobody"})}, "webhook_headers"),
+        ({"webhook_url": "http://169.254.169.254/"}, "webhook_url"),
+        ({"resource_limits": json.dumps({"memory_mb": 1})}, "resource_limits"),
+        ({"script_entrypoint": "../main.py"}, "script_entrypoint"),
+        ({"script_source_type": "git", "script_git_url": "http://127.1/x"}, "script_git_url"),
+    ],
+)
+def test_a_wrong_field_is_refused_at_the_field(fields: dict[str, Any], field: str, browser: Client) -> None:
+    answer = browser.post(reverse(ADD), form(**fields))
+    assert answer.status_code == 200
+    assert field in answer.context["adminform"].form.errors
+    assert not CustomCheckJob.objects.exists()
+
+
+def test_a_broken_archive_is_refused_at_the_upload(browser: Client) -> None:
+    broken = tgz(main_py="x")
+    broken.file.write(b"not a gzip stream")
+    broken.file.seek(0)
+    answer = browser.post(reverse(ADD), form(script=broken))
+    assert "script" in answer.context["adminform"].form.errors
+    assert not CustomCheckJob.objects.exists()
+
+
+def test_a_secret_that_is_named_is_granted_and_taken_back(browser: Client, make_job: MakeJob) -> None:
+    job = make_job()
+    make_secret()
+    save(browser, job, env_vars=json.dumps({"KEY": "Bearer secret_ref:api"}))
+    assert SecretGrant.objects.get().job_id == job.pk
+    save(browser, job)
+    assert not SecretGrant.objects.exists()
+
+
+def test_a_form_that_was_open_while_the_job_ended_does_not_revive_it(browser: Client, make_job: MakeJob) -> None:
+    job = make_job()
+    browser.get(reverse(CHANGE, args=[job.pk]))
+    ((_, claim),) = scheduling.claim_due(CustomCheckJob, host="test", now=timezone.now(), fits=lambda _: True)
+    scheduling.record(claim, CheckResult(verdict=Verdict.SUCCESS, data={"n": 1}), now=timezone.now())
+    save(browser, job, name="renamed", poll_interval_seconds="600")
+    assert (job.name, job.status, job.next_check_at) == ("renamed", "completed", None)
+    assert (job.last_check_data, job.check_count) == ({"n": 1}, 1)
+
+
+def test_state_columns_cannot_be_sent_with_the_form(browser: Client, make_job: MakeJob) -> None:
+    job = make_job()
+    before = CustomCheckJob.objects.filter(pk=job.pk).values().get()
+    save(browser, job, status="completed", next_check_at="", cycle="9", state='{"a": 1}', check_count="7", owner="1")
+    assert CustomCheckJob.objects.filter(pk=job.pk).values().get() == before
+
+
+def test_a_new_interval_counts_from_the_last_check(browser: Client, make_job: MakeJob) -> None:
+    checked = timezone.now() - timedelta(seconds=30)
+    job = make_job(last_check_at=checked, next_check_at=checked + timedelta(seconds=120))
+    save(browser, job, poll_interval_seconds="3600")
+    assert job.next_check_at == checked + timedelta(seconds=3600)
+
+
+def test_a_value_can_be_emptied(browser: Client, make_job: MakeJob) -> None:
+    job = make_job(env_vars={"A": "b"}, webhook_url="https://hooks.example.com/x", check_params={"a": 1})
+    save(browser, job, check_params="")
+    assert (job.env_vars, job.webhook_url or None, job.check_params) == (None, None, {})
+
+
+def act(browser: Client, action: str, *jobs: CustomCheckJob, **more: str) -> Any:
+    posted = {"action": action, "_selected_action": [str(job.pk) for job in jobs], **more}
+    return browser.post(reverse(LIST), posted, follow=True)
+
+
+@pytest.mark.parametrize(
+    ("status", "action", "ends"),
+    [
+        ("active", "pause", "paused"),
+        ("paused", "resume", "active"),
+        ("completed", "restart", "active"),
+        ("paused", "trigger", "paused"),
+    ],
+)
+def test_an_action_moves_the_chosen_jobs(
+    status: str, action: str, ends: str, browser: Client, make_job: MakeJob
+) -> None:
+    chosen, other = make_job("chosen", status=status), make_job("other", status=status)
+    act(browser, action, chosen)
+    chosen.refresh_from_db()
+    other.refresh_from_db()
+    assert (chosen.status, other.status) == (ends, status)
+    assert LogEntry.objects.get().object_id == str(chosen.pk)
+
+
+def test_a_refused_action_says_why(browser: Client, make_job: MakeJob) -> None:
+    shown = act(browser, "resume", make_job()).content.decode()
+    assert "Job nightly: A job that is active cannot be resumed; it must be paused." in shown
+
+
+def test_no_action_changes_anything_on_get(browser: Client, make_job: MakeJob) -> None:
+    job = make_job()
+    browser.get(reverse(LIST), {"action": "pause", "_selected_action": job.pk})
+    job.refresh_from_db()
+    assert job.status == "active"
+
+
+def test_a_job_has_buttons_for_what_it_may_do_and_stays_on_its_page(browser: Client, make_job: MakeJob) -> None:
+    job = make_job()
+    shown = browser.get(reverse(CHANGE, args=[job.pk])).content.decode()
+    assert 'name="action" value="pause"' in shown
+    assert 'name="action" value="resume"' not in shown
+    answer = act(browser, "pause", job, _from_job="1")
+    assert answer.redirect_chain[-1][0] == reverse(CHANGE, args=[job.pk])
+
+
+def test_who_may_only_look_cannot_act(browser: Client, make_job: MakeJob) -> None:
+    job = make_job()
+    viewer = User.objects.create_user("viewer", is_staff=True)
+    viewer.user_permissions.add(Permission.objects.get(codename="view_customcheckjob"))
+    browser.force_login(viewer)
+    assert browser.get(reverse(CHANGE, args=[job.pk])).status_code == 200
+    act(browser, "pause", job)
+    assert save(browser, job, name="renamed").status_code == 403
+    assert (job.status, job.name) == ("active", "nightly")
+
+
+def test_a_job_is_deleted_with_its_logs_and_grants(browser: Client, make_job: MakeJob) -> None:
+    job = make_job()
+    make_log(job)
+    SecretGrant.objects.create(secret=make_secret(), job_kind=job.kind, job_id=job.pk)
+    asked = browser.get(reverse(DELETE, args=[job.pk])).content.decode()
+    assert "custom check logs: 1" in asked.lower()
+    browser.post(reverse(DELETE, args=[job.pk]), {"post": "yes"})
+    assert not CustomCheckJob.objects.exists()
+    assert not CustomCheckLog.objects.exists()
+    assert not SecretGrant.objects.exists()
+
+
+def test_chosen_jobs_are_deleted_with_their_grants(browser: Client, make_job: MakeJob) -> None:
+    job = make_job()
+    make_log(job)
+    SecretGrant.objects.create(secret=make_secret(), job_kind=job.kind, job_id=job.pk)
+    act(browser, "delete_selected", job, post="yes")
+    assert not CustomCheckJob.objects.exists()
+    assert not SecretGrant.objects.exists()
