@@ -137,10 +137,14 @@ class Sandbox:
             return EngineStatus(reachable=False, message=str(error))
 
     def create_volume(self, name: str) -> None:
+        """Raises EngineError."""
         self._engine.create_volume(name, labels={hardening.INSTANCE: self._instance})
 
     def remove_volume(self, name: str) -> None:
-        self._engine.remove_volume(name)
+        try:
+            self._engine.remove_volume(name)
+        except EngineError as error:
+            logger.warning("volume_not_removed", volume=name, reason=str(error))
 
     def dismantle(self) -> None:
         """Removes this instance's containers, network and packet rules; volumes and images stay. Raises EngineError."""

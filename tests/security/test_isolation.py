@@ -1,10 +1,12 @@
 """What a container is allowed, as the engine sees it and as a script inside it finds it."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from customchecks import hardening
 from customchecks.engine import Engine
 from customchecks.sandbox import Sandbox
 from tests.security import boxes
@@ -91,6 +93,23 @@ for folder in ("/work", "/tmp", "/dev/shm"):
 def test_without_a_network_there_is_the_loopback_only(sandbox: Sandbox) -> None:
     code = "import os; print(sorted(os.listdir('/sys/class/net')))"
     assert sandbox.run(boxes.request(code, network="none")).stdout == b"['lo']\n"
+
+
+@pytest.fixture
+def volume(sandbox: Sandbox, engine: Engine, instance: str) -> Iterator[str]:
+    name = f"teckochecker-{instance}-volume"
+    sandbox.create_volume(name)
+    yield name
+    sandbox.remove_volume(name)
+    assert engine.volumes(hardening.labels(instance=instance)) == []
+
+
+def test_a_volume_is_filled_by_one_container_and_only_read_by_the_next(sandbox: Sandbox, volume: str) -> None:
+    write = "open('/deps/file', 'w').write('kept')"
+    filled = sandbox.run(boxes.request(write, volumes=((volume, "/deps", True),), purpose="install"))
+    read = sandbox.run(boxes.request("print(open('/deps/file').read())", volumes=((volume, "/deps", False),)))
+    changed = sandbox.run(boxes.request(write, volumes=((volume, "/deps", False),)))
+    assert (filled.exit_code, read.stdout, changed.exit_code) == (0, b"kept\n", 1)
 
 
 def _probe(sandbox: Sandbox, **values: Any) -> dict[str, Any]:
