@@ -41,6 +41,7 @@ STATE = (
 )
 
 
+STYLE = {"all": ("customchecks/admin.css",)}
 BUTTONS = {
     JobStatus.ACTIVE: (("trigger", "Check now"), ("pause", "Pause")),
     JobStatus.PAUSED: (("trigger", "Check now"), ("resume", "Resume")),
@@ -51,6 +52,9 @@ BUTTONS = {
 
 @admin.register(CustomCheckJob)
 class CustomCheckJobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    class Media:
+        css = STYLE
+
     form = CustomCheckJobForm
     change_form_template = "admin/customchecks/customcheckjob/change_form.html"
     list_display = ("name", "id", "status", "last_check_status", "last_check_at", "next_check_at", "interval")
@@ -207,6 +211,9 @@ class CustomCheckJobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 @admin.register(CustomCheckLog)
 class CustomCheckLogAdmin(HistoryAdmin):
+    class Media:
+        css = STYLE
+
     list_display = ("created_at", "job_link", "verdict", "cause", "short_message", "seconds")
     list_filter = ("status", "cause", "created_at")
     list_select_related = ("job",)

@@ -1,0 +1,177 @@
+"""What ``doctor`` looks at: everything that a check needs, each with what to do when it is missing."""
+
+import enum
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.core import checks
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+
+from customchecks.cli.endings import Failed
+from customchecks.sandbox import EngineStatus, Sandbox
+from polling import sweeper
+from polling.models import LEASE_SECONDS
+from secrets_app.crypto import DecryptionFailed, KeyRingError
+from secrets_app.models import Secret
+
+FULL_BYTES = 200 * 1024**2
+NEARLY_FULL_BYTES = 2 * 1024**3
+ENGINE = "engine"
+
+
+class Level(enum.StrEnum):
+    OK = "ok"
+    WARNING = "warning"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """``remedy`` is a sentence where ``level`` is not ok."""
+
+    name: str
+    level: Level
+    detail: str
+    remedy: str = ""
+
+
+def examine() -> Iterator[Finding]:
+    yield from _settings()
+    yield from _sandbox()
+    yield _database()
+    yield _secrets()
+    yield _sweep()
+    yield _disk()
+
+
+def complain() -> None:
+    """Raises Failed with the first setting that is wrong; doctor names them all."""
+    for message in _complaints():
+        if message.level >= checks.ERROR:
+            raise Failed(f"{message.msg} {message.hint or ''}".strip())
+
+
+def _complaints() -> list[checks.CheckMessage]:
+    return [message for message in checks.run_checks() if not message.is_silenced()]
+
+
+def _sandbox() -> Iterator[Finding]:
+    try:
+        sandbox = Sandbox.from_settings()
+    except (OSError, ValueError) as error:
+        yield _failed("sandbox", f"Its settings cannot be used: {error}", "Correct what is reported above.")
+        return
+    try:
+        yield from _engine(sandbox.status())
+    finally:
+        sandbox.close()
+
+
+def _engine(status: EngineStatus) -> Iterator[Finding]:
+    if not status.reachable:
+        start = "Start Docker (systemctl start docker) and let this user reach its socket."
+        yield _failed(ENGINE, status.message, start)
+        return
+    yield _ok(ENGINE, f"Docker {status.version}")
+    for runtime, image in status.images.items():
+        build = f"Run manage.py customcheck build-images --runtime {runtime}."
+        yield _ok(f"image {runtime}", image) if image else _failed(f"image {runtime}", "It has to be built.", build)
+    yield _network(status)
+    yield _seccomp(status)
+
+
+def _network(status: EngineStatus) -> Finding:
+    network = status.network
+    if network is None or not network.present:
+        return _warning("network", "It is not there yet.", "Nothing: the first check makes it.")
+    if not network.rules:
+        return _failed(
+            "network", network.message, "Install iptables and let the cluster run as root: it sets the packet rules."
+        )
+    return _ok("network", f"{network.name}, packet rules in force")
+
+
+def _seccomp(status: EngineStatus) -> Finding:
+    options = ", ".join(option.removeprefix("name=") for option in status.security_options)
+    if "seccomp" not in options:
+        return _failed("seccomp", options or "The engine has none.", "Use a kernel and an engine with seccomp.")
+    return _ok("seccomp", options)
+
+
+def _settings() -> Iterator[Finding]:
+    found = _complaints()
+    for message in found:
+        level = Level.FAILED if message.level >= checks.ERROR else Level.WARNING
+        yield Finding(name=message.id or "settings", level=level, detail=message.msg, remedy=message.hint or "")
+    if not found:
+        yield _ok("settings", f"no complaints; home {settings.TECKO_HOME}")
+
+
+def _database() -> Finding:
+    prepare = "Run manage.py prepare."
+    try:
+        executor = MigrationExecutor(connection)
+        missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    except DatabaseError as error:
+        return _failed("database", str(error), "Start it, and look at DATABASE_URL and at the rights of TECKO_HOME.")
+    if missing:
+        return _failed("database", f"{len(missing)} migrations have not been applied.", prepare)
+    return _ok("database", f"{connection.vendor}, all migrations applied")
+
+
+def _secrets() -> Finding:
+    """Reads every secret once: a key that is missing shows here and not in the next check."""
+    unreadable: list[str] = []
+    count = 0
+    try:
+        for secret in Secret.objects.iterator():
+            count += 1
+            try:
+                secret.value()
+            except DecryptionFailed:
+                unreadable.append(secret.name)
+    except KeyRingError as error:
+        return _failed("secrets", str(error), "Set TECKO_KEYS in the .env of TECKO_HOME.")
+    except DatabaseError:
+        return _failed("secrets", "They cannot be read.", "Run manage.py prepare.")
+    if unreadable:
+        detail = f"{len(unreadable)} cannot be decrypted: {', '.join(sorted(unreadable)[:5])}"
+        return _failed("secrets", detail, "Put the old key back into TECKO_KEYS.")
+    return _ok("secrets", f"{count}, all readable with the keys of TECKO_KEYS")
+
+
+def _sweep() -> Finding:
+    start = "Start it: script/server, or manage.py qcluster."
+    try:
+        age = sweeper.heartbeat_age(sweeper.this_host())
+    except DatabaseError:
+        return _failed("sweep", "Its heartbeat cannot be read.", "Run manage.py prepare.")
+    if age is None:
+        return _warning("sweep", "It has never run here: no job is checked.", start)
+    if age > LEASE_SECONDS:
+        return _warning("sweep", f"Last seen {age:.0f} s ago: no job is checked.", start)
+    return _ok("sweep", f"seen {age:.0f} s ago")
+
+
+def _disk() -> Finding:
+    free = shutil.disk_usage(settings.TECKO_HOME).free
+    detail = f"{free / 1024**3:.1f} GB free at {settings.TECKO_HOME}"
+    remedy = "Free some space: the database, images and dependencies need it."
+    if free < FULL_BYTES:
+        return _failed("disk", detail, remedy)
+    return _warning("disk", detail, remedy) if free < NEARLY_FULL_BYTES else _ok("disk", detail)
+
+
+def _ok(name: str, detail: str) -> Finding:
+    return Finding(name=name, level=Level.OK, detail=detail)
+
+
+def _warning(name: str, detail: str, remedy: str) -> Finding:
+    return Finding(name=name, level=Level.WARNING, detail=detail, remedy=remedy)
+
+
+def _failed(name: str, detail: str, remedy: str) -> Finding:
+    return Finding(name=name, level=Level.FAILED, detail=detail, remedy=remedy)

@@ -1,0 +1,88 @@
+"""How a command ends: its exit codes, and the errors that choose one. An error's class name starts its line."""
+
+import enum
+from collections.abc import Iterable
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import CommandError
+
+from polling.results import Cause, Verdict
+
+OPTIONS = {
+    "name": "--name",
+    "script": "--from",
+    "script_runtime": "--runtime",
+    "script_entrypoint": "--entrypoint",
+    "check_params": "--param",
+    "env_vars": "--env",
+    "poll_interval_seconds": "--interval",
+    "timeout_seconds": "--timeout",
+    "resource_limits": "--memory, --cpu",
+    "webhook_url": "--webhook-url",
+    "webhook_method": "--webhook-method",
+    "webhook_headers": "--webhook-header",
+} | dict.fromkeys(
+    ("script_source_type", "script_git_url", "script_git_branch", "webhook_query_params"),
+    "--config",
+)
+
+
+class Exit(enum.IntEnum):
+    OK = 0
+    ERROR = 1
+    USAGE = 2
+    NOT_FOUND = 3
+    INVALID = 4
+    ENGINE_UNAVAILABLE = 5
+    VERDICT_PENDING = 10
+    VERDICT_FAILED = 20
+    VERDICT_ERROR = 30
+
+
+VERDICTS = {
+    Verdict.SUCCESS: Exit.OK,
+    Verdict.PENDING: Exit.VERDICT_PENDING,
+    Verdict.FAILED: Exit.VERDICT_FAILED,
+    Verdict.ERROR: Exit.VERDICT_ERROR,
+}
+
+
+def of_verdict(verdict: Verdict, cause: str | None) -> Exit:
+    return Exit.ENGINE_UNAVAILABLE if cause == Cause.ENGINE_UNAVAILABLE else VERDICTS[verdict]
+
+
+class Failed(CommandError):
+    def __init__(self, message: str) -> None:
+        super().__init__(message, returncode=Exit.ERROR)
+
+
+class Usage(CommandError):
+    def __init__(self, message: str) -> None:
+        super().__init__(message, returncode=Exit.USAGE)
+
+
+class NotFound(CommandError):
+    def __init__(self, message: str) -> None:
+        super().__init__(message, returncode=Exit.NOT_FOUND)
+
+
+class Invalid(CommandError):
+    def __init__(self, message: str) -> None:
+        super().__init__(message, returncode=Exit.INVALID)
+
+    @classmethod
+    def of(cls, error: ValidationError) -> "Invalid":
+        """One line a field, with the option that sets it."""
+        if not hasattr(error, "error_dict"):
+            return cls(" ".join(error.messages))
+        return cls("\n".join(_line(field, messages) for field, messages in error.message_dict.items()))
+
+
+class EngineUnavailable(CommandError):
+    def __init__(self, message: str) -> None:
+        super().__init__(message, returncode=Exit.ENGINE_UNAVAILABLE)
+
+
+def _line(field: str, messages: Iterable[str]) -> str:
+    option = f" ({OPTIONS[column]})" if (column := field.partition(".")[0]) in OPTIONS else ""
+    return f"{field}{option}: {' '.join(messages)}"

@@ -1,0 +1,39 @@
+"""Whom and what a command means: jobs by number or name, and the user it acts as."""
+
+from typing import cast
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import User
+
+from customchecks.cli.endings import Failed, Invalid, NotFound
+from customchecks.models import CustomCheckJob
+
+LARGEST_ID = 2**63 - 1
+
+
+def find_job(word: str) -> CustomCheckJob:
+    """A number is an id, never a name. Raises NotFound, and Invalid where several jobs have the name."""
+    if word.isdecimal():
+        found = list(CustomCheckJob.objects.filter(pk=min(int(word), LARGEST_ID)))
+    else:
+        found = list(CustomCheckJob.objects.filter(name=word)[:5])
+    if not found:
+        raise NotFound(f"There is no job {word!r}. See: manage.py customcheck list")
+    if len(found) > 1:
+        ids = ", ".join(str(job.pk) for job in found)
+        raise Invalid(f"Several jobs are named {word!r}: say which by number, of {ids}.")
+    return cast(CustomCheckJob, found[0])
+
+
+def acting_user(name: str | None) -> User:
+    """Raises NotFound, Failed."""
+    users = get_user_model().objects.filter(is_active=True)
+    if name is not None:
+        named = users.filter(username=name).first()
+        if named is None:
+            raise NotFound(f"There is no active user {name!r} (--user).")
+        return named
+    first = users.filter(is_superuser=True).order_by("pk").first()
+    if first is None:
+        raise Failed("There is no superuser to act as. Run manage.py createsuperuser, or name somebody with --user.")
+    return first

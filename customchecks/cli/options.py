@@ -1,0 +1,134 @@
+"""The options that several commands share, and the job definition that they add up to."""
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from customchecks import archives, strictjson
+from customchecks.archives import Archive, ArchiveRejected
+from customchecks.cli.endings import Invalid, NotFound, Usage
+
+Job = Annotated[str, typer.Argument(metavar="JOB", help="The job's number or name.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON with the API's field names.")]
+User = Annotated[str | None, typer.Option(metavar="LOGIN", help="Act as this user.  [default: the first superuser]")]
+
+Name = Annotated[str | None, typer.Option("--name", help="The job's name.")]
+Source = Annotated[Path | None, typer.Option("--from", metavar="PATH", help="A directory or a .tgz with the script.")]
+Runtime = Annotated[str | None, typer.Option("--runtime", metavar="python|node", help="What runs it.")]
+Entrypoint = Annotated[
+    str | None, typer.Option(metavar="FILE", help="The file to run.  [default: main.py or index.js]")
+]
+Param = Annotated[
+    list[str] | None,
+    typer.Option(metavar="K=V", help="A parameter of the check, as a text; K:=JSON for anything else. Repeatable."),
+]
+Env = Annotated[
+    list[str] | None,
+    typer.Option(metavar="K=V", help="An environment variable; V may hold secret_ref:NAME. Repeatable."),
+]
+Interval = Annotated[int | None, typer.Option(metavar="S", help="Seconds between checks.  [default: 120]")]
+Timeout = Annotated[int | None, typer.Option(metavar="S", help="Seconds that one check may take.  [default: 300]")]
+Memory = Annotated[int | None, typer.Option(metavar="MB", help="Memory of a check in megabytes.  [default: 512]")]
+Cpu = Annotated[float | None, typer.Option(metavar="CORES", help="Processor cores of a check.  [default: 0.5]")]
+WebhookUrl = Annotated[str | None, typer.Option(metavar="URL", help="Called when the job has ended.")]
+WebhookMethod = Annotated[str | None, typer.Option(metavar="METHOD", help="GET, POST, PUT, PATCH or DELETE.")]
+WebhookHeader = Annotated[
+    list[str] | None,
+    typer.Option(metavar="K=V", help="A header of the call; V may hold secret_ref:NAME. Repeatable."),
+]
+Config = Annotated[
+    str | None,
+    typer.Option(metavar="FILE", help="JSON with the API's field names, - for stdin; other options win over it."),
+]
+
+
+def definition(
+    *,
+    config: str | None,
+    param: Iterable[str] | None,
+    env: Iterable[str] | None,
+    webhook_header: Iterable[str] | None = None,
+    memory: int | None,
+    cpu: float | None,
+    **columns: Any,
+) -> dict[str, Any]:
+    """A job as the API takes it. ``columns`` that are None were not given."""
+    data = _read_config(config)
+    data |= {field: value for field, value in columns.items() if value is not None}
+    limits = {"memory_mb": memory, "cpu_cores": cpu}
+    _extend(data, "check_params", _params(param or ()))
+    _extend(data, "env_vars", _pairs("--env", env or ()))
+    _extend(data, "webhook_headers", _pairs("--webhook-header", webhook_header or ()))
+    _extend(data, "resource_limits", {key: value for key, value in limits.items() if value is not None})
+    return data
+
+
+def read_archive(path: Path) -> Archive:
+    """Raises NotFound, Invalid."""
+    try:
+        if path.is_dir():
+            return archives.from_directory(path)
+        with path.open("rb") as stream:
+            return archives.normalise(stream, size_hint=path.stat().st_size)
+    except FileNotFoundError:
+        raise NotFound(f"There is no directory or file {path}.") from None
+    except OSError as error:
+        raise Invalid(f"script (--from): {path} cannot be read: {error.strerror}.") from None
+    except ArchiveRejected as error:
+        raise Invalid(f"script (--from): {error}") from None
+
+
+def _read_config(config: str | None) -> dict[str, Any]:
+    if config is None:
+        return {}
+    try:
+        value = strictjson.loads(sys.stdin.read() if config == "-" else Path(config).read_text())
+    except FileNotFoundError:
+        raise NotFound(f"There is no file {config} (--config).") from None
+    except (OSError, UnicodeDecodeError):
+        raise Invalid(f"--config: {config} cannot be read as UTF-8 text.") from None
+    except strictjson.NotStrict as error:
+        raise Invalid(f"--config: {config} is not JSON that can be used: {error}.") from None
+    if not isinstance(value, dict):
+        raise Invalid(f"--config: {config} holds no JSON object.")
+    return value
+
+
+def _extend(data: dict[str, Any], field: str, entries: dict[str, Any]) -> None:
+    if not entries:
+        return
+    before = data.get(field) or {}
+    if not isinstance(before, dict):
+        raise Invalid(f"--config: {field} is not a JSON object.")
+    data[field] = before | entries
+
+
+def _params(words: Iterable[str]) -> dict[str, Any]:
+    """A value is a text, so that the number of a task keeps its zeros; ``K:=`` says JSON."""
+    params: dict[str, Any] = {}
+    for word in words:
+        key, value = _pair("--param", word)
+        params[key.removesuffix(":")] = _json_value(word, value) if key.endswith(":") else value
+    return params
+
+
+def _json_value(word: str, value: str) -> Any:
+    try:
+        return strictjson.loads(value)
+    except strictjson.NotStrict as error:
+        raise Usage(f"--param: {word!r} is not KEY:=JSON: {error}.") from None
+
+
+def _pairs(option: str, words: Iterable[str]) -> dict[str, str]:
+    return dict(_pair(option, word) for word in words)
+
+
+def _pair(option: str, word: str) -> tuple[str, str]:
+    key, equals, value = word.partition("=")
+    if not equals or not key:
+        # The word may be a secret's value: it is not shown
+        raise Usage(f"{option}: write KEY=VALUE.")
+    return key, value

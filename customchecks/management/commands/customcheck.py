@@ -1,0 +1,75 @@
+"""``manage.py customcheck``: everything about jobs on the command line. The subcommands are in ``customchecks.cli``."""
+
+import logging
+import sys
+from types import TracebackType
+from typing import Any
+
+from django.core.management.base import CommandError
+from django.db import DatabaseError
+from django_typer.management import TyperCommand, initialize
+from typer import Context
+from typer._click.exceptions import UsageError
+
+from customchecks import engine
+from customchecks.cli import checks, diagnosis, jobs, operations
+from customchecks.cli.endings import EngineUnavailable, Exit, Failed
+
+
+class Command(TyperCommand, rich_markup_mode=None):
+    help = """Jobs, their checks and the sandbox they run in.
+
+    JOB is a number or a name. Tables are for terminals: in a pipe every row is a line of tab-separated values, and
+    --json has everything. Exit codes: 0 ok, 1 error, 2 usage, 3 not found, 4 invalid, 5 engine unavailable; test and
+    trigger --wait: 0 SUCCESS, 10 PENDING, 20 FAILED, 30 ERROR.
+    """
+    requires_system_checks = ()  # see look_at_settings
+    suppressed_base_arguments = {"--version", "--settings", "--pythonpath", "--verbosity", "--skip-checks"}
+
+    @initialize()
+    def look_at_settings(self, context: Context) -> None:
+        """doctor has to run in spite of a wrong one."""
+        if context.invoked_subcommand != "doctor":
+            diagnosis.complain()
+
+    def execute(self, *args: Any, **options: Any) -> Any:
+        if getattr(self, "_called_from_command_line", False):
+            logging.disable(logging.INFO)  # stderr is for people here
+        try:
+            return super().execute(*args, **options)  # type: ignore[no-untyped-call]
+        except engine.EngineUnavailable as error:
+            raise EngineUnavailable(str(error)) from error
+        except engine.EngineError as error:
+            raise Failed(str(error)) from error
+        except DatabaseError as error:
+            raise Failed(f"The database failed: {error}. Is it set up? Run manage.py prepare.") from error
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool:
+        """A wrong usage is one line and exit code 2 here, not the whole help and 1."""
+        if not isinstance(error, UsageError):
+            return bool(super().__exit__(kind, error, traceback))  # type: ignore[no-untyped-call]
+        command = error.ctx.command_path if error.ctx else "manage.py customcheck"
+        message = f"{error.format_message()} See: {command} --help"
+        if getattr(self, "_called_from_command_line", False):
+            self.stderr.write(f"Usage: {message}")
+            sys.exit(Exit.USAGE)
+        raise CommandError(message, returncode=Exit.USAGE) from error
+
+
+for subcommand, name in (
+    (jobs.create, "create"),
+    (jobs.list_jobs, "list"),
+    (jobs.show, "show"),
+    (checks.logs, "logs"),
+    (checks.trigger, "trigger"),
+    (checks.test, "test"),
+    (operations.build_images, "build-images"),
+    (jobs.pause, "pause"),
+    (jobs.resume, "resume"),
+    (jobs.restart, "restart"),
+    (jobs.delete, "delete"),
+    (operations.doctor, "doctor"),
+):
+    Command.command(name)(subcommand)

@@ -1,0 +1,226 @@
+"""Each command about jobs, as a process."""
+
+import json
+import os
+import pty
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from customchecks.models import CustomCheckJob
+from polling.results import Verdict
+from secrets_app.models import Secret, SecretGrant
+from tests.cli.conftest import Cli, Ended, answer
+
+MakeJob = Callable[..., CustomCheckJob]
+Here = Callable[..., Ended]
+
+
+def test_create_stores_what_the_options_say_and_prints_the_number(cli: Cli, script: Path) -> None:
+    ended = cli(
+        *("create", "--name", "nightly", "--from", str(script), "--runtime", "python", "--interval", "60"),
+        *("--param", "task=007", "--param", "limit:=3", "--env", "REGION=eu=west", "--memory", "128", "--cpu", "0.25"),
+        *("--webhook-url", "https://hooks.example.com/x", "--webhook-header", "X-Key=v", "--timeout", "20"),
+    )
+    job = CustomCheckJob.objects.get()
+    assert (ended.code, ended.out) == (0, f"{job.pk}\n")
+    assert (job.name, job.poll_interval_seconds, job.timeout_seconds) == ("nightly", 60, 20)
+    assert job.check_params == {"task": "007", "limit": 3}
+    assert (job.env_vars, job.webhook_headers) == ({"REGION": "eu=west"}, {"X-Key": "v"})
+    assert (job.memory_mb, job.cpu_cores, job.script_entrypoint) == (128, 0.25, "main.py")
+    assert job.script_archive is not None
+    assert job.next_check_at is not None
+
+
+def test_create_belongs_to_the_first_superuser(cli: Cli, script: Path) -> None:
+    cli("create", "--name", "mine", "--from", str(script), "--runtime", "python")
+    assert CustomCheckJob.objects.get().owner.username == "boss"
+
+
+def test_create_reads_a_configuration_from_stdin_and_options_win_over_it(cli: Cli, script: Path) -> None:
+    config = {"name": "written", "script_runtime": "python", "check_params": {"a": 1}, "poll_interval_seconds": 30}
+    words = ("create", "--config", "-", "--from", str(script), "--name", "typed", "--param", "b=2", "--json")
+    job = cli(*words, stdin=json.dumps(config)).json
+    assert (job["name"], job["check_params"], job["poll_interval_seconds"]) == ("typed", {"a": 1, "b": "2"}, 30)
+
+
+@pytest.mark.parametrize(
+    ("field", "message"),
+    [
+        ("status", "This field cannot be set."),
+        ("id", "This field cannot be set."),
+        ("colour", "There is no such field."),
+    ],
+)
+def test_create_takes_only_fields_that_can_be_set(
+    field: str, message: str, here: Here, script: Path, tmp_path: Path
+) -> None:
+    config = tmp_path / "job.json"
+    config.write_text(json.dumps({"name": "x", "script_runtime": "python", field: "1"}))
+    ended = here("create", "--config", str(config), "--from", str(script))
+    assert (ended.code, ended.err) == (4, f"Invalid: {field}: {message}\n")
+    assert not CustomCheckJob.objects.exists()
+
+
+def test_create_grants_the_secrets_that_it_names(cli: Cli, script: Path) -> None:
+    secret = Secret(name="api")
+    secret.set_value("a long enough value")
+    secret.save()
+    cli("create", "--name", "x", "--from", str(script), "--runtime", "python", "--env", "KEY=secret_ref:api")
+    assert SecretGrant.objects.get().secret == secret
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--interval", "3"], "poll_interval_seconds (--interval)"),
+        (["--env", "PATH=x"], "env_vars (--env): 'PATH' cannot be set"),
+        (["--env", "KEY=secret_ref:nobody"], "There is no secret 'nobody' that you may use."),
+        (["--runtime", "ruby"], "script_runtime (--runtime)"),
+        (["--entrypoint", "absent.py"], "script_entrypoint (--entrypoint)"),
+        (["--webhook-url", "http://127.0.0.1/"], "webhook_url (--webhook-url)"),
+    ],
+)
+def test_create_refuses_with_the_field_and_stores_nothing(
+    words: list[str], message: str, here: Here, script: Path
+) -> None:
+    ended = here("create", "--name", "x", "--from", str(script), "--runtime", "python", *words)
+    assert (ended.code, ended.out) == (4, "")
+    assert message in ended.err
+    assert not CustomCheckJob.objects.exists()
+
+
+def test_list_is_json_as_the_api_lists(cli: Cli, make_job: MakeJob) -> None:
+    make_job("a")
+    make_job("b").pause()
+    listed = cli("list", "--status", "paused", "--json").json
+    assert (listed["total"], listed["limit"], listed["offset"]) == (1, 100, 0)
+    assert [(job["name"], job["status"]) for job in listed["jobs"]] == [("b", "paused")]
+
+
+def test_list_in_a_pipe_is_a_line_of_tabs_a_job(cli: Cli, make_job: MakeJob) -> None:
+    job = make_job("a\x1b[31mred")
+    assert cli("list").out.split("\t")[:3] == [str(job.pk), "a\\x1b[31mred", "active"]
+
+
+def on_a_terminal(cli: Cli, *words: str, **env: str) -> str:
+    master, slave = pty.openpty()
+    subprocess.run(cli.argv(words), env=cli.env | {"TERM": "xterm", "COLUMNS": "160"} | env, stdout=slave, check=True)
+    os.close(slave)
+    shown = os.read(master, 65536).decode()
+    os.close(master)
+    return shown
+
+
+def test_list_on_a_terminal_is_a_table(cli: Cli, make_job: MakeJob) -> None:
+    make_job()
+    shown = on_a_terminal(cli, "list")
+    assert "Last verdict" in shown
+    assert "\x1b[" in shown
+
+
+def test_no_color_is_respected(cli: Cli, make_job: MakeJob) -> None:
+    make_job()
+    shown = on_a_terminal(cli, "list", NO_COLOR="1")
+    assert "Last verdict" in shown
+    assert "\x1b[3" not in shown
+
+
+def test_show_takes_a_number_or_a_name(cli: Cli, make_job: MakeJob) -> None:
+    job = make_job()
+    assert cli("show", "nightly", "--json").json["id"] == job.pk
+    assert f"name\t{job.name}\n" in cli("show", str(job.pk)).out
+
+
+def test_an_unknown_job_is_not_found(here: Here) -> None:
+    ended = here("show", "nothing")
+    assert (ended.code, ended.out) == (3, "")
+    assert ended.err == "NotFound: There is no job 'nothing'. See: manage.py customcheck list\n"
+
+
+def test_a_name_of_several_jobs_asks_for_a_number(here: Here, make_job: MakeJob) -> None:
+    ids = [make_job("twin").pk, make_job("twin").pk]
+    ended = here("pause", "twin")
+    assert ended.code == 4
+    assert f"of {ids[0]}, {ids[1]}." in ended.err
+
+
+def test_pause_and_resume_move_a_job(cli: Cli, make_job: MakeJob) -> None:
+    job = make_job()
+    assert cli("pause", "nightly", "--json").json["status"] == "paused"
+    assert cli("resume", "nightly").code == 0
+    job.refresh_from_db()
+    assert job.status == "active"
+
+
+def test_restart_starts_a_new_cycle(cli: Cli, make_job: MakeJob) -> None:
+    answer(make_job(), Verdict.SUCCESS)
+    assert cli("restart", "nightly", "--json").json["cycle"] == 2
+
+
+def test_a_refused_transition_says_why(cli: Cli, make_job: MakeJob) -> None:
+    make_job()
+    ended = cli("resume", "nightly")
+    assert ended.code == 1
+    assert ended.err == "Failed: A job that is active cannot be resumed; it must be paused.\n"
+
+
+def test_delete_takes_the_job_its_logs_and_its_grants(cli: Cli, make_job: MakeJob) -> None:
+    job = make_job()
+    answer(job, Verdict.PENDING)
+    secret = Secret.objects.create(name="api", ciphertext="x")
+    SecretGrant.objects.create(secret=secret, job_kind="custom", job_id=job.pk)
+    assert cli("delete", "nightly", "--yes", "--json").json == {"id": job.pk, "name": "nightly"}
+    assert not CustomCheckJob.objects.exists()
+    assert not SecretGrant.objects.exists()
+
+
+def test_delete_without_a_terminal_needs_yes(cli: Cli, make_job: MakeJob) -> None:
+    make_job()
+    ended = cli("delete", "nightly")
+    assert (ended.code, ended.err) == (2, "Usage: Say --yes: there is no terminal to ask on.\n")
+    assert CustomCheckJob.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "Missing command."),
+        (["creat"], "No such command 'creat'."),
+        (["list", "--bogus"], "No such option: --bogus"),
+        (["show"], "Missing argument 'JOB'."),
+        (["create", "--name", "x", "--runtime", "python"], "--from: name the script's directory or .tgz."),
+        (["create", "--env", "topsecret"], "--env: write KEY=VALUE."),
+        (["create", "--param", "n:=nan"], "--param: 'n:=nan' is not KEY:=JSON"),
+    ],
+)
+def test_a_wrong_usage_is_one_line(words: list[str], message: str, here: Here) -> None:
+    ended = here(*words)
+    assert (ended.code, ended.out, ended.err.count("\n")) == (2, "", 1)
+    assert message in ended.err
+    assert "topsecret" not in ended.err
+
+
+def test_a_missing_script_is_not_found(here: Here, tmp_path: Path) -> None:
+    assert here("create", "--name", "x", "--from", str(tmp_path / "absent"), "--runtime", "python").code == 3
+
+
+def test_a_database_that_is_not_set_up_is_one_line(cli: Cli, tmp_path: Path) -> None:
+    ended = cli("list", DATABASE_URL=f"sqlite:///{tmp_path / 'empty.sqlite3'}")
+    assert ended.code == 1
+    assert "Run manage.py prepare." in ended.err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("create", "list", "show", "logs", "trigger", "test", "build-images"),
+        *("pause", "resume", "restart", "delete", "doctor"),
+    ],
+)
+def test_help_has_an_example(command: str, here: Here) -> None:
+    ended = here(command, "--help")
+    assert ended.code == 0
+    assert f"manage.py customcheck {command}" in ended.out.replace("Usage: manage.py", "")
