@@ -26,3 +26,6 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         if not Path("/proc", _left.name.removeprefix("test-").split(".")[0]).exists():
             _left.unlink(missing_ok=True)
     DATABASES["default"]["TEST"] = {"NAME": str(_home / f"test-{os.getpid()}.sqlite3")}
+
+# A hash that takes its time is what production wants, and every test that logs somebody in would wait for
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -1,7 +1,6 @@
 """A whole TeckoChecker of its own: home, port, database, web server, cluster and Docker containers."""
 
 import contextlib
-import io
 import json
 import os
 import signal
@@ -9,7 +8,6 @@ import socket
 import sqlite3
 import subprocess
 import sys
-import tarfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -21,6 +19,7 @@ import httpx
 
 from teckochecker import env
 from teckochecker.setup import home as setup
+from tests.archives import tgz
 
 REPOSITORY = Path(__file__).parents[2]
 PASSWORD = "correct horse battery"
@@ -176,13 +175,3 @@ def wait_for(condition: Callable[[], object], *, seconds: float, what: str) -> f
         assert time.monotonic() - began < seconds, f"{what} did not come in {seconds} s"
         time.sleep(0.1)
     return time.monotonic() - began
-
-
-def tgz(files: Mapping[str, str]) -> bytes:
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
-        for name, text in files.items():
-            entry = tarfile.TarInfo(name)
-            entry.size = len(text.encode())
-            archive.addfile(entry, io.BytesIO(text.encode()))
-    return packed.getvalue()

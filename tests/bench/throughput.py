@@ -16,10 +16,13 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import django
 import docker
 
 from customchecks import hardening, images, stream
-from tests.acceptance.instance import Instance, running, tgz, wait_for
+from customchecks.engine import Engine
+from tests.acceptance.instance import Instance, running, wait_for
+from tests.archives import tgz
 
 SCRIPT = 'print(\'{"status": "PENDING"}\')'
 CANDIDATES = (2, 4, 6, 8, 12, 16)
@@ -30,7 +33,7 @@ class PlainLoop:
 
     def __init__(self) -> None:
         self.api = docker.APIClient(version="1.41", timeout=60, max_pool_size=64)
-        self.image = images.current("python")
+        self.image = images.current("python", engine=Engine())
         self.network = next(net["Name"] for net in self.api.networks() if net["Name"].startswith("teckochecker-"))
         self.archive = tgz({"main.py": SCRIPT})
 
@@ -105,4 +108,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    django.setup()
     main()
