@@ -1,5 +1,6 @@
 """One shape of error for the whole API, health, metrics and tokens."""
 
+import os
 from typing import Any
 
 import structlog
@@ -18,7 +19,7 @@ from django.http.multipartparser import MultiPartParserError
 from django.utils import timezone
 from django.views import defaults
 from knox.models import AuthToken
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 from rest_framework import exceptions, permissions, status
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
@@ -43,6 +44,11 @@ class TooLarge(exceptions.APIException):
     status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
 
 
+class TooSlow(exceptions.APIException):
+    status_code = status.HTTP_408_REQUEST_TIMEOUT
+    default_detail = "The body did not arrive in time."
+
+
 def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     """``{"detail": sentence}``; what is wrong with the input also has ``errors``: field to messages."""
     response = exception_handler(_understood(error), context)
@@ -62,6 +68,8 @@ def _understood(error: Exception) -> Exception:
         return exceptions.NotFound("It is not there any more.")
     if isinstance(error, RequestDataTooBig):
         return TooLarge(str(error))
+    if isinstance(error, UnreadablePostError) and isinstance(error.__cause__, TimeoutError):
+        return TooSlow()
     if isinstance(error, SuspiciousOperation | BadRequest | MultiPartParserError | UnreadablePostError):
         return exceptions.ParseError("The request could not be read.")
     return error
@@ -111,10 +119,19 @@ class Metrics(APIView):
     permission_classes = [permissions.IsAuthenticated]
 
     def get(self, request: Request) -> HttpResponse:
-        registry = CollectorRegistry()
-        MultiProcessCollector(registry)
-        registry.register(DatabaseCollector())
-        return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+        gauges = CollectorRegistry()
+        gauges.register(DatabaseCollector())
+        text = generate_latest(_counters()) + generate_latest(gauges)
+        return HttpResponse(text, content_type=CONTENT_TYPE_LATEST)
+
+
+def _counters() -> CollectorRegistry:
+    """Of all processes that share a folder, or else of this one."""
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        return REGISTRY
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)
+    return registry
 
 
 class Tokens(APIView):

@@ -32,6 +32,17 @@ class Fault:
     remedy: str
 
 
+class _EnvFile(environ.Env):
+    """Reads into a dictionary of its own: what is in the environment, every process that we start would inherit."""
+
+    @classmethod
+    def values(cls, path: Path) -> dict[str, str]:
+        cls.ENVIRON = {}  # type: ignore[assignment]
+        if path.is_file():
+            cls.read_env(path)
+        return dict(cls.ENVIRON)
+
+
 @dataclass
 class Reader:
     """The process environment over the ``.env`` file; the first wins."""
@@ -40,12 +51,10 @@ class Reader:
     faults: list[Fault] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        env_file = self.home / ".env"
-        if env_file.is_file():
-            environ.Env.read_env(env_file)
+        self._file = _EnvFile.values(self.home / ".env")
 
     def text(self, name: str, default: str = "") -> str:
-        return os.environ.get(name, "").strip() or default
+        return (os.environ.get(name) or self._file.get(name, "")).strip() or default
 
     def words(self, name: str, default: tuple[str, ...] = ()) -> list[str]:
         """A list separated by commas or white space."""
@@ -69,25 +78,6 @@ class Reader:
             return value
 
         return self.parsed(name, default, parse, f"Use a whole number from {low} to {high}.")
-
-    def flag(self, name: str, default: bool) -> bool:
-        words = {
-            "1": True,
-            "true": True,
-            "yes": True,
-            "on": True,
-            "0": False,
-            "false": False,
-            "no": False,
-            "off": False,
-        }
-
-        def parse(raw: str) -> bool:
-            if raw.lower() not in words:
-                raise ValueError(raw)
-            return words[raw.lower()]
-
-        return self.parsed(name, default, parse, "Use true or false.")
 
 
 def home_folder(base: Path) -> Path:

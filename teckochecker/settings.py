@@ -1,6 +1,5 @@
 """Django settings: wiring only. Every ``TECKO_…`` variable is described in ``docs/operations.md``."""
 
-import os
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -13,10 +12,6 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 TECKO_HOME = env.home_folder(BASE_DIR)
 TECKO_INSTANCE = env.instance_id(TECKO_HOME)
 _read = env.Reader(TECKO_HOME)
-
-# Counters of all processes meet in this folder; the client library reads the variable when it is imported
-os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", str(TECKO_HOME / "metrics"))
-Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]).mkdir(parents=True, exist_ok=True)
 
 # Who and where
 VERSION = "1.0.0"

@@ -21,7 +21,7 @@ TICK_SECONDS = 0.1
 
 @dataclass(frozen=True, kw_only=True)
 class Program:
-    """A process to keep running. ``heartbeat`` tells the age in seconds of its last sign of life, None: unknown."""
+    """A process to keep running. ``heartbeat``: seconds since its last sign of life, None before the first."""
 
     name: str
     argv: tuple[str, ...]
@@ -109,7 +109,8 @@ class Child:
         if self.program.heartbeat is None or now - self._asked_at < self._limits.between_heartbeats:
             return 0
         self._asked_at = now
-        return min(self.program.heartbeat() or 0, now - self._started_at)
+        age = self.program.heartbeat()
+        return now - self._started_at if age is None else min(age, now - self._started_at)
 
 
 class Supervisor:

@@ -229,3 +229,39 @@ def test_a_finished_job_keeps_its_end_when_its_interval_changes() -> None:
     job = due_job(status=JobStatus.COMPLETED, next_check_at=None)
     job.interval_changed()
     assert job.next_check_at is None
+
+
+def test_a_shutdown_leaves_a_job_that_was_paused_meanwhile_alone() -> None:
+    job = due_job()
+    held = claim(job)
+    job.pause()
+    scheduling.release(held, now=NOW)
+    job.refresh_from_db()
+    assert (job.claim_id, job.next_check_at) == (None, None)
+
+
+def test_a_shutdown_does_not_forget_a_trigger_on_a_paused_job() -> None:
+    job = due_job()
+    job.pause()
+    job.trigger()
+    held = claim(job, timezone.now())
+    scheduling.release(held, now=timezone.now())
+    assert claimed(timezone.now())
+
+
+def test_a_changed_interval_does_not_lose_a_trigger() -> None:
+    job = due_job(last_check_at=timezone.now())
+    job.trigger()
+    job.poll_interval_seconds = 86400
+    job.interval_changed()
+    assert claimed(timezone.now())
+
+
+@pytest.mark.parametrize(("status", "hours", "pulled"), [("PENDING", 1, True), ("ERROR", 1, False), ("ERROR", 2, True)])
+def test_a_clock_that_was_set_back_makes_no_job_wait_longer_than_it_should(
+    status: str, hours: int, pulled: bool
+) -> None:
+    job = due_job(last_check_status=status, next_check_at=NOW + timedelta(hours=hours))
+    scheduling.pull_back(ScriptedJob, now=NOW)
+    job.refresh_from_db()
+    assert (job.next_check_at == NOW) is pulled

@@ -1,7 +1,9 @@
 """``manage.py serve``: the web server and the cluster under one supervisor; ``script/server`` ends in it."""
 
 import os
+import shutil
 import sys
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -59,6 +61,7 @@ class Command(BaseCommand):
 
 def own_programs(environ: dict[str, str]) -> list[Program]:
     logs = settings.TECKO_HOME / "logs"
+    environ = {**environ, "PROMETHEUS_MULTIPROC_DIR": fresh_metrics(settings.TECKO_HOME / "metrics")}
     web = (sys.executable, "-m", "gunicorn", "-c", "python:teckochecker.webserver", "teckochecker.wsgi")
     cluster = (sys.executable, str(settings.BASE_DIR / "manage.py"), "qcluster")
     return [
@@ -73,4 +76,11 @@ def sweep_silence() -> float | None:
     try:
         return sweeper.heartbeat_age(sweeper.this_host())
     except DatabaseError:
-        return None
+        return 0
+
+
+def fresh_metrics(folder: Path) -> str:
+    """The counters of the processes that we start meet in this folder; those of earlier ones are gone."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700)
+    return str(folder)
