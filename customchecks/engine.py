@@ -15,6 +15,7 @@ from typing import IO, Any, cast
 import docker
 import docker.errors
 import docker.utils
+import urllib3.exceptions
 
 MAX_CONNECTIONS = 128
 
@@ -44,7 +45,7 @@ def _translated() -> Iterator[None]:
     except docker.errors.APIError as error:
         kind = Conflict if error.status_code == 409 else EngineError
         raise kind(str(error.explanation or error)) from error
-    except (docker.errors.DockerException, OSError) as error:  # requests' errors are OSErrors
+    except (docker.errors.DockerException, urllib3.exceptions.HTTPError, OSError) as error:  # OSError: also requests'
         _release(error)
         raise EngineUnavailable(f"The Docker Engine does not answer: {error}") from error
 

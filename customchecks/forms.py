@@ -5,12 +5,31 @@ from typing import Any, BinaryIO, cast
 
 from django import forms
 from django.contrib.auth.models import AnonymousUser, User
+from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import UploadedFile
 
-from customchecks import archives, jobs
+from customchecks import archives, definition, jobs
 from customchecks.archives import Archive, ArchiveRejected
 from customchecks.models import CustomCheckJob, SourceType
 from secrets_app import references
+
+EDITABLE = (
+    "name",
+    "script_source_type",
+    "script_git_url",
+    "script_git_branch",
+    "script_runtime",
+    "script_entrypoint",
+    "check_params",
+    "env_vars",
+    "timeout_seconds",
+    "resource_limits",
+    "poll_interval_seconds",
+    "webhook_url",
+    "webhook_method",
+    "webhook_headers",
+    "webhook_query_params",
+)
 
 
 class IndentedEncoder(json.JSONEncoder):
@@ -31,23 +50,7 @@ class CustomCheckJobForm(forms.ModelForm):  # type: ignore[type-arg]
 
     class Meta:
         model = CustomCheckJob
-        fields = (
-            "name",
-            "script_source_type",
-            "script_git_url",
-            "script_git_branch",
-            "script_runtime",
-            "script_entrypoint",
-            "check_params",
-            "env_vars",
-            "timeout_seconds",
-            "resource_limits",
-            "poll_interval_seconds",
-            "webhook_url",
-            "webhook_method",
-            "webhook_headers",
-            "webhook_query_params",
-        )
+        fields = EDITABLE
         help_texts = {
             "script_entrypoint": "Empty: main.py or index.js.",
             "check_params": "A JSON object; the script gets it as CHECK_PARAMS.",
@@ -64,12 +67,14 @@ class CustomCheckJobForm(forms.ModelForm):  # type: ignore[type-arg]
         super().__init__(*args, **kwargs)
         for field in self.fields.values():
             field.show_hidden_initial = False  # else an emptied field counts as changed only in a browser
+            if isinstance(field, forms.JSONField):
+                field.encoder = IndentedEncoder
 
     @property
     def columns(self) -> list[str]:
         """The model's fields to write: of a stored job only those that were changed."""
         changed = self.cleaned_data if self.instance.pk is None else self.changed_data
-        return [field for field in CustomCheckJobForm.Meta.fields if field in changed]
+        return [field for field in EDITABLE if field in changed]
 
     def clean_check_params(self) -> Any:
         return {} if self.cleaned_data["check_params"] is None else self.cleaned_data["check_params"]
@@ -81,7 +86,7 @@ class CustomCheckJobForm(forms.ModelForm):  # type: ignore[type-arg]
         try:
             self.archive = archives.normalise(cast(BinaryIO, upload), size_hint=upload.size)
         except ArchiveRejected as error:
-            raise forms.ValidationError(error.message, error.code) from error
+            raise ValidationError(error.message, error.code) from error
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
@@ -101,8 +106,14 @@ class CustomCheckJobForm(forms.ModelForm):  # type: ignore[type-arg]
                 self.add_error(field, [f"{key}: {message}" for key, message in error.errors.items()])
 
     def _post_clean(self) -> None:
-        """The entrypoint by default depends on the runtime, so it is known only now."""
+        """What ``jobs`` would refuse only when it saves is said at the field."""
         super()._post_clean()  # type: ignore[misc]
+        given = {field: getattr(self.instance, field) for field in EDITABLE if field in self.cleaned_data}
+        try:
+            definition.fill(self.instance, given)
+        except ValidationError as error:
+            for field in error.error_dict.keys() - self.errors.keys():
+                self.add_error(field, error.error_dict[field])
         archive = self.archive or jobs.stored_archive(self.instance)
         entrypoint = self.instance.script_entrypoint
         if archive and "script_entrypoint" not in self.errors and not archive.has(entrypoint):

@@ -1,70 +1,66 @@
 """Creating, changing and deleting a job: one place for the API, the command line and the admin.
 
-Everything or nothing is stored. What cannot be accepted raises Django's ValidationError, by field.
+Everything or nothing is stored. What cannot be accepted raises Django's ValidationError, by field; ``script`` is the
+archive, and ``env_vars.API_KEY`` the value of one key. A job that is gone raises CustomCheckJob.DoesNotExist.
 """
 
-from collections.abc import Mapping
-from typing import Any
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
 
 from django.contrib.auth.models import AnonymousUser, User
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
+from customchecks import definition
 from customchecks.archives import Archive
 from customchecks.models import CustomCheckJob, ScriptArchive, SourceType
 from secrets_app import references
+from secrets_app.models import Secret
 
 # Where a value may hold ``secret_ref:…``
 REFERRING = ("env_vars", "webhook_headers", "webhook_query_params")
 
 
+@transaction.atomic
 def create_job(data: Mapping[str, Any], *, archive: Archive | None, user: User) -> CustomCheckJob:
     """A job whose script is still to be uploaded is stored, and is not due until then."""
-    job = CustomCheckJob(**data, owner=user)
-    _validate(job, archive)
-    with transaction.atomic():
-        job.save()
-        _grant(job, user)
-        if archive is not None:
-            _store(job, archive)
-        if not job.not_runnable():
-            job.schedule()
+    job = CustomCheckJob(owner=user)
+    secrets = _accepted(job, data, archive=archive, user=user)
+    job.save()
+    _finish(job, secrets, archive=archive, user=user)
     return job
 
 
+@transaction.atomic
 def update_job(
     job: CustomCheckJob, data: Mapping[str, Any], *, archive: Archive | None = None, user: User | AnonymousUser
 ) -> None:
-    """Saves the columns in ``data`` and no other: an old copy of the job must not bring back what has changed since."""
-    for field, value in data.items():
-        setattr(job, field, value)
-    _validate(job, archive or stored_archive(job))
-    changed = {*data, "script_entrypoint"} if "script_runtime" in data else set(data)
-    with transaction.atomic():
-        job.save(update_fields=changed)
-        if changed & set(REFERRING):
-            _grant(job, user)
-        if archive is not None:
-            _store(job, archive)
-            job.schedule()
-        if "poll_interval_seconds" in data:
-            job.interval_changed()
+    """Saves the columns in ``data`` and no other: an old copy of the job must not bring back what has changed since.
+
+    Who changes a job must be allowed to use all of its secrets: another script could send them anywhere.
+    """
+    current = _locked(job)
+    secrets = _accepted(current, data, archive=archive, user=user)
+    current.save(update_fields={*data, "script_entrypoint"})
+    _finish(current, secrets, archive=archive, user=user)
+    if "poll_interval_seconds" in data:
+        current.interval_changed()
+    job.refresh_from_db()
 
 
-def store_script(job: CustomCheckJob, archive: Archive) -> None:
-    if job.script_source_type != SourceType.UPLOAD:
-        raise ValidationError({"file": "The job takes its script from Git; it has no upload."}, code="source_type")
-    _check_entrypoint(job, archive)
-    with transaction.atomic():
-        _store(job, archive)
-        job.schedule()
+def store_script(job: CustomCheckJob, archive: Archive, *, user: User | AnonymousUser) -> None:
+    """The archive takes the place of the job's script; a job that waited for it is due."""
+    update_job(job, {}, archive=archive, user=user)
 
 
+@transaction.atomic
 def delete_job(job: CustomCheckJob) -> None:
     """A running check loses its claim, and with it its container."""
-    with transaction.atomic():
-        references.grant((), job_kind=job.kind, job_id=job.pk, user=None)
-        job.delete()
+    current = _locked(job)
+    references.grant((), job_kind=job.kind, job_id=job.pk, user=None)
+    current.delete()
+    _drop_unused(current.script_archive_id)
 
 
 def stored_archive(job: CustomCheckJob) -> Archive | None:
@@ -74,38 +70,94 @@ def stored_archive(job: CustomCheckJob) -> Archive | None:
     return Archive.stored(content=bytes(stored.content), sha256=stored.sha256, files=stored.files)
 
 
-def _validate(job: CustomCheckJob, archive: Archive | None) -> None:
-    job.full_clean()
-    if archive is not None:
-        if job.script_source_type != SourceType.UPLOAD:
-            raise ValidationError({"script": "A job that takes its script from Git has no upload."}, code="source_type")
-        _check_entrypoint(job, archive)
+def _accepted(
+    job: CustomCheckJob, data: Mapping[str, Any], *, archive: Archive | None, user: User | AnonymousUser
+) -> list[Secret]:
+    """Fills the job in; returns the secrets that it refers to. Raises ValidationError with everything that is wrong."""
+    errors: dict[str, Any] = {}
+    secrets: list[Secret] = []
+    with _gathering(errors):
+        definition.fill(job, data)
+    with _gathering(errors):
+        secrets = _usable_secrets(job, user)
+    if not errors.keys() & {"script_source_type", "script_runtime", "script_entrypoint"}:
+        with _gathering(errors):
+            _check_script(job, archive)
+    if errors:
+        raise ValidationError(errors)
+    return secrets
 
 
-def _check_entrypoint(job: CustomCheckJob, archive: Archive) -> None:
-    if archive.has(job.script_entrypoint):
-        return
-    message = f"The archive has no {job.script_entrypoint!r}. Add it, or name the file that is to be run."
-    raise ValidationError({"script_entrypoint": message}, code="entrypoint_missing")
+@contextlib.contextmanager
+def _gathering(errors: dict[str, Any]) -> Iterator[None]:
+    try:
+        yield
+    except ValidationError as error:
+        error.update_error_dict(errors)
 
 
-def _grant(job: CustomCheckJob, user: User | AnonymousUser) -> None:
-    found, errors = [], {}
+def _usable_secrets(job: CustomCheckJob, user: User | AnonymousUser) -> list[Secret]:
+    found: list[Secret] = []
+    errors: dict[str, str] = {}
     for field in REFERRING:
         try:
             found += references.validate(getattr(job, field) or {}, user=user)
         except references.InvalidReferences as error:
-            errors[field] = [f"{key}: {message}" for key, message in error.errors.items()]
+            errors |= {f"{field}.{key}": message for key, message in error.errors.items()}
     if errors:
         raise ValidationError(errors)
-    references.grant(found, job_kind=job.kind, job_id=job.pk, user=user if isinstance(user, User) else None)
+    return found
+
+
+def _check_script(job: CustomCheckJob, archive: Archive | None) -> None:
+    if archive is not None and job.script_source_type != SourceType.UPLOAD:
+        raise ValidationError({"script": "A job that takes its script from Git has no upload."}, code="source_type")
+    paths = _paths(job, archive)
+    if paths is None or job.script_entrypoint in paths:
+        return
+    message = f"The script has no file {job.script_entrypoint!r}. Add it, or name the file that is to be run."
+    raise ValidationError({"script_entrypoint": message}, code="entrypoint_missing")
+
+
+def _paths(job: CustomCheckJob, archive: Archive | None) -> set[str] | None:
+    """The files of the script that the job will run; None where that is not known yet."""
+    if archive is not None:
+        return {file.path for file in archive.files}
+    if job.script_source_type != SourceType.UPLOAD or job.script_archive_id is None:
+        return None
+    files = ScriptArchive.objects.values_list("files", flat=True).get(pk=job.script_archive_id)
+    return {path for path, _ in files}
+
+
+def _finish(job: CustomCheckJob, secrets: list[Secret], *, archive: Archive | None, user: User | AnonymousUser) -> None:
+    giver = user if isinstance(user, User) else None
+    references.grant(secrets, job_kind=job.kind, job_id=job.pk, user=giver)
+    if archive is not None:
+        _store(job, archive)
+    if not job.not_runnable():
+        job.schedule()
 
 
 def _store(job: CustomCheckJob, archive: Archive) -> None:
-    stored, _ = ScriptArchive.objects.get_or_create(
-        sha256=archive.sha256,
-        defaults={"content": archive.content, "size": archive.size, "files": list(archive.files)},
+    stored, _ = (
+        ScriptArchive.objects.select_for_update()
+        .defer("content")
+        .get_or_create(
+            sha256=archive.sha256,
+            defaults={"content": archive.content, "size": archive.size, "files": list(archive.files)},
+        )
     )
     job.script_archive = stored
     job.script_file_path = f"{archive.sha256}.tgz"
     job.save(update_fields=["script_archive", "script_file_path"])
+
+
+def _drop_unused(sha256: str | None) -> None:
+    """The lock is also taken by who stores the same archive for another job, so neither misses the other."""
+    stored = ScriptArchive.objects.select_for_update().defer("content").filter(pk=sha256).first()
+    if stored is not None and not stored.jobs.exists():
+        stored.delete()
+
+
+def _locked(job: CustomCheckJob) -> CustomCheckJob:
+    return cast(CustomCheckJob, CustomCheckJob.objects.select_for_update().get(pk=job.pk))

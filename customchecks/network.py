@@ -16,7 +16,7 @@ from pathlib import Path
 
 import structlog
 
-from customchecks.engine import Conflict, Engine, NotFound
+from customchecks.engine import Conflict, Engine, EngineError, NotFound
 from customchecks.hardening import INSTANCE
 
 logger = structlog.get_logger(__name__)
@@ -105,13 +105,18 @@ class EgressNetwork:
         except RulesFailed as error:
             return str(error)
 
-    def remove(self) -> None:
-        """This instance's bridge and rules. Raises EngineError where a container still uses the bridge."""
-        with suppress(NotFound):
+    def remove(self) -> bool:
+        """This instance's bridge and rules. False where the engine keeps the bridge: then the rules stay as well."""
+        try:
             self._engine.remove_network(self.name)
-        with suppress(RulesFailed):
-            self._remove_rules()
+        except NotFound:
+            pass
+        except EngineError as error:
+            logger.warning("network_not_removed", network=self.name, reason=str(error))
+            return False
+        self._remove_rules()
         self.forget()
+        return True
 
     def _make(self) -> None:
         try:

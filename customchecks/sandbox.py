@@ -146,11 +146,11 @@ class Sandbox:
         except EngineError as error:
             logger.warning("volume_not_removed", volume=name, reason=str(error))
 
-    def dismantle(self) -> None:
-        """Removes this instance's containers, network and packet rules; volumes and images stay. Raises EngineError."""
+    def dismantle(self) -> bool:
+        """Removes this instance's containers, network and packet rules; False where the engine keeps the network."""
         for container in self._containers():
             self._remove(container["Id"])
-        self._network.remove()
+        return self._network.remove()
 
     def close(self) -> None:
         self._engine.close()

@@ -1,13 +1,18 @@
 """``/api/deliveries``: what was to be sent, and how that went."""
 
+import re
+
 from django.urls import re_path
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from polling.deliveries import Delivery
+from polling.deliveries import Delivery, DeliveryStatus
 from polling.pages import page
+
+FILTERS = ("status", "job_kind", "job_id")
+JOB_ID = re.compile("[0-9]{1,18}")
 
 
 class DeliverySerializer(serializers.ModelSerializer[Delivery]):
@@ -40,10 +45,12 @@ class DeliveryViewSet(GenericViewSet[Delivery]):
     serializer_class = DeliverySerializer
 
     def list(self, request: Request) -> Response:
-        """``?status=`` and ``?job_id=`` narrow the list."""
-        chosen = {name: request.query_params[name] for name in ("status", "job_id") if name in request.query_params}
-        if not chosen.get("job_id", "0").isdecimal():
+        """``?status=``, ``?job_kind=`` and ``?job_id=`` narrow the list."""
+        chosen = {name: request.query_params[name] for name in FILTERS if name in request.query_params}
+        if not JOB_ID.fullmatch(chosen.get("job_id", "0")):
             raise serializers.ValidationError({"job_id": ["A whole number is wanted."]})
+        if chosen.get("status", DeliveryStatus.PENDING) not in DeliveryStatus.values:
+            raise serializers.ValidationError({"status": [f"One of {', '.join(DeliveryStatus.values)} is wanted."]})
         rows = self.get_queryset().filter(**chosen)
         return Response(page(rows, request, key="deliveries", serializer=DeliverySerializer))
 

@@ -12,27 +12,26 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from secrets_app.models import Secret, validate_name
-from secrets_app.rest import StrictSerializer
+from secrets_app.rest import StrictSerializer, TextField
 
 
 class SecretSerializer(StrictSerializer, serializers.ModelSerializer[Secret]):
-    value = serializers.CharField(write_only=True, trim_whitespace=False, style={"input_type": "password"})
+    name = TextField(max_length=255, validators=[validate_name])
+    value = TextField(write_only=True, style={"input_type": "password"})
 
     class Meta:
         model = Secret
         fields = ("id", "name", "type", "value", "created_at")
         read_only_fields = ("id", "created_at")
-        extra_kwargs = {"name": {"validators": [validate_name]}}
 
 
 class SecretValueSerializer(StrictSerializer):
-    value = serializers.CharField(write_only=True, trim_whitespace=False, style={"input_type": "password"})
+    value = TextField(write_only=True, style={"input_type": "password"})
 
 
 class SecretViewSet(GenericViewSet[Secret]):
     queryset = Secret.objects.order_by("id")
     serializer_class = SecretSerializer
-    lookup_value_regex = r"\d{1,18}"
 
     def list(self, request: Request) -> Response:
         secrets = self.get_serializer(self.get_queryset(), many=True).data
@@ -90,5 +89,5 @@ _one = SecretViewSet.as_view({"get": "retrieve", "put": "update", "delete": "des
 
 urlpatterns = [
     re_path(r"^secrets/?$", _collection, name="secrets"),
-    re_path(r"^secrets/(?P<pk>\d{1,18})/?$", _one, name="secret"),
+    re_path(r"^secrets/(?P<pk>[0-9]{1,18})/?$", _one, name="secret"),
 ]

@@ -20,10 +20,13 @@ class StrictSerializer(serializers.Serializer[Any]):
         return "This field cannot be set." if name in self.fields else "There is no such field."
 
 
-class WholeNumberField(serializers.IntegerField):
-    """A JSON number without a fraction: neither "60" nor 60.5 nor true."""
+class TextField(serializers.CharField):
+    """A JSON string as it is: no number is made one, and no space is taken from its ends."""
 
-    def to_internal_value(self, data: Any) -> int:
-        if type(data) is not int:
-            raise serializers.ValidationError("A whole number is wanted.", code="invalid")
-        return data
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{**options, "trim_whitespace": False})
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            raise serializers.ValidationError("This is a text.", code="not_text")
+        return super().to_internal_value(data)

@@ -4,49 +4,89 @@ from typing import Any
 
 import structlog
 from django.conf import settings
-from django.core.exceptions import ValidationError
+from django.core.exceptions import (
+    NON_FIELD_ERRORS,
+    BadRequest,
+    ObjectDoesNotExist,
+    RequestDataTooBig,
+    SuspiciousOperation,
+    ValidationError,
+)
 from django.db import DatabaseError, connection
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse, UnreadablePostError
+from django.http.multipartparser import MultiPartParserError
 from django.utils import timezone
 from django.views import defaults
 from knox.models import AuthToken
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 from rest_framework import exceptions, permissions, status
-from rest_framework.authentication import BaseAuthentication, BasicAuthentication, SessionAuthentication
-from rest_framework.decorators import api_view, permission_classes
+from rest_framework.authentication import BaseAuthentication, SessionAuthentication
+from rest_framework.decorators import api_view, authentication_classes, permission_classes
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import as_serializer_error
 from rest_framework.views import APIView, exception_handler
 
+from customchecks import strictjson
 from polling.metrics import DatabaseCollector
+from teckochecker.rest import PasswordLogin, TokenLogin
 
 logger = structlog.get_logger(__name__)
+
+FAILED = "TeckoChecker failed; its log has the details."
+NON_FIELD = "non_field_errors"
+LONGEST_NAME = 200
+
+
+class TooLarge(exceptions.APIException):
+    status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
 
 
 def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     """``{"detail": sentence}``; what is wrong with the input also has ``errors``: field to messages."""
-    if isinstance(error, ValidationError):
-        error = exceptions.ValidationError(as_serializer_error(error))
-    response = exception_handler(error, context)
+    response = exception_handler(_understood(error), context)
     if response is None:
-        logger.exception("request_failed", path=context["request"].path)
-        return Response({"detail": "TeckoChecker failed; its log has the details."}, status=500)
-    if isinstance(error, exceptions.ValidationError):
-        errors = response.data if isinstance(response.data, dict) else {"non_field_errors": response.data}
-        response.data = {"detail": _sentence(errors), "errors": errors}
+        logger.error("request_failed", path=context["request"].path, exc_info=error)
+        return Response({"detail": FAILED}, status=status.HTTP_500_INTERNAL_SERVER_ERROR)
+    if response.status_code == status.HTTP_400_BAD_REQUEST:
+        response.data = _explained(response.data)
     return response
 
 
-def _sentence(errors: dict[str, Any]) -> str:
-    name, found = next(iter(errors.items()))
-    while isinstance(found, dict | list) and found:
-        found = next(iter(found.values())) if isinstance(found, dict) else found[0]
-    return str(found) if name == "non_field_errors" else f"{name}: {found}"
+def _understood(error: Exception) -> Exception:
+    """The DRF exception for what Django and our own layers raise."""
+    if isinstance(error, ValidationError):
+        return exceptions.ValidationError(as_serializer_error(error))
+    if isinstance(error, ObjectDoesNotExist):
+        return exceptions.NotFound("It is not there any more.")
+    if isinstance(error, RequestDataTooBig):
+        return TooLarge(str(error))
+    if isinstance(error, SuspiciousOperation | BadRequest | MultiPartParserError | UnreadablePostError):
+        return exceptions.ParseError("The request could not be read.")
+    return error
+
+
+def _explained(data: Any) -> dict[str, Any]:
+    """``detail`` sums up the first error. Names come from the request: what no JSON can hold is replaced."""
+    if isinstance(data, dict) and set(data) == {"detail"} and isinstance(data["detail"], str):
+        return data
+    found = data if isinstance(data, dict) else {NON_FIELD: data}
+    errors = {strictjson.storable(_name(key)): _messages(value) for key, value in found.items()}
+    name, messages = next(iter(errors.items()))
+    return {"detail": messages[0] if name == NON_FIELD else f"{name}: {messages[0]}", "errors": errors}
+
+
+def _name(key: object) -> str:
+    return NON_FIELD if key == NON_FIELD_ERRORS else str(key)[:LONGEST_NAME]
+
+
+def _messages(found: Any) -> list[str]:
+    return [strictjson.storable(str(message)) for message in (found if isinstance(found, list) else [found])]
 
 
 @api_view(["GET"])
+@authentication_classes([])
 @permission_classes([permissions.AllowAny])
 def health(request: Request) -> Response:
     database = "ok"
@@ -83,32 +123,37 @@ class Tokens(APIView):
     permission_classes = [permissions.IsAuthenticated]
 
     def get_authenticators(self) -> list[BaseAuthentication]:
-        own: list[BaseAuthentication] = [SessionAuthentication(), BasicAuthentication()]
-        return own if self.request.method == "POST" else super().get_authenticators()
+        return [TokenLogin()] if self.request.method == "DELETE" else [PasswordLogin(), SessionAuthentication()]
 
     def post(self, request: Request) -> Response:
+        if request.data:
+            raise ValidationError(dict.fromkeys(request.data, "There is no such field."))
         instance, token = AuthToken.objects.create(request.user)
         return Response({"token": token, "expiry": instance.expiry}, status=status.HTTP_201_CREATED)
 
     def delete(self, request: Request) -> Response:
-        if isinstance(request.auth, AuthToken):
-            request.auth.delete()
+        request.auth.delete()
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    return _json(request, "The request could not be read.", status=400) or defaults.bad_request(request, exception)
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    return _json(request, "This is not allowed.", status=403) or defaults.permission_denied(request, exception)
+
+
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
-    if request.path.startswith("/api/"):
-        return JsonResponse({"detail": "There is no such path."}, status=404)
-    return defaults.page_not_found(request, exception)
+    return _json(request, "There is no such path.", status=404) or defaults.page_not_found(request, exception)
 
 
 def failed(request: HttpRequest) -> HttpResponseBase:
-    if request.path.startswith("/api/"):
-        return JsonResponse({"detail": "TeckoChecker failed; its log has the details."}, status=500)
-    return defaults.server_error(request)
+    return _json(request, FAILED, status=500) or defaults.server_error(request)
 
 
-def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
-    if request.path.startswith("/api/"):
-        return JsonResponse({"detail": "The request could not be read."}, status=400)
-    return defaults.bad_request(request, exception)
+def _json(request: HttpRequest, detail: str, *, status: int) -> HttpResponse | None:
+    """None for pages, whose errors are pages."""
+    if request.path_info.split("/")[1] not in ("api", "metrics"):
+        return None
+    return JsonResponse({"detail": detail}, status=status)

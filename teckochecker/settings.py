@@ -1,6 +1,7 @@
 """Django settings: wiring only. Every ``TECKO_…`` variable is described in ``docs/operations.md``."""
 
 import os
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -177,14 +178,18 @@ else:
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "rest_framework.authentication.BasicAuthentication",
-        "knox.auth.TokenAuthentication",
+        "teckochecker.rest.PasswordLogin",
+        "teckochecker.rest.TokenLogin",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["teckochecker.rest.ModelPermissions"],
-    "DEFAULT_PARSER_CLASSES": ["teckochecker.rest.StrictJSONParser", "rest_framework.parsers.MultiPartParser"],
+    "DEFAULT_PARSER_CLASSES": ["customchecks.api.parsing.StrictJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "EXCEPTION_HANDLER": "teckochecker.api.handle",
+    "URL_FORMAT_OVERRIDE": None,
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
+REST_KNOX = {"TOKEN_TTL": timedelta(days=90), "TOKEN_PREFIX": "tck_"}
 FILE_UPLOAD_HANDLERS = ["customchecks.api.uploads.CappedUploadHandler"]
 
 # A fault of the command line is one line; its traceback, with --traceback, is Python's own

@@ -17,5 +17,6 @@ urlpatterns = [
     re_path(r"^metrics/?$", api.Metrics.as_view(), name="metrics"),
 ]
 handler400 = "teckochecker.api.bad_request"
+handler403 = "teckochecker.api.forbidden"
 handler404 = "teckochecker.api.not_found"
 handler500 = "teckochecker.api.failed"

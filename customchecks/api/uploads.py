@@ -1,21 +1,28 @@
-"""Scripts that come in as multipart uploads: bounded while they are read, checked before anything is stored."""
+"""What comes in as multipart: a job's ``config`` and its script, bounded while read and checked before it is kept.
 
+Django reads a form through ``CappedUploadHandler`` wherever it does so: in a parser of the API, in the admin, or when
+it looks for a CSRF token.
+"""
+
+from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
 
+from django.core.exceptions import RequestDataTooBig, ValidationError
 from django.core.files.uploadedfile import UploadedFile
 from django.core.files.uploadhandler import MemoryFileUploadHandler
-from rest_framework import exceptions, serializers, status
+from django.http import QueryDict
+from rest_framework.request import Request
 
-from customchecks import archives
+from customchecks import archives, strictjson, tarstream
+from customchecks.api import parsing
 from customchecks.archives import Archive, ArchiveRejected, TooLarge
 
-MAX_BYTES = 10 * 1024 * 1024
 
+class UploadTooLarge(RequestDataTooBig):
+    """More than 10 MB in one file."""
 
-class UploadTooLarge(exceptions.APIException):
-    status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
-    default_detail = "A script archive has at most 10 MB. Leave out what it does not need to run."
-    default_code = "too_large"
+    def __init__(self) -> None:
+        super().__init__(TooLarge().message)
 
 
 class CappedUploadHandler(MemoryFileUploadHandler):
@@ -27,18 +34,59 @@ class CappedUploadHandler(MemoryFileUploadHandler):
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> bytes | None:
         self._received += len(raw_data)
-        if self._received > MAX_BYTES:
+        if self._received > tarstream.MAX_COMPRESSED:
             raise UploadTooLarge
         return super().receive_data_chunk(raw_data, start)
 
 
-def archive(upload: object, *, field: str) -> Archive:
-    """Raises a ValidationError that names the field, or UploadTooLarge."""
+@dataclass(frozen=True)
+class Submission:
+    """``config`` is a job's definition, not looked at yet."""
+
+    config: dict[str, Any]
+    archive: Archive | None
+
+
+def submission(request: Request) -> Submission:
+    """Of a form with ``config`` and perhaps ``script``, or of JSON. Raises ValidationError, UploadTooLarge."""
+    data = request.data
+    if not isinstance(data, QueryDict):
+        return Submission(cast(dict[str, Any], data), None)
+    _check_parts(data, known=("config", "script"))
+    archive = _archive(data["script"], part="script") if "script" in data else None
+    return Submission(_config(data.get("config")), archive)
+
+
+def script(request: Request, *, part: str) -> Archive:
+    """Raises ValidationError, UploadTooLarge."""
+    data = request.data if isinstance(request.data, QueryDict) else QueryDict()
+    _check_parts(data, known=(part,))
+    return _archive(data.get(part), part=part)
+
+
+def _check_parts(data: QueryDict, *, known: tuple[str, ...]) -> None:
+    unknown = {name: f"There is no such part; there is {' and '.join(known)}." for name in data if name not in known}
+    doubled = {name: "This part is given twice." for name in data if len(data.getlist(name)) > 1}
+    if unknown or doubled:
+        raise ValidationError(unknown | doubled)
+
+
+def _config(part: object) -> dict[str, Any]:
+    if not isinstance(part, str):
+        raise ValidationError({"config": "The job's definition is wanted here, as JSON text and not as a file."})
+    try:
+        return parsing.load_object(part)
+    except strictjson.NotStrict as error:
+        raise ValidationError({"config": f"This is not JSON that can be used: {error}."}) from None
+
+
+def _archive(upload: object, *, part: str) -> Archive:
+    """The file's name means nothing: what it holds decides."""
     if not isinstance(upload, UploadedFile) or upload.file is None:
-        raise serializers.ValidationError({field: ["A .tgz file is wanted, as a multipart upload."]})
+        raise ValidationError({part: "A .tgz is wanted here, as a file."})
     try:
         return archives.normalise(cast(BinaryIO, upload.file), size_hint=upload.size)
     except TooLarge:
         raise UploadTooLarge from None
     except ArchiveRejected as error:
-        raise serializers.ValidationError({field: [str(error)]}, code=error.code) from None
+        raise ValidationError({part: error.message}, code=error.code) from None

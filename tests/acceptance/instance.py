@@ -22,7 +22,7 @@ from teckochecker.setup import home as setup
 from tests.archives import tgz
 
 REPOSITORY = Path(__file__).parents[2]
-PASSWORD = "correct horse battery"
+PASSWORD = "correct-horse-battery"
 KEPT = ("TECKO_EGRESS_ALLOW", "TECKO_CA_BUNDLE", "TECKO_PIP_INDEX_URL", "TECKO_NPM_REGISTRY")
 
 

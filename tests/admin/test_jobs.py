@@ -90,6 +90,7 @@ def test_a_job_without_its_script_waits_for_it(browser: Client) -> None:
         ({"resource_limits": json.dumps({"memory_mb": 1})}, "resource_limits"),
         ({"script_entrypoint": "../main.py"}, "script_entrypoint"),
         ({"script_source_type": "git", "script_git_url": "http://127.1/x"}, "script_git_url"),
+        ({"script_git_url": "ext::sh -c id"}, "script_git_url"),
     ],
 )
 def test_a_wrong_field_is_refused_at_the_field(fields: dict[str, Any], field: str, browser: Client) -> None:
@@ -145,6 +146,12 @@ def test_a_value_can_be_emptied(browser: Client, make_job: MakeJob) -> None:
     job = make_job(env_vars={"A": "b"}, webhook_url="https://hooks.example.com/x", check_params={"a": 1})
     save(browser, job, check_params="")
     assert (job.env_vars, job.webhook_url or None, job.check_params) == (None, None, {})
+
+
+def test_json_is_shown_indented_for_editing(browser: Client, make_job: MakeJob) -> None:
+    job = make_job(check_params={"a": {"b": 1}})
+    page = browser.get(reverse(CHANGE, args=[job.pk])).content.decode()
+    assert "{\n  &quot;a&quot;: {\n    &quot;b&quot;: 1\n  }\n}" in page
 
 
 def act(browser: Client, action: str, *jobs: CustomCheckJob, **more: str) -> Any:

@@ -5,12 +5,14 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.urls import reverse
 
+from secrets_app.admin import SecretAdmin, SecretForm
 from secrets_app.models import Secret, SecretGrant, SecretUse
 from tests.secrets_app.conftest import CANARY
 
@@ -109,11 +111,12 @@ def test_the_history_of_the_admin_holds_no_value(admin_page: Client, make_secret
     assert "another value" not in f"{vars(entry)}"
 
 
-def test_a_save_does_not_undo_a_rotation_that_ran_meanwhile(admin_page: Client, make_secret: MakeSecret) -> None:
+def test_a_save_does_not_undo_a_rotation_that_ran_meanwhile(rf: RequestFactory, make_secret: MakeSecret) -> None:
     secret = make_secret()
+    filled = SecretForm({"name": "renamed", "type": "generic"}, instance=Secret.objects.get(pk=secret.pk))
+    assert filled.is_valid()
     Secret.objects.filter(pk=secret.pk).update(ciphertext="v1:new:text")
-    secret.save(update_fields={"name"})
-    admin_page.post(reverse(CHANGE, args=[secret.pk]), form(name="renamed"))
+    SecretAdmin(Secret, admin.site).save_model(rf.post("/"), filled.save(commit=False), filled, change=True)
     assert Secret.objects.values_list("name", "ciphertext").get() == ("renamed", "v1:new:text")
 
 

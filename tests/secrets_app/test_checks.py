@@ -45,7 +45,7 @@ def test_a_wrong_key_is_reported(keys: list[str], expected: str, settings: Setti
 @pytest.mark.parametrize("text", [RANDOM, f"django-{RANDOM}"])
 def test_the_key_of_the_sessions_is_no_key_for_secrets(text: str, settings: Settings) -> None:
     settings.TECKO_KEYS = [f"k1:{RANDOM}"]
-    settings.SECRET_KEY = text
+    settings.TECKO_SECRET_KEY = text
     assert ids() == ["secrets_app.E005"]
 
 

@@ -79,6 +79,10 @@ def test_a_key_that_was_stored_with_escaped_line_endings_is_found_with_real_ones
     assert not any(line in masked for line in PEM_LINES)
 
 
+def test_one_line_of_a_key_that_was_stored_with_escaped_line_endings_is_found_alone() -> None:
+    assert Masker([SECRETS["pem"].replace("\n", "\\n")]).text(f"<{PEM_LINES[2]}>") == f"<{MASK}>"
+
+
 @pytest.mark.parametrize("columns", [60, 64, 76])
 def test_base64_is_found_across_its_lines_wherever_it_begins(columns: int) -> None:
     encoded = base64.b64encode(b"user:" + SECRETS["pem"].encode()).decode()
@@ -100,6 +104,11 @@ def test_a_secret_that_overlaps_itself_is_masked_as_a_whole(secret: str) -> None
     assert Masker([secret]).text(f"<{secret}{secret[-period:]}{secret[-period:]}>") == f"<{MASK}>"
 
 
+def test_occurrences_that_share_less_than_a_period_are_both_masked() -> None:
+    assert Masker(["aabaaXaabaa"]).text("<aabaaXaabaabaaXaabaa>") == f"<{MASK}>"
+    assert Masker(["aabaaXaabaa"]).text("<aabaaXaabaaabaaXaabaa>") == f"<{MASK}>"
+
+
 def test_a_text_without_a_secret_stays_as_it_is() -> None:
     text = "nothing\nhere \\n %20 &amp; c2VjcmV0"
     assert Masker(["canary-123"]).text(text) == text
@@ -112,6 +121,14 @@ def test_values_too_short_to_be_told_apart_are_ignored() -> None:
 def test_many_secrets_are_all_found() -> None:
     secrets = [f"canary-{number:04}" for number in range(500)]
     assert Masker(secrets).text(" ".join(secrets)) == " ".join([MASK] * 500)
+
+
+def test_a_megabyte_is_searched_for_a_secret_of_very_many_lines_in_two_seconds() -> None:
+    masker = Masker(["\n".join(f"{number:08x}" for number in range(7000))])
+    text = "nothing to be found here\n" * 40_000
+    started = time.process_time()
+    assert masker.text(text) == text
+    assert time.process_time() - started < 2
 
 
 def test_status_words_are_masked_like_any_other_secret() -> None:
@@ -134,6 +151,7 @@ class TestData:
             ("00123456", 123456),
             ("12345678901234567890", 12345678901234567890),
             ("12345678901234567890", 12345678901234567890.0),
+            ("912345", 9.12345e19),
         ],
     )
     def test_a_number_that_is_or_holds_a_secret_becomes_the_mask(self, secret: str, number: float) -> None:
@@ -184,10 +202,11 @@ class TestCutText:
         assert tail.strip() == MASK
 
     def test_a_cut_through_a_character_hides_nothing(self) -> None:
-        data = "pässwörd".encode()
-        head, tail = data[:7].decode(errors="replace"), data[7:].decode(errors="replace")
-        assert Masker(["pässwörd"]).cut_text(f"x {head}", f"{data[3:].decode()} y") == (f"x {MASK}", f"{MASK} y")
-        assert tail == "\ufffdrd"
+        data = "x pässwörterbuch y".encode()
+        place = data.index("ö".encode()) + 1
+        head, tail = data[:place].decode(errors="replace"), data[place:].decode(errors="replace")
+        assert (head[-1], tail[0]) == ("\ufffd", "\ufffd")
+        assert Masker(["pässwörterbuch"]).cut_text(head, tail) == (f"x {MASK}", f"{MASK} y")
 
     def test_whole_secrets_are_masked_on_both_sides(self) -> None:
         masker = Masker(["canary-123456"])

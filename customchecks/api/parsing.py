@@ -1,0 +1,28 @@
+"""JSON as the API takes it, in a body and in the part ``config`` of a form."""
+
+import json
+from typing import Any
+
+from rest_framework import exceptions, parsers
+
+from customchecks import strictjson
+
+
+def load_object(text: str) -> dict[str, Any]:
+    """Raises strictjson.NotStrict. NUL and lone surrogates are kept, so that a field can refuse them by its name."""
+    if not isinstance(strictjson.loads(text), dict):
+        raise strictjson.NotStrict("it is not an object")
+    found: dict[str, Any] = json.loads(text)
+    return found
+
+
+class StrictJSONParser(parsers.JSONParser):
+    """No NaN, no doubled keys, bounded depth and numbers."""
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> dict[str, Any]:
+        try:
+            return load_object(stream.read().decode())
+        except UnicodeDecodeError:
+            raise exceptions.ParseError("The body is not UTF-8.") from None
+        except strictjson.NotStrict as error:
+            raise exceptions.ParseError(f"The body is not JSON that can be used: {error}.") from None

@@ -1,0 +1,94 @@
+"""What a job is defined by: the fields that people may set, and what JSON each of them takes."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from django.core.exceptions import ValidationError
+
+from customchecks import fields, strictjson
+from customchecks.models import CustomCheckJob, SourceType
+
+Check = Callable[[Any], None]
+
+
+def _text(value: object) -> None:
+    if not isinstance(value, str):
+        raise ValidationError("This is a text.", code="not_text")
+    if strictjson.storable(value) != value:
+        raise ValidationError("This text has a NUL or a lone surrogate.", code="not_storable")
+
+
+def _or_null(check: Check) -> Check:
+    return lambda value: None if value is None else check(value)
+
+
+FIELDS: Mapping[str, Check] = {
+    "name": _text,
+    "script_source_type": _text,
+    "script_git_url": _or_null(_text),
+    "script_git_branch": _or_null(_text),
+    "script_runtime": _text,
+    "script_entrypoint": _text,
+    "check_params": fields.check_params,
+    "env_vars": _or_null(fields.env_vars),
+    "timeout_seconds": fields.timeout_seconds,
+    "resource_limits": _or_null(fields.resource_limits),
+    "webhook_url": _or_null(_text),
+    "webhook_method": _text,
+    "webhook_headers": _or_null(fields.webhook_headers),
+    "webhook_query_params": _or_null(fields.webhook_query_params),
+    "poll_interval_seconds": fields.poll_interval_seconds,
+}
+
+
+def fill(job: CustomCheckJob, data: Mapping[str, Any]) -> None:
+    """Sets the fields of an unsaved or locked job and validates all of it.
+
+    Raises ValidationError with everything that is wrong, by field. What has the wrong type is not set.
+    """
+    errors: dict[str, Any] = {}
+    for name, value in data.items():
+        try:
+            _check(name, value)
+        except ValidationError as error:
+            errors[name] = error.error_list
+        else:
+            setattr(job, name, value)
+    errors = _faults(job, wrong=set(errors)) | errors
+    if errors:
+        raise ValidationError(errors)
+
+
+def _check(name: str, value: object) -> None:
+    if name in FIELDS:
+        FIELDS[name](value)
+    elif any(name == column.name for column in CustomCheckJob._meta.fields):
+        raise ValidationError("This field cannot be set.", code="read_only")
+    else:
+        raise ValidationError("There is no such field.", code="unknown_field")
+
+
+def _faults(job: CustomCheckJob, *, wrong: set[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    try:
+        job.full_clean(exclude=wrong)
+    except ValidationError as error:
+        error.update_error_dict(found)
+    try:
+        _check_unused_git(job)
+    except ValidationError as error:
+        error.update_error_dict(found)
+    return found
+
+
+def _check_unused_git(job: CustomCheckJob) -> None:
+    """A job with an upload may keep the repository that it had, or will have: still nothing odd is stored."""
+    if job.script_source_type == SourceType.GIT:
+        return
+    checks: dict[str, Check] = {"script_git_url": fields.git_url, "script_git_branch": fields.git_branch}
+    for name, check in checks.items():
+        if value := getattr(job, name):
+            try:
+                check(value)
+            except ValidationError as error:
+                raise ValidationError({name: error.error_list}) from None

@@ -1,0 +1,99 @@
+"""Clients of the API, and the smallest job that it accepts."""
+
+import io
+import json
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.utils import timezone
+from rest_framework.response import Response
+from rest_framework.test import APIClient
+
+from customchecks import jobs
+from customchecks.archives import normalise
+from customchecks.models import CustomCheckJob, CustomCheckLog
+from secrets_app.models import Secret
+from tests.archives import tgz
+
+JOBS = "/api/custom-checks"
+SCRIPT = {"main.py": 'print(\'{"status": "PENDING"}\')\n'}
+PASSWORD = "correct horse battery"
+
+
+def config(**fields: Any) -> dict[str, Any]:
+    return {"name": "nightly", "script_source_type": "upload", "script_runtime": "python", "check_params": {}} | fields
+
+
+def upload(content: bytes | None = None, *, name: str = "script.tgz") -> SimpleUploadedFile:
+    return SimpleUploadedFile(name, tgz(SCRIPT) if content is None else content)
+
+
+def form(content: bytes | None = None, /, **fields: Any) -> dict[str, Any]:
+    """The parts of a creating request."""
+    return {"config": json.dumps(config(**fields)), "script": upload(content)}
+
+
+def submit(client: APIClient, parts: dict[str, Any]) -> Response:
+    return client.post(JOBS, parts, format="multipart")
+
+
+@pytest.fixture(autouse=True)
+def static_root(settings: Any) -> None:
+    """The web server warns where it is missing."""
+    settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
+
+
+@pytest.fixture
+def boss(db: None) -> User:
+    return User.objects.create_superuser("boss", password=PASSWORD)
+
+
+@pytest.fixture
+def client(boss: User) -> APIClient:
+    """A superuser's; whatever the server does not expect is an answer here too."""
+    client = APIClient(raise_request_exception=False)
+    client.force_authenticate(boss)
+    return client
+
+
+@pytest.fixture
+def login(db: None) -> Callable[..., APIClient]:
+    """A client of a user with these permissions only."""
+
+    def make(*permissions: str, name: str = "somebody") -> APIClient:
+        user = User.objects.create_user(name, password=PASSWORD)
+        user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+        client = APIClient(raise_request_exception=False)
+        client.force_authenticate(User.objects.get(pk=user.pk))
+        return client
+
+    return make
+
+
+@pytest.fixture
+def make_job(boss: User) -> Callable[..., CustomCheckJob]:
+    def make(*, scripted: bool = True, **fields: Any) -> CustomCheckJob:
+        archive = normalise(io.BytesIO(tgz(SCRIPT))) if scripted else None
+        return jobs.create_job(config(**fields), archive=archive, user=boss)
+
+    return make
+
+
+@pytest.fixture
+def make_secret(db: None) -> Callable[..., Secret]:
+    def make(name: str = "gemini", value: str = "canary-7Hq9/Zw") -> Secret:
+        secret = Secret(name=name)
+        secret.set_value(value)
+        secret.save()
+        return secret
+
+    return make
+
+
+def make_log(job: CustomCheckJob, **columns: Any) -> CustomCheckLog:
+    given = {"cycle": 1, "status": "pending", "started_at": timezone.now()} | columns
+    return CustomCheckLog.objects.create(job=job, check_id=uuid.uuid4(), **given)

@@ -1,0 +1,3 @@
+from tests.acceptance.conftest import instance
+
+__all__ = ["instance"]
