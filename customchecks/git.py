@@ -13,7 +13,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
@@ -90,7 +90,7 @@ class Command:
     words: Sequence[str]
     limits: Limits
     until: float  # of time.monotonic()
-    config: Config = ()
+    config: Config = field(default=(), repr=False)
     folder: Path | None = None
     stdin: IO[bytes] | None = None
 
@@ -136,7 +136,8 @@ class Command:
             shell=False,
             start_new_session=True,
         )
-        return cast("subprocess.Popen[bytes]", started.proc)
+        process, started.proc = started.proc, None  # the wrapper would end it when it is collected
+        return cast("subprocess.Popen[bytes]", process)
 
 
 class _Tail:

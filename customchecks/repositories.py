@@ -67,7 +67,9 @@ class _Entry(NamedTuple):
 class Repositories:
     """Thread-safe. Every public method raises GitFailed; ``checkout`` raises ArchiveRejected too."""
 
-    def __init__(self, *, folder: Path, guard: GuardedClient, ca_bundle: str = "", limits: Limits | None = None) -> None:
+    def __init__(
+        self, *, folder: Path, guard: GuardedClient, ca_bundle: str = "", limits: Limits | None = None
+    ) -> None:
         self._folder = folder
         self._guard = guard
         self._ca_bundle = ca_bundle
@@ -196,9 +198,7 @@ class _Repository:
                         notes.append(f"{tarstream.shown(entry.path)} is a Git LFS pointer; its content is not fetched.")
                     yield entry.path, content
 
-    def _git(
-        self, *words: str, config: Config = (), stdin: IO[bytes] | None = None, inside: bool = True
-    ) -> Command:
+    def _git(self, *words: str, config: Config = (), stdin: IO[bytes] | None = None, inside: bool = True) -> Command:
         where = (f"--git-dir={self._folder}",) if inside else ()
         return Command(words=[*where, *words], limits=self._limits, until=self._until, config=config, stdin=stdin)
 

@@ -12,6 +12,7 @@ from customchecks.git import GitFailed
 from customchecks.models import CustomCheckJob, ScriptVersion, SourcePolicy, SourceType
 from customchecks.repositories import Remote, Repositories
 from secrets_app import references
+from secrets_app.masking import Masker
 
 logger = structlog.get_logger(__name__)
 
@@ -95,8 +96,7 @@ def _fallen_back(job: CustomCheckJob, problem: str) -> Script:
 def _of_version(job: CustomCheckJob, version: ScriptVersion, *, source: str = "", note: str = "") -> Script:
     archive = version.stored_archive()
     _check_entrypoint(archive, job.script_entrypoint, where=f"Version {version.number}")
-    revision = version.commit or version.archive_id
-    return Script(archive=archive, revision=revision, version=version.number, source=source, note=note)
+    return Script(archive=archive, revision=version.revision, version=version.number, source=source, note=note)
 
 
 def _check_entrypoint(archive: Archive, entrypoint: str, *, where: str) -> None:
@@ -104,7 +104,7 @@ def _check_entrypoint(archive: Archive, entrypoint: str, *, where: str) -> None:
         raise SourceFailed(f"{where} has no file {entrypoint!r}, which is the job's entrypoint.")
 
 
-def _remote(job: CustomCheckJob, check_id: uuid.UUID) -> "tuple[Remote, references.Masker]":
+def _remote(job: CustomCheckJob, check_id: uuid.UUID) -> tuple[Remote, Masker]:
     """The masker knows the token."""
     reference = job.script_git_token or ""
     given = {"token": reference} if reference else {}

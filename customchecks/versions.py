@@ -1,6 +1,7 @@
 """The versions of a job's script: stored once, never changed, numbered from 1; which one runs, and which may go."""
 
 from datetime import datetime, timedelta
+from typing import cast
 
 from django.contrib.auth.models import AnonymousUser, User
 from django.core.exceptions import ValidationError
@@ -42,7 +43,7 @@ def add(
     user: User | AnonymousUser | None = None,
 ) -> ScriptVersion:
     """The next version, or the newest where that is the same already."""
-    CustomCheckJob.objects.select_for_update().only("id").get(pk=job.pk)
+    _lock(job.pk)
     latest = newest(job)
     if latest and (latest.archive_id, latest.commit) == (archive.sha256, commit):
         return latest
@@ -71,44 +72,44 @@ def store(archive: Archive) -> ScriptArchive:
     return stored
 
 
-def use(job: CustomCheckJob, version: ScriptVersion) -> None:
+def use(job: CustomCheckJob, version: ScriptVersion | None) -> None:
     """The job shows the archive of this version as its script."""
-    job.script_archive_id = version.archive_id
-    job.script_file_path = f"{version.archive_id}.tgz"
+    job.script_archive = version.archive if version else None
+    job.script_file_path = f"{version.archive_id}.tgz" if version else None
     job.save(update_fields=["script_archive", "script_file_path"])
 
 
 @transaction.atomic
-def rollback(job: CustomCheckJob, number: int) -> ScriptVersion:
-    """The next checks run this version, until the job is unpinned. Raises ValidationError."""
-    version = job.versions.select_related("archive").filter(number=number).first()
-    if version is None:
-        raise ValidationError({"version": f"The job has no version {number}."}, code="no_version")
-    if not version.has(job.script_entrypoint):
-        message = f"Version {number} has no file {job.script_entrypoint!r}, which is the job's entrypoint."
+def pin(job: CustomCheckJob, number: int | None = None) -> ScriptVersion:
+    """Every check runs this version, or by None the one that runs now, until ``unpin``. Raises ValidationError."""
+    version = _wanted(job, number)
+    if not version.stored_archive().has(job.script_entrypoint):
+        message = f"{version} has no file {job.script_entrypoint!r}, which is the job's entrypoint."
         raise ValidationError({"version": message}, code="entrypoint_missing")
-    job.script_version_pin = number
+    job.script_version_pin = version.number
     job.save(update_fields=["script_version_pin"])
     use(job, version)
     return version
 
 
-@transaction.atomic
-def pin(job: CustomCheckJob) -> ScriptVersion:
-    """The version that ran last stays, whatever is pushed or uploaded. Raises ValidationError."""
-    current = pinned(job) or newest(job)
-    if current is None:
-        raise ValidationError({"version": "The job has no version yet."}, code="no_version")
-    return rollback(job, current.number)
+def _wanted(job: CustomCheckJob, number: int | None) -> ScriptVersion:
+    if number is None:
+        version = pinned(job) or newest(job)
+        message = "The job has no version of its script yet."
+    else:
+        version = job.versions.select_related("archive").filter(number=number).first()
+        message = f"The job has no version {number}."
+    if version is None:
+        raise ValidationError({"version": message}, code="no_version")
+    return version
 
 
 @transaction.atomic
 def unpin(job: CustomCheckJob) -> None:
-    """The job follows its branch, or its newest upload, again."""
+    """The job follows its branch, or its newest upload, again; what came from elsewhere is not its script."""
     job.script_version_pin = None
     job.save(update_fields=["script_version_pin"])
-    if job.script_source_type == SourceType.UPLOAD and (latest := newest(job)):
-        use(job, latest)
+    use(job, newest(job))
 
 
 def collect(now: datetime) -> int:
@@ -117,20 +118,23 @@ def collect(now: datetime) -> int:
     Log rows keep the number and the commit.
     """
     dropped = 0
-    for job in CustomCheckJob.objects.only("id", "script_version_pin", "script_archive_id").iterator():
-        dropped += _collect_versions(job)
+    for job_id in list(CustomCheckJob.objects.values_list("pk", flat=True)):
+        dropped += _collect_versions(job_id)
     return dropped + _collect_archives(now)
 
 
 @transaction.atomic
-def _collect_versions(job: CustomCheckJob) -> int:
-    locked = CustomCheckJob.objects.select_for_update().filter(pk=job.pk).first()
-    if locked is None:
+def _collect_versions(job_id: int) -> int:
+    job = _lock(job_id)
+    if job is None:
         return 0
-    kept = locked.versions.order_by("-number").values_list("number", flat=True)[:KEPT_VERSIONS]
-    old = locked.versions.exclude(number__in=[*kept, locked.script_version_pin or 0])
-    old = old.exclude(archive_id=locked.script_archive_id or "")
-    return old.delete()[0]
+    kept = job.versions.order_by("-number").values_list("number", flat=True)[:KEPT_VERSIONS]
+    old = job.versions.exclude(number__in=[*kept, job.script_version_pin or 0])
+    return old.exclude(archive_id=job.script_archive_id or "").delete()[0]
+
+
+def _lock(job_id: int) -> CustomCheckJob | None:
+    return cast(CustomCheckJob | None, CustomCheckJob.objects.select_for_update().filter(pk=job_id).first())
 
 
 def _collect_archives(now: datetime) -> int:
