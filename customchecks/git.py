@@ -212,17 +212,25 @@ _REASONS: Sequence[tuple[str, str]] = (
         r"error: 3\d\d|redirect",
         "The server redirects to another place, which is not followed. Use the URL that it redirects to.",
     ),
-    (r"certificate|SSL|TLS", "The server's certificate was not accepted."),
-    (r"Failed to connect|Couldn't connect|Connection (?:refused|timed out|reset)", "No connection to the server."),
+    (r"certificate|no alternative certificate subject name", "The server's certificate was not accepted."),
+    (
+        r"Failed to connect|Couldn't connect|Could not resolve|Connection (?:refused|timed out|reset)",
+        "No connection to the server.",
+    ),
     (r"Operation too slow|transfer speed", "The repository did not answer in time."),
-    (r"signal 25|File too large", "The repository is larger than {limits.file_mb} MB."),
+    (
+        r"invalid index-pack output|signal 25|File too large",
+        "The commit is larger than {limits.file_mb} MB, or what the server sent is broken.",
+    ),
     (
         r"[Oo]ut of memory|mmap failed|unable to allocate|signal (?:9|11|6)\b",
         "The repository needs more than {limits.memory_mb} MB of memory.",
     ),
+    (r"SSL|TLS|unexpected disconnect|early EOF|[Ee]mpty reply", "The connection broke."),
     (r"dumb http", "The server speaks only the dumb protocol, which cannot fetch a single commit."),
     (r"not our ref|couldn't find remote ref|[Nn]o such remote ref|remote did not send", "The commit is gone."),
     (r"[Nn]ot a valid object name|not a tree object|does not exist in", "The commit has no such folder."),
+    (r"remote error:", "The server reported an error of its own."),
     (r"failed to execute|env: ", "Git cannot be started on this host. Run manage.py customcheck doctor."),
 )
 

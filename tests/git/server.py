@@ -1,5 +1,6 @@
 """A Git server on the loopback: HTTPS with a certificate of its own authority, Git's own CGI behind it."""
 
+import contextlib
 import os
 import ssl
 import subprocess
@@ -41,10 +42,16 @@ class Origin:
     def git(self, *words: str) -> str:
         return self._git(*words)
 
-    def _git(self, *words: str, inside: bool = True) -> str:
+    def make_tree(self, listing: str) -> str:
+        return self._git("mktree", stdin=listing)
+
+    def _git(self, *words: str, inside: bool = True, stdin: str = "") -> str:
         where = ["-C", str(self.folder)] if inside else []
         env = {"PATH": os.environ["PATH"], **AUTHOR}
-        return subprocess.run(["git", *where, *words], env=env, check=True, capture_output=True, text=True).stdout.strip()
+        done = subprocess.run(
+            ["git", *where, *words], env=env, input=stdin, check=True, capture_output=True, text=True
+        )
+        return done.stdout.strip()
 
 
 Behaviour = Callable[[BaseHTTPRequestHandler], None]
@@ -78,6 +85,11 @@ class GitServer:
                 server.connections += 1
                 connection.settimeout(30)
                 return tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False), address
+
+            def shutdown_request(self, request: Any) -> None:
+                with contextlib.suppress(OSError, ValueError):
+                    request.unwrap()
+                super().shutdown_request(request)
 
             def handle_error(self, *_: object) -> None:
                 pass  # clients go away in the middle of things
