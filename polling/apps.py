@@ -19,10 +19,14 @@ class PollingConfig(AppConfig):
         post_spawn.connect(_start_sweep)
 
 
-def _schedule_sweep(**_: Any) -> None:
+def _schedule_sweep(using: str, **_: Any) -> None:
+    from django.db import connections
+    from django_q.models import Schedule
+
     from polling import duty
 
-    duty.schedule()
+    if Schedule._meta.db_table in connections[using].introspection.table_names():  # migrations may come app by app
+        duty.schedule()
 
 
 def _start_sweep(**_: Any) -> None:
