@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString
 
 from customchecks import jobs
 from customchecks.forms import CustomCheckJobForm
-from customchecks.models import CustomCheckJob, CustomCheckLog
+from customchecks.models import CustomCheckJob, CustomCheckLog, ScriptVersion
 from polling.admin import HistoryAdmin
 from polling.deliveries import Delivery
 from polling.scheduling import JobStatus, TransitionRefused
@@ -34,6 +34,7 @@ STATE = (
     "created_at",
     "completed_at",
     "owner",
+    "script_version_pin",
     "stored_script",
     "history",
     "last_data",
@@ -42,6 +43,36 @@ STATE = (
 
 
 STYLE = {"all": ("customchecks/admin.css",)}
+
+
+class VersionInline(admin.TabularInline):  # type: ignore[type-arg]
+    """The newest first; the stored files stay where they are."""
+
+    model = ScriptVersion
+    fields = readonly_fields = ("number", "source", "revision", "size", "created_at", "created_by", "remarks")
+    extra = 0
+    can_delete = False
+    show_change_link = False
+
+    def has_add_permission(self, *_: Any) -> bool:
+        return False
+
+    def has_change_permission(self, *_: Any) -> bool:
+        return False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ScriptVersion]:
+        found: QuerySet[ScriptVersion] = super().get_queryset(request)
+        return found.select_related("archive", "created_by").defer("archive__content")
+
+    @admin.display(description="bytes")
+    def size(self, version: ScriptVersion) -> int:
+        return version.archive.size
+
+    @admin.display(description="notes")
+    def remarks(self, version: ScriptVersion) -> str:
+        return " ".join(version.notes) or "-"
+
+
 BUTTONS = {
     JobStatus.ACTIVE: (("trigger", "Check now"), ("pause", "Pause")),
     JobStatus.PAUSED: (("trigger", "Check now"), ("resume", "Resume")),
@@ -63,6 +94,7 @@ class CustomCheckJobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_per_page = 50
     actions = ("pause", "resume", "trigger", "restart")
     readonly_fields = STATE
+    inlines = (VersionInline,)
     fieldsets = (
         (None, {"fields": ("name", "poll_interval_seconds", "timeout_seconds", "resource_limits")}),
         (
@@ -73,6 +105,10 @@ class CustomCheckJobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
                     "script",
                     "script_git_url",
                     "script_git_branch",
+                    "script_git_commit",
+                    "script_git_path",
+                    "script_git_token",
+                    "script_source_policy",
                     "script_runtime",
                     "script_entrypoint",
                     "check_params",
@@ -234,6 +270,9 @@ class CustomCheckLogAdmin(HistoryAdmin):
         "cycle",
         "check_id",
         "revision",
+        "version",
+        "source",
+        "source_note",
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[CustomCheckLog]:

@@ -21,9 +21,7 @@ from secrets_app.models import Secret
 # Where a value may hold ``secret_ref:…``
 REFERRING = ("env_vars", "webhook_headers", "webhook_query_params")
 # Whoever changes one of these wants another script than the one that the job is pinned to
-SOURCE = frozenset(
-    {"script_source_type", "script_git_url", "script_git_branch", "script_git_commit", "script_git_path"}
-)
+SOURCE = ("script_source_type", "script_git_url", "script_git_branch", "script_git_commit", "script_git_path")
 
 
 @transaction.atomic
@@ -45,9 +43,10 @@ def update_job(
     Who changes a job must be allowed to use all of its secrets: another script could send them anywhere.
     """
     current = _locked(job)
+    before = _source(current)
     secrets = _accepted(current, data, archive=archive, user=user)
     current.save(update_fields={*data, "script_entrypoint"})
-    if SOURCE & set(data):
+    if _source(current) != before:
         versions.unpin(current)
     _finish(current, secrets, archive=archive, user=user)
     if "poll_interval_seconds" in data:
@@ -152,6 +151,10 @@ def _paths(job: CustomCheckJob, archive: Archive | None) -> set[str] | None:
         return None
     latest = versions.pinned(job) or versions.newest(job)
     return {path for path, _ in latest.archive.files} if latest else None
+
+
+def _source(job: CustomCheckJob) -> list[Any]:
+    return [getattr(job, field) for field in SOURCE]
 
 
 def _finish(job: CustomCheckJob, secrets: list[Secret], *, archive: Archive | None, user: User | AnonymousUser) -> None:

@@ -76,9 +76,9 @@ class Repositories:
         self._limits = limits or Limits()
 
     @classmethod
-    def from_settings(cls) -> Self:
+    def from_settings(cls, *, folder: Path | None = None) -> Self:
         return cls(
-            folder=settings.TECKO_HOME / "git",
+            folder=folder or settings.TECKO_HOME / "git",
             guard=GuardedClient.from_settings(),
             ca_bundle=settings.TECKO_CA_BUNDLE,
         )
@@ -125,6 +125,8 @@ class Repositories:
             target, addresses = self._guard.check(remote.url)
         except (RequestRefused, ExchangeFailed) as error:
             raise GitFailed(str(error)) from None
+        if target.scheme != "https":
+            raise GitFailed("A repository's URL starts with https://.")
         config = [("http.curloptResolve", _pinned(target, addresses))]
         if self._ca_bundle:
             config.append(("http.sslCAInfo", self._ca_bundle))

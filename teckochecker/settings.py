@@ -18,6 +18,9 @@ _read = env.Reader(TECKO_HOME)
 os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", str(TECKO_HOME / "metrics"))
 Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]).mkdir(parents=True, exist_ok=True)
 
+# Else GitPython cannot even be imported where there is no git; doctor says that it is missing
+os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+
 # Who and where
 VERSION = "1.0.0"
 TECKO_HOST = _read.text("TECKO_HOST", "127.0.0.1")

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 AUTHOR = {
-    **{f"GIT_{role}_{what}": value for role in ("AUTHOR", "COMMITTER") for what, value in (("NAME", "a"), ("EMAIL", "a@example.com"))},
+    **{f"GIT_{role}_NAME": "a" for role in ("AUTHOR", "COMMITTER")},
+    **{f"GIT_{role}_EMAIL": "a@example.com" for role in ("AUTHOR", "COMMITTER")},
     "GIT_CONFIG_GLOBAL": "/dev/null",
-}  # fmt: skip
+}
 
 
 class Origin:
@@ -48,9 +49,7 @@ class Origin:
     def _git(self, *words: str, inside: bool = True, stdin: str = "") -> str:
         where = ["-C", str(self.folder)] if inside else []
         env = {"PATH": os.environ["PATH"], **AUTHOR}
-        done = subprocess.run(
-            ["git", *where, *words], env=env, input=stdin, check=True, capture_output=True, text=True
-        )
+        done = subprocess.run(["git", *where, *words], env=env, input=stdin, check=True, capture_output=True, text=True)
         return done.stdout.strip()
 
 

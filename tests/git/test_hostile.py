@@ -33,7 +33,9 @@ def other(tmp_path: Path, tls: ssl.SSLContext) -> Iterator[GitServer]:
         pytest.param(hostile.protocol(refs=hostile.dripping()), id="dripping refs"),
     ],
 )
-def test_a_slow_server_is_left_in_time(make_repositories: Make, remote: Remote, server: GitServer, behave: Behaviour) -> None:  # fmt: skip
+def test_a_slow_server_is_left_in_time(
+    make_repositories: Make, remote: Remote, server: GitServer, behave: Behaviour
+) -> None:
     server.behave = behave
     with watching() as watched, pytest.raises(GitFailed, match="did not answer in time"):
         make_repositories(limits=SECOND).commit_of(remote, "main")
@@ -43,7 +45,7 @@ def test_a_slow_server_is_left_in_time(make_repositories: Make, remote: Remote, 
 
 def test_refs_without_end_are_left_in_time(make_repositories: Make, remote: Remote, server: GitServer) -> None:
     server.behave = hostile.protocol(refs=hostile.endless_refs())
-    with watching() as watched, pytest.raises(GitFailed, match="in time|memory"):
+    with watching() as watched, pytest.raises(GitFailed, match=r"in time|memory"):
         make_repositories(limits=Limits(ask_seconds=4)).commit_of(remote, "main")
     print(f"endless refs: {watched.seconds:.1f} s, {watched.most_mb:.0f} MB")
     assert watched.seconds < 6

@@ -6,6 +6,7 @@ import stat
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -111,7 +112,9 @@ def test_a_commit_that_does_not_exist_is_said_so(repositories: Repositories, rem
         repositories.checkout(remote, commit="1" * 40)
 
 
-def test_many_checks_of_one_repository_do_not_meet(make_repositories: Callable[..., Repositories], origin: Origin, server: GitServer) -> None:  # fmt: skip
+def test_many_checks_of_one_repository_do_not_meet(
+    make_repositories: Callable[..., Repositories], origin: Origin, server: GitServer
+) -> None:
     commits = [origin.commit({"main.py": f"v{number}"}) for number in range(4)] * 2
     remote = Remote(url=server.url())
 
@@ -153,11 +156,11 @@ def test_nothing_in_a_repository_is_run_or_substituted(
     files = {
         "main.py": "$Format:%H$ $Id$",
         ".gitattributes": "* filter=evil export-subst ident diff=evil\n",
-        ".gitconfig": f"[filter \"evil\"]\n\tsmudge = touch {ran}\n[core]\n\tfsmonitor = touch {ran}\n",
+        ".gitconfig": f'[filter "evil"]\n\tsmudge = touch {ran}\n[core]\n\tfsmonitor = touch {ran}\n',
         ".lfsconfig": "[lfs]\n\turl = https://other.example.com/\n",
-        ".gitmodules": "[submodule \"x\"]\n\tpath = x\n\turl = file:///etc\n",
+        ".gitmodules": '[submodule "x"]\n\tpath = x\n\turl = file:///etc\n',
         "hooks/post-checkout": f"#!/bin/sh\ntouch {ran}\n",
-    }  # fmt: skip
+    }
     commit = origin.commit(dict(files))
     archive = repositories.checkout(remote, commit=commit).archive
     assert archive.read("main.py") == b"$Format:%H$ $Id$"
@@ -210,7 +213,9 @@ def test_a_token_opens_a_private_repository(
     assert repositories.checkout(private, commit=repositories.commit_of(private, "main")).commit == commit
 
 
-def test_without_a_token_nobody_is_asked_for_a_password(repositories: Repositories, remote: Remote, server: GitServer) -> None:  # fmt: skip
+def test_without_a_token_nobody_is_asked_for_a_password(
+    repositories: Repositories, remote: Remote, server: GitServer
+) -> None:
     server.authorization = basic(TOKEN)
     began = time.monotonic()
     with pytest.raises(GitFailed, match="refused access"):
@@ -221,7 +226,7 @@ def test_without_a_token_nobody_is_asked_for_a_password(repositories: Repositori
 @pytest.mark.parametrize("token", ["a b", "a\nb", "ü", ""])
 def test_a_secret_that_is_no_token_is_not_sent(repositories: Repositories, server: GitServer, token: str) -> None:
     server.authorization = basic(TOKEN)
-    with pytest.raises(GitFailed, match="not a token|refused access"):
+    with pytest.raises(GitFailed, match=r"not a token|refused access"):
         repositories.commit_of(Remote(url=server.url(), token=token), "main")
 
 
@@ -261,8 +266,6 @@ def test_a_token_is_in_no_command_line_and_not_in_the_cache(
 def test_a_repository_that_is_not_used_any_more_is_removed(
     repositories: Repositories, remote: Remote, origin: Origin, cache: Path
 ) -> None:
-    from datetime import UTC, datetime, timedelta
-
     repositories.checkout(remote, commit=origin.commit({"main.py": SCRIPT}))
     assert repositories.forget_unused(datetime.now(UTC)) == 0
     assert repositories.forget_unused(datetime.now(UTC) + timedelta(days=31)) == 1
