@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString
 
 from customchecks import jobs
 from customchecks.forms import CustomCheckJobForm
-from customchecks.models import CustomCheckJob, CustomCheckLog, ScriptVersion
+from customchecks.models import CustomCheckJob, CustomCheckLog
 from polling.admin import HistoryAdmin
 from polling.deliveries import Delivery
 from polling.scheduling import JobStatus, TransitionRefused
@@ -36,6 +36,7 @@ STATE = (
     "owner",
     "script_version_pin",
     "stored_script",
+    "versions",
     "history",
     "last_data",
     "script_state",
@@ -43,34 +44,6 @@ STATE = (
 
 
 STYLE = {"all": ("customchecks/admin.css",)}
-
-
-class VersionInline(admin.TabularInline):  # type: ignore[type-arg]
-    """The newest first; the stored files stay where they are."""
-
-    model = ScriptVersion
-    fields = readonly_fields = ("number", "source", "revision", "size", "created_at", "created_by", "remarks")
-    extra = 0
-    can_delete = False
-    show_change_link = False
-
-    def has_add_permission(self, *_: Any) -> bool:
-        return False
-
-    def has_change_permission(self, *_: Any) -> bool:
-        return False
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[ScriptVersion]:
-        found: QuerySet[ScriptVersion] = super().get_queryset(request)
-        return found.select_related("archive", "created_by").defer("archive__content")
-
-    @admin.display(description="bytes")
-    def size(self, version: ScriptVersion) -> int:
-        return version.archive.size
-
-    @admin.display(description="notes")
-    def remarks(self, version: ScriptVersion) -> str:
-        return " ".join(version.notes) or "-"
 
 
 BUTTONS = {
@@ -94,7 +67,6 @@ class CustomCheckJobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_per_page = 50
     actions = ("pause", "resume", "trigger", "restart")
     readonly_fields = STATE
-    inlines = (VersionInline,)
     fieldsets = (
         (None, {"fields": ("name", "poll_interval_seconds", "timeout_seconds", "resource_limits")}),
         (
@@ -228,6 +200,16 @@ class CustomCheckJobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             return job.not_runnable() or "None: it comes from Git."
         listed = "\n".join(f"{path}  {size} bytes" for path, size in archive.files)
         return block(f"sha256 {archive.sha256}\n{listed}")
+
+    @admin.display(description="versions")
+    def versions(self, job: CustomCheckJob) -> str:
+        rows = job.versions.select_related("created_by")
+        lines = [
+            f"{version.number}  {version.created_at:%Y-%m-%d %H:%M:%S}Z  {version.source}  {version.revision}"
+            f"  {version.created_by or ''} {' '.join(version.notes)}"
+            for version in rows
+        ]
+        return block("\n".join(lines))
 
     @admin.display(description="history")
     def history(self, job: CustomCheckJob) -> str:

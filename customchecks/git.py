@@ -21,7 +21,7 @@ from git.cmd import Git
 
 Config = Sequence[tuple[str, str]]
 
-# Needs Git 2.37 or later, for http.curloptResolve
+OLDEST = (2, 37)  # the first with http.curloptResolve
 OWN_CONFIG: Config = (
     ("core.hooksPath", "/dev/null"),
     ("core.fsmonitor", "false"),
@@ -67,7 +67,7 @@ class Limits:
     """``ask_seconds`` is for the question which commit a branch has, ``seconds`` for everything of one check.
 
     Memory (address space), file size, open files and CPU time are of each process; ``quota_mb`` is what one
-    repository's cache may keep.
+    repository's cache may keep, ``retry_seconds`` how long a commit that could not be fetched is left alone.
     """
 
     ask_seconds: float = 20
@@ -77,6 +77,7 @@ class Limits:
     open_files: int = 128
     cpu_seconds: int = 60
     quota_mb: int = 50
+    retry_seconds: float = 300
 
 
 class GitFailed(Exception):
@@ -138,6 +139,16 @@ class Command:
         )
         process, started.proc = started.proc, None  # the wrapper would end it when it is collected
         return cast("subprocess.Popen[bytes]", process)
+
+
+def version() -> tuple[int, ...] | None:
+    """None where there is no Git that can be started."""
+    try:
+        said = Command(words=["version"], limits=Limits(), until=time.monotonic() + 5).run()
+    except GitFailed:
+        return None
+    numbers = re.search(rb"version (\d+)\.(\d+)", said)
+    return tuple(int(number) for number in numbers.groups()) if numbers else None
 
 
 class _Tail:

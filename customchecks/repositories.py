@@ -58,6 +58,13 @@ class Checkout:
     notes: tuple[str, ...]
 
 
+class _Connection(NamedTuple):
+    """``url`` is the checked one, in the form that libcurl compares with the pinned host."""
+
+    url: str
+    config: Config
+
+
 class _Entry(NamedTuple):
     path: str
     size: int
@@ -74,6 +81,7 @@ class Repositories:
         self._guard = guard
         self._ca_bundle = ca_bundle
         self._limits = limits or Limits()
+        self._failures: dict[tuple[str, str, str], tuple[float, GitFailed | ArchiveRejected]] = {}
 
     @classmethod
     def from_settings(cls, *, folder: Path | None = None) -> Self:
@@ -86,9 +94,10 @@ class Repositories:
     def commit_of(self, remote: Remote, name: str) -> str:
         """The commit that a branch, or else a tag, has now."""
         branch, tag, peeled = (f"refs/{kind}" for kind in (f"heads/{name}", f"tags/{name}", f"tags/{name}^{{}}"))
+        connection = self._connection(remote)
         answer = Command(
-            words=["ls-remote", "--end-of-options", remote.url, branch, tag, peeled],
-            config=self._connection(remote),
+            words=["ls-remote", "--end-of-options", connection.url, branch, tag, peeled],
+            config=connection.config,
             limits=self._limits,
             until=time.monotonic() + self._limits.ask_seconds,
         ).run()
@@ -99,14 +108,35 @@ class Repositories:
         raise GitFailed(f"The repository has no branch or tag {name!r:.120}.")
 
     def checkout(self, remote: Remote, *, commit: str, path: str = "") -> Checkout:
-        """The files of a commit, or of its folder ``path``. Connects only for a commit that is not here yet."""
+        """The files of a commit, or of its folder ``path``. Connects only for a commit that is not here yet.
+
+        A commit that could not be had is not tried again for five minutes: it may be as large as the limits allow.
+        """
+        known = (remote.key, commit, path)
+        failed_at, failure = self._failures.get(known, (0.0, None))
+        if failure and time.monotonic() < failed_at + self._limits.retry_seconds:
+            raise failure.with_traceback(None)
+        try:
+            return self._checkout(remote, commit=commit, path=path)
+        except (GitFailed, ArchiveRejected) as error:
+            self._remember(known, error)
+            raise
+
+    def _remember(self, known: tuple[str, str, str], error: GitFailed | ArchiveRejected) -> None:
+        now = time.monotonic()
+        recent = {
+            key: each for key, each in self._failures.copy().items() if now < each[0] + self._limits.retry_seconds
+        }
+        self._failures = {**recent, known: (now, error)}
+
+    def _checkout(self, remote: Remote, *, commit: str, path: str) -> Checkout:
         until = time.monotonic() + self._limits.seconds
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with _locked(self._folder / f"{remote.key}.lock", until=until):
             repository = _Repository(self._folder / remote.key, limits=self._limits, until=until)
             try:
                 if not repository.has(commit):
-                    repository.fetch(remote.url, commit, config=self._connection(remote))
+                    repository.fetch(self._connection(remote), commit)
                 return repository.read(commit, path)
             finally:
                 repository.trim()
@@ -120,7 +150,7 @@ class Repositories:
                 shutil.rmtree(entry, ignore_errors=True)
         return len(old)
 
-    def _connection(self, remote: Remote) -> Config:
+    def _connection(self, remote: Remote) -> _Connection:
         try:
             target, addresses = self._guard.check(remote.url)
         except (RequestRefused, ExchangeFailed) as error:
@@ -132,7 +162,7 @@ class Repositories:
             config.append(("http.sslCAInfo", self._ca_bundle))
         if remote.token:
             config.append((f"http.{_origin(target)}.extraHeader", _authorization(remote.token)))
-        return config
+        return _Connection(target.url, config)
 
 
 class _Repository:
@@ -152,13 +182,14 @@ class _Repository:
             return False
         return True
 
-    def fetch(self, url: str, commit: str, *, config: Config) -> None:
+    def fetch(self, connection: _Connection, commit: str) -> None:
         """What a failed fetch has left is removed with everything else."""
         words = ["--depth=1", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head", "--no-auto-maintenance"]
         try:
             if not self._folder.exists():
                 self._git("init", "--quiet", "--bare", "--template=", str(self._folder), inside=False).run()
-            self._git("fetch", "--quiet", *words, "--end-of-options", url, f"+{commit}:{HEAD}", config=config).run()
+            words += ["--end-of-options", connection.url, f"+{commit}:{HEAD}"]
+            self._git("fetch", "--quiet", *words, config=connection.config).run()
         except GitFailed:
             shutil.rmtree(self._folder, ignore_errors=True)
             raise

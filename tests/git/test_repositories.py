@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from customchecks.archives import ArchiveRejected
-from customchecks.git import GitFailed
+from customchecks.git import GitFailed, Limits
 from customchecks.repositories import Remote, Repositories
 from tests.git.server import GitServer, Origin
 
@@ -183,6 +183,27 @@ def test_a_name_that_becomes_private_is_not_connected_to(
     with pytest.raises(GitFailed, match="resolves to a private"):
         from_inside.commit_of(remote, "main")
     assert server.connections == 0
+
+
+def test_capital_letters_do_not_lead_around_the_checked_address(
+    repositories: Repositories, server: GitServer, origin: Origin
+) -> None:
+    commit = origin.commit({"main.py": SCRIPT})
+    shouted = Remote(url=server.url(host="GIT.Example.COM"))
+    assert repositories.checkout(shouted, commit=repositories.commit_of(shouted, "main")).commit == commit
+
+
+def test_a_commit_that_could_not_be_had_is_left_alone_for_a_while(
+    make_repositories: Callable[..., Repositories], remote: Remote, origin: Origin, server: GitServer
+) -> None:
+    origin.commit({"main.py": SCRIPT})
+    patient, hasty = make_repositories(), make_repositories(limits=Limits(retry_seconds=0))
+    for repositories, asked in ((patient, False), (hasty, True)):
+        for _ in range(2):
+            server.requests.clear()
+            with pytest.raises(GitFailed, match="commit is gone"):
+                repositories.checkout(remote, commit="1" * 40)
+        assert bool(server.requests) is asked
 
 
 def test_a_certificate_of_an_unknown_authority_is_refused(
