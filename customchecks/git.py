@@ -14,7 +14,6 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
 from git.cmd import Git
@@ -92,7 +91,6 @@ class Command:
     limits: Limits
     until: float  # of time.monotonic()
     config: Config = field(default=(), repr=False)
-    folder: Path | None = None
     stdin: IO[bytes] | None = None
 
     @contextlib.contextmanager
@@ -127,9 +125,10 @@ class Command:
         return found
 
     def _start(self) -> "subprocess.Popen[bytes]":
+        # In the root folder no configuration of a repository around us is found
         words = [*_without(os.environ), *_limited(self.limits), "git", *self.words]
         environment = {**OWN_ENVIRONMENT, "PATH": os.environ.get("PATH", os.defpath), **_config(self.config)}
-        started: Any = Git(self.folder).execute(
+        started: Any = Git("/").execute(
             words,
             as_process=True,
             env=environment,

@@ -15,6 +15,7 @@ from customchecks.archives import ArchiveRejected
 from customchecks.git import GitFailed, Limits
 from customchecks.repositories import Remote, Repositories
 from tests.git.server import GitServer, Origin
+from tests.git.watching import git_processes
 
 TOKEN = "ghp_7Hq9Zw41xVe0mQ2s8LtB"
 SCRIPT = 'print(\'{"status": "PENDING"}\')\n'
@@ -218,6 +219,25 @@ def test_a_certificate_of_an_unknown_authority_is_refused(
 def test_a_certificate_for_another_name_is_refused(repositories: Repositories, server: GitServer) -> None:
     with pytest.raises(GitFailed, match="certificate was not accepted"):
         repositories.commit_of(Remote(url=server.url(host="third.example.com")), "main")
+
+
+def test_git_gets_nothing_of_our_own_environment(
+    repositories: Repositories, remote: Remote, origin: Origin, server: GitServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = origin.commit({"main.py": SCRIPT})
+    ours = {"TECKO_KEYS": "canary-7Hq9", "HTTPS_PROXY": "http://127.0.0.1:1", "GIT_SSL_CAINFO": "/nothing"}
+    for name, value in ours.items():
+        monkeypatch.setenv(name, value)
+    seen: list[str] = []
+
+    def look(handler: object) -> None:
+        seen.extend((Path("/proc") / str(process.pid) / "environ").read_text() for process in git_processes())
+        server._backend(handler)  # type: ignore[arg-type]
+
+    server.behave = look
+    assert repositories.commit_of(remote, "main") == commit
+    assert any("GIT_ALLOW_PROTOCOL=https" in environment for environment in seen)
+    assert not any(name in environment for environment in seen for name in ours)
 
 
 def basic(token: str) -> str:
