@@ -20,6 +20,8 @@ from git.cmd import Git
 
 Config = Sequence[tuple[str, str]]
 
+LATE = "The repository did not answer in time."
+BACKSTOP_SECONDS = 2
 OLDEST = (2, 37)  # the first with http.curloptResolve
 OWN_CONFIG: Config = (
     ("core.hooksPath", "/dev/null"),
@@ -106,14 +108,19 @@ class Command:
             while cast(BinaryIO, process.stdout).read(65536):
                 pass  # nobody wants it, but nobody stops for it either
             os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        except GitFailed as error:
+            if late.is_set():
+                raise GitFailed(LATE) from error  # what was missing, was missing because of that
+            raise
         finally:
             watchdog.cancel()
+            watchdog.join()
             _kill(process.pid)  # not reaped yet, so the number is still ours
             process.wait()
             said = errors.text()
             cast(BinaryIO, process.stdout).close()
         if late.is_set():
-            raise GitFailed("The repository did not answer in time.")
+            raise GitFailed(LATE)
         if process.returncode:
             raise GitFailed(_reason(said, code=process.returncode, limits=self.limits))
 
@@ -126,7 +133,7 @@ class Command:
 
     def _start(self) -> "subprocess.Popen[bytes]":
         # In the root folder no configuration of a repository around us is found
-        words = [*_without(os.environ), *_limited(self.limits), "git", *self.words]
+        words = [*_without(os.environ), *self._backstop(), *_limited(self.limits), "git", *self.words]
         environment = {**OWN_ENVIRONMENT, "PATH": os.environ.get("PATH", os.defpath), **_config(self.config)}
         started: Any = Git("/").execute(
             words,
@@ -138,6 +145,11 @@ class Command:
         )
         process, started.proc = started.proc, None  # the wrapper would end it when it is collected
         return cast("subprocess.Popen[bytes]", process)
+
+    def _backstop(self) -> list[str]:
+        """The end of the group where our own process does not live to bring it."""
+        seconds = max(self.until - time.monotonic(), 0) + BACKSTOP_SECONDS
+        return ["timeout", "--signal=KILL", f"{seconds:.1f}"]
 
 
 def version() -> tuple[int, ...] | None:
@@ -227,7 +239,7 @@ _REASONS: Sequence[tuple[str, str]] = (
         r"Failed to connect|Couldn't connect|Could not resolve|Connection (?:refused|timed out|reset)",
         "No connection to the server.",
     ),
-    (r"Operation too slow|transfer speed", "The repository did not answer in time."),
+    (r"Operation too slow|transfer speed", LATE),
     (
         r"invalid index-pack output|signal 25|File too large",
         "The commit is larger than {limits.file_mb} MB, or what the server sent is broken.",

@@ -94,12 +94,13 @@ class Repositories:
     def commit_of(self, remote: Remote, name: str) -> str:
         """The commit that a branch, or else a tag, has now."""
         branch, tag, peeled = (f"refs/{kind}" for kind in (f"heads/{name}", f"tags/{name}", f"tags/{name}^{{}}"))
+        until = time.monotonic() + self._limits.ask_seconds
         connection = self._connection(remote)
         answer = Command(
             words=["ls-remote", "--end-of-options", connection.url, branch, tag, peeled],
             config=connection.config,
             limits=self._limits,
-            until=time.monotonic() + self._limits.ask_seconds,
+            until=until,
         ).run()
         found = {match[2].decode(errors="replace"): match[1].decode() for match in _ADVERTISED.finditer(answer)}
         for known in (branch, peeled, tag):

@@ -1,9 +1,14 @@
 """Servers and repositories that mean harm end within their limits, with a reason, and leave nothing behind."""
 
+import contextlib
+import socket
 import ssl
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from customchecks.archives import ArchiveRejected
@@ -12,6 +17,7 @@ from customchecks.repositories import Remote, Repositories
 from tests.git import hostile
 from tests.git.server import Behaviour, GitServer, Origin
 from tests.git.watching import MB, git_processes, watching
+from tests.security import boxes
 
 COMMIT = "1" * 40
 SECOND = Limits(ask_seconds=1, seconds=1.5)
@@ -146,6 +152,29 @@ def test_objects_that_lie_on_another_host_are_not_fetched(
         repositories.checkout(remote, commit=COMMIT)
     assert other.connections == 0
     assert files(cache) == []
+
+
+def test_git_does_not_outlive_a_killed_worker_for_long() -> None:
+    code = """if True:
+        import sys, time
+        from customchecks.git import Command, Limits
+        Command(words=["ls-remote", sys.argv[1]], limits=Limits(), until=time.monotonic() + 1).run()
+    """
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"https://127.0.0.1:{silent.getsockname()[1]}/x"
+        worker = subprocess.Popen([sys.executable, "-c", code, url], stderr=subprocess.DEVNULL)
+        boxes.wait_for(lambda: "git-remote-https" in command_lines(url))
+        worker.kill()
+        worker.wait()
+        boxes.wait_for(lambda: command_lines(url) == "", seconds=6)
+
+
+def command_lines(word: str) -> str:
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            found.append(" ".join(process.cmdline()))
+    return "\n".join(line for line in found if word in line)
 
 
 def test_words_of_the_server_are_not_shown(repositories: Repositories, remote: Remote, server: GitServer) -> None:
