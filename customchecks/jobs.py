@@ -161,8 +161,7 @@ def _finish(job: CustomCheckJob, secrets: list[Secret], *, archive: Archive | No
     giver = user if isinstance(user, User) else None
     references.grant(secrets, job_kind=job.kind, job_id=job.pk, user=giver)
     if archive is not None:
-        version = versions.add(job, archive, user=user)
-        versions.use(job, versions.pinned(job) or version)
+        versions.add(job, archive, user=user)
     if not job.not_runnable():
         job.schedule()
 

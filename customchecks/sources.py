@@ -10,7 +10,7 @@ from customchecks import versions
 from customchecks.archives import Archive, ArchiveRejected
 from customchecks.git import GitFailed
 from customchecks.models import CustomCheckJob, ScriptVersion, SourcePolicy, SourceType
-from customchecks.repositories import Remote, Repositories
+from customchecks.repositories import Checkout, Remote, Repositories
 from secrets_app import references
 from secrets_app.masking import Masker
 
@@ -65,10 +65,16 @@ class Sources:
             return latest
         found = self._repositories.checkout(remote, commit=commit, path=job.script_git_path or "")
         _check_entrypoint(found.archive, job.script_entrypoint, where=f"Commit {commit[:12]}")
-        version = versions.add(job, found.archive, commit=commit, notes=found.notes)
-        versions.use(job, version)
+        version = _stored(job, found)
         logger.info("script_version_added", job_id=job.pk, version=version.number, commit=commit)
         return version
+
+
+def _stored(job: CustomCheckJob, found: Checkout) -> ScriptVersion:
+    try:
+        return versions.add(job, found.archive, commit=found.commit, notes=found.notes)
+    except CustomCheckJob.DoesNotExist:
+        raise SourceFailed("The job was deleted.") from None
 
 
 def _pinned(job: CustomCheckJob) -> Script:

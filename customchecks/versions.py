@@ -42,21 +42,27 @@ def add(
     notes: tuple[str, ...] = (),
     user: User | AnonymousUser | None = None,
 ) -> ScriptVersion:
-    """The next version, or the newest where that is the same already."""
-    _lock(job.pk)
-    latest = newest(job)
-    if latest and (latest.archive_id, latest.commit) == (archive.sha256, commit):
-        return latest
-    return ScriptVersion.objects.create(
-        job=job,
-        number=(job.versions.order_by("-number").values_list("number", flat=True).first() or 0) + 1,
-        archive=store(archive),
-        commit=commit,
-        source=job.script_source_type,
-        origin=origin(job) if job.script_source_type == SourceType.GIT else "",
-        notes=list(notes),
-        created_by=user if isinstance(user, User) else None,
-    )
+    """The next version, or the newest where that is the same already. It is the job's script, unless one is pinned.
+
+    Raises CustomCheckJob.DoesNotExist.
+    """
+    current = _lock(job.pk)
+    if current is None:
+        raise CustomCheckJob.DoesNotExist
+    version = newest(job)
+    if version is None or (version.archive_id, version.commit) != (archive.sha256, commit):
+        version = ScriptVersion.objects.create(
+            job=job,
+            number=(job.versions.order_by("-number").values_list("number", flat=True).first() or 0) + 1,
+            archive=store(archive),
+            commit=commit,
+            source=job.script_source_type,
+            origin=origin(job) if job.script_source_type == SourceType.GIT else "",
+            notes=list(notes),
+            created_by=user if isinstance(user, User) else None,
+        )
+    use(job, pinned(current) or version)
+    return version
 
 
 def store(archive: Archive) -> ScriptArchive:

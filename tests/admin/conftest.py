@@ -47,7 +47,7 @@ def make_job(db: None) -> Callable[..., CustomCheckJob]:
         archive = normalise(tgz(main_py="print()"))
         given = {"next_check_at": timezone.now(), "script_entrypoint": "main.py"} | columns
         job = CustomCheckJob.objects.create(name=name, script_source_type="upload", script_runtime="python", **given)
-        versions.use(job, versions.add(job, archive))
+        versions.add(job, archive)
         return job
 
     return make

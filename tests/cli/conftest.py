@@ -105,7 +105,7 @@ def make_job(script: Path) -> Callable[..., CustomCheckJob]:
         archive = from_directory(script)
         given = {"next_check_at": timezone.now(), "script_entrypoint": "main.py"} | columns
         job = CustomCheckJob.objects.create(name=name, script_source_type="upload", script_runtime="python", **given)
-        versions.use(job, versions.add(job, archive))
+        versions.add(job, archive)
         return job
 
     return make

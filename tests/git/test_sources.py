@@ -164,6 +164,31 @@ def test_another_repository_has_no_last_good_version_of_this_one(
         run(job)
 
 
+def test_a_job_that_is_deleted_while_it_is_fetched_for_has_no_script(
+    make_job: Make, repositories: Repositories, origin: Origin
+) -> None:
+    job = make_job()
+    origin.commit({"main.py": SCRIPT})
+    claimed = CustomCheckJob.objects.get(pk=job.pk)
+    jobs.delete_job(job)
+    with pytest.raises(SourceFailed, match="was deleted"):
+        Sources(repositories).script(claimed, check_id=uuid.uuid4())
+
+
+def test_a_pin_that_comes_while_a_commit_is_fetched_holds(
+    make_job: Make, run: Run, repositories: Repositories, origin: Origin, boss: User
+) -> None:
+    job = make_job()
+    origin.commit({"main.py": "old"})
+    run(job)
+    claimed = CustomCheckJob.objects.get(pk=job.pk)
+    jobs.pin_version(job, 1, user=boss)
+    origin.commit({"main.py": "new"})
+    Sources(repositories).script(claimed, check_id=uuid.uuid4())
+    job.refresh_from_db()
+    assert (job.script_version_pin, job.script_archive_id) == (1, job.versions.get(number=1).archive_id)
+
+
 def test_jobs_share_what_was_fetched(make_job: Make, run: Run, origin: Origin, cache: Any) -> None:
     commit = origin.commit({"main.py": SCRIPT})
     assert [run(make_job()).revision, run(make_job()).revision] == [commit, commit]
