@@ -17,10 +17,12 @@ from dataclasses import dataclass, field
 from typing import IO, Any, BinaryIO, cast
 
 from git.cmd import Git
+from git.exc import GitCommandNotFound
 
 Config = Sequence[tuple[str, str]]
 
 LATE = "The repository did not answer in time."
+NOT_STARTED = "Git cannot be started on this host. Run manage.py customcheck doctor."
 BACKSTOP_SECONDS = 2
 OLDEST = (2, 37)  # the first with http.curloptResolve
 OWN_CONFIG: Config = (
@@ -135,14 +137,17 @@ class Command:
         # In the root folder no configuration of a repository around us is found
         words = [*_without(os.environ), *self._backstop(), *_limited(self.limits), "git", *self.words]
         environment = {**OWN_ENVIRONMENT, "PATH": os.environ.get("PATH", os.defpath), **_config(self.config)}
-        started: Any = Git("/").execute(
-            words,
-            as_process=True,
-            env=environment,
-            istream=cast(Any, self.stdin),
-            shell=False,
-            start_new_session=True,
-        )
+        try:
+            started: Any = Git("/").execute(
+                words,
+                as_process=True,
+                env=environment,
+                istream=cast(Any, self.stdin),
+                shell=False,
+                start_new_session=True,
+            )
+        except GitCommandNotFound as error:
+            raise GitFailed(NOT_STARTED) from error
         process, started.proc = started.proc, None  # the wrapper would end it when it is collected
         return cast("subprocess.Popen[bytes]", process)
 
@@ -253,7 +258,7 @@ _REASONS: Sequence[tuple[str, str]] = (
     (r"not our ref|couldn't find remote ref|[Nn]o such remote ref|remote did not send", "The commit is gone."),
     (r"[Nn]ot a valid object name|not a tree object|does not exist in", "The commit has no such folder."),
     (r"remote error:", "The server reported an error of its own."),
-    (r"failed to execute|env: ", "Git cannot be started on this host. Run manage.py customcheck doctor."),
+    (r"failed to execute|env: ", NOT_STARTED),
 )
 
 

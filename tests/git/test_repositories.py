@@ -2,6 +2,7 @@
 
 import base64
 import os
+import shutil
 import stat
 import time
 from collections.abc import Callable
@@ -238,6 +239,19 @@ def test_git_gets_nothing_of_our_own_environment(
     assert repositories.commit_of(remote, "main") == commit
     assert any("GIT_ALLOW_PROTOCOL=https" in environment for environment in seen)
     assert not any(name in environment for environment in seen for name in ours)
+
+
+@pytest.mark.parametrize("present", [(), ("env", "timeout", "prlimit")])
+def test_a_host_without_git_is_said_so(
+    repositories: Repositories, remote: Remote, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, present: tuple[str]
+) -> None:
+    programs = {name: shutil.which(name) or "" for name in present}
+    (tmp_path / "bin").mkdir()
+    for name, program in programs.items():
+        (tmp_path / "bin" / name).symlink_to(program)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    with pytest.raises(GitFailed, match="cannot be started on this host"):
+        repositories.commit_of(remote, "main")
 
 
 def basic(token: str) -> str:
