@@ -34,7 +34,9 @@ STATE = (
     "created_at",
     "completed_at",
     "owner",
+    "script_version_pin",
     "stored_script",
+    "versions",
     "history",
     "last_data",
     "script_state",
@@ -42,6 +44,8 @@ STATE = (
 
 
 STYLE = {"all": ("customchecks/admin.css",)}
+
+
 BUTTONS = {
     JobStatus.ACTIVE: (("trigger", "Check now"), ("pause", "Pause")),
     JobStatus.PAUSED: (("trigger", "Check now"), ("resume", "Resume")),
@@ -73,6 +77,10 @@ class CustomCheckJobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
                     "script",
                     "script_git_url",
                     "script_git_branch",
+                    "script_git_commit",
+                    "script_git_path",
+                    "script_git_token",
+                    "script_source_policy",
                     "script_runtime",
                     "script_entrypoint",
                     "check_params",
@@ -193,6 +201,16 @@ class CustomCheckJobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         listed = "\n".join(f"{path}  {size} bytes" for path, size in archive.files)
         return block(f"sha256 {archive.sha256}\n{listed}")
 
+    @admin.display(description="versions")
+    def versions(self, job: CustomCheckJob) -> str:
+        rows = job.versions.select_related("created_by")
+        lines = [
+            f"{version.number}  {version.created_at:%Y-%m-%d %H:%M:%S}Z  {version.source}  {version.revision}"
+            f"  {version.created_by or ''} {' '.join(version.notes)}"
+            for version in rows
+        ]
+        return block("\n".join(lines))
+
     @admin.display(description="history")
     def history(self, job: CustomCheckJob) -> str:
         logs = reverse("admin:customchecks_customchecklog_changelist")
@@ -234,6 +252,9 @@ class CustomCheckLogAdmin(HistoryAdmin):
         "cycle",
         "check_id",
         "revision",
+        "version",
+        "source",
+        "source_note",
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[CustomCheckLog]:

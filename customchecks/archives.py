@@ -18,7 +18,7 @@ from typing import BinaryIO, NamedTuple, Self
 from customchecks import tarstream
 from customchecks.tarstream import ArchiveRejected, TooLarge, shown
 
-__all__ = ["Archive", "ArchiveFile", "ArchiveRejected", "TooLarge", "from_directory", "normalise"]
+__all__ = ["Archive", "ArchiveFile", "ArchiveRejected", "TooLarge", "from_directory", "from_files", "normalise"]
 
 MAX_NAME_BYTES = 200
 MAX_DEPTH = 16
@@ -93,7 +93,18 @@ def from_directory(path: Path) -> Archive:
             builder.add_file(name, size=len(content), chunks=[content])
         else:
             raise tarstream.special(name)
-    archive = builder.build(strip_top=False)
+    return _bounded(builder.build(strip_top=False))
+
+
+def from_files(files: Iterable[tuple[str, bytes]]) -> Archive:
+    """What an upload of these paths and contents would store, by the same rules; no top folder is stripped."""
+    builder = _Builder()
+    for name, content in files:
+        builder.add_file(name, size=len(content), chunks=[content])
+    return _bounded(builder.build(strip_top=False))
+
+
+def _bounded(archive: Archive) -> Archive:
     if archive.size > tarstream.MAX_COMPRESSED:
         raise TooLarge
     return archive

@@ -14,6 +14,9 @@ from django.core.exceptions import ValidationError
 
 from customchecks import strictjson
 from customchecks.remotes import git_branch as git_branch
+from customchecks.remotes import git_commit as git_commit
+from customchecks.remotes import git_path as git_path
+from customchecks.remotes import git_token as git_token
 from customchecks.remotes import git_url as git_url
 from customchecks.remotes import visible
 from customchecks.remotes import webhook_url as webhook_url
@@ -70,6 +73,9 @@ class JobFields(Protocol):
     script_source_type: Any
     script_git_url: Any
     script_git_branch: Any
+    script_git_commit: Any
+    script_git_path: Any
+    script_git_token: Any
     script_runtime: Any
     script_entrypoint: Any
     webhook_url: Any
@@ -85,6 +91,12 @@ def job(instance: JobFields) -> None:
     if instance.script_source_type == "git":
         checks["script_git_url"] = lambda: git_url(instance.script_git_url, allow=allow)
         checks["script_git_branch"] = lambda: git_branch(instance.script_git_branch)
+    if instance.script_git_commit:
+        checks["script_git_commit"] = lambda: git_commit(instance.script_git_commit)
+    if instance.script_git_path:
+        checks["script_git_path"] = lambda: git_path(instance.script_git_path)
+    if instance.script_git_token:
+        checks["script_git_token"] = lambda: git_token(instance.script_git_token)
     if instance.webhook_url:
         checks["webhook_url"] = lambda: webhook_url(instance.webhook_url, allow=allow)
         checks["webhook_method"] = lambda: webhook_method(instance.webhook_method)

@@ -18,6 +18,10 @@ EDITABLE = (
     "script_source_type",
     "script_git_url",
     "script_git_branch",
+    "script_git_commit",
+    "script_git_path",
+    "script_git_token",
+    "script_source_policy",
     "script_runtime",
     "script_entrypoint",
     "check_params",
@@ -52,6 +56,10 @@ class CustomCheckJobForm(forms.ModelForm):  # type: ignore[type-arg]
         model = CustomCheckJob
         fields = EDITABLE
         help_texts = {
+            "script_git_commit": "Empty: the branch is followed.",
+            "script_git_path": "A folder of the repository. Empty: all of it.",
+            "script_git_token": "secret_ref:NAME, for a private repository.",
+            "script_source_policy": "What a check runs when the newest commit cannot be had or used.",
             "script_entrypoint": "Empty: main.py or index.js.",
             "check_params": "A JSON object; the script gets it as CHECK_PARAMS.",
             "env_vars": "A JSON object of strings; a value may hold secret_ref:NAME.",
@@ -114,7 +122,8 @@ class CustomCheckJobForm(forms.ModelForm):  # type: ignore[type-arg]
         except ValidationError as error:
             for field in error.error_dict.keys() - self.errors.keys():
                 self.add_error(field, error.error_dict[field])
-        archive = self.archive or jobs.stored_archive(self.instance)
+        uploaded = self.instance.script_source_type == SourceType.UPLOAD
+        archive = self.archive or (jobs.stored_archive(self.instance) if uploaded else None)
         entrypoint = self.instance.script_entrypoint
         if archive and "script_entrypoint" not in self.errors and not archive.has(entrypoint):
             self.add_error("script_entrypoint", f"The script has no file {entrypoint!r}.")

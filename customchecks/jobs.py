@@ -12,14 +12,16 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from customchecks import definition
+from customchecks import definition, versions
 from customchecks.archives import Archive
-from customchecks.models import CustomCheckJob, ScriptArchive, SourceType
+from customchecks.models import CustomCheckJob, ScriptVersion, SourceType
 from secrets_app import references
 from secrets_app.models import Secret
 
 # Where a value may hold ``secret_ref:…``
 REFERRING = ("env_vars", "webhook_headers", "webhook_query_params")
+# Whoever changes one of these wants another script than the one that the job is pinned to
+SOURCE = ("script_source_type", "script_git_url", "script_git_branch", "script_git_commit", "script_git_path")
 
 
 @transaction.atomic
@@ -41,8 +43,11 @@ def update_job(
     Who changes a job must be allowed to use all of its secrets: another script could send them anywhere.
     """
     current = _locked(job)
+    before = _source(current)
     secrets = _accepted(current, data, archive=archive, user=user)
     current.save(update_fields={*data, "script_entrypoint"})
+    if _source(current) != before:
+        versions.unpin(current)
     _finish(current, secrets, archive=archive, user=user)
     if "poll_interval_seconds" in data:
         current.interval_changed()
@@ -55,12 +60,27 @@ def store_script(job: CustomCheckJob, archive: Archive, *, user: User | Anonymou
 
 
 @transaction.atomic
+def pin_version(job: CustomCheckJob, number: int | None, *, user: User | AnonymousUser) -> ScriptVersion:
+    """The next checks run this version, or by None the one that runs now, until the job is unpinned."""
+    update_job(job, {}, user=user)
+    return versions.pin(job, number)
+
+
+@transaction.atomic
+def unpin_version(job: CustomCheckJob, *, user: User | AnonymousUser) -> None:
+    update_job(job, {}, user=user)
+    versions.unpin(job)
+
+
+@transaction.atomic
 def delete_job(job: CustomCheckJob) -> None:
     """A running check loses its claim, and with it its container."""
     current = _locked(job)
     references.grant((), job_kind=job.kind, job_id=job.pk, user=None)
+    archives = set(current.versions.values_list("archive_id", flat=True))
     current.delete()
-    _drop_unused(current.script_archive_id)
+    for sha256 in sorted(archives):
+        versions.drop_unused(sha256)
 
 
 def stored_archive(job: CustomCheckJob) -> Archive | None:
@@ -104,6 +124,10 @@ def _usable_secrets(job: CustomCheckJob, user: User | AnonymousUser) -> list[Sec
             found += references.validate(getattr(job, field) or {}, user=user)
         except references.InvalidReferences as error:
             errors |= {f"{field}.{key}": message for key, message in error.errors.items()}
+    try:
+        found += references.validate({"script_git_token": job.script_git_token or ""}, user=user)
+    except references.InvalidReferences as error:
+        errors |= error.errors
     if errors:
         raise ValidationError(errors)
     return found
@@ -123,40 +147,23 @@ def _paths(job: CustomCheckJob, archive: Archive | None) -> set[str] | None:
     """The files of the script that the job will run; None where that is not known yet."""
     if archive is not None:
         return {file.path for file in archive.files}
-    if job.script_source_type != SourceType.UPLOAD or job.script_archive_id is None:
+    if job.script_source_type != SourceType.UPLOAD or job.pk is None:
         return None
-    files = ScriptArchive.objects.values_list("files", flat=True).get(pk=job.script_archive_id)
-    return {path for path, _ in files}
+    latest = versions.pinned(job) or versions.newest(job)
+    return {path for path, _ in latest.archive.files} if latest else None
+
+
+def _source(job: CustomCheckJob) -> list[Any]:
+    return [getattr(job, field) for field in SOURCE]
 
 
 def _finish(job: CustomCheckJob, secrets: list[Secret], *, archive: Archive | None, user: User | AnonymousUser) -> None:
     giver = user if isinstance(user, User) else None
     references.grant(secrets, job_kind=job.kind, job_id=job.pk, user=giver)
     if archive is not None:
-        _store(job, archive)
+        versions.add(job, archive, user=user)
     if not job.not_runnable():
         job.schedule()
-
-
-def _store(job: CustomCheckJob, archive: Archive) -> None:
-    stored, _ = (
-        ScriptArchive.objects.select_for_update()
-        .defer("content")
-        .get_or_create(
-            sha256=archive.sha256,
-            defaults={"content": archive.content, "size": archive.size, "files": list(archive.files)},
-        )
-    )
-    job.script_archive = stored
-    job.script_file_path = f"{archive.sha256}.tgz"
-    job.save(update_fields=["script_archive", "script_file_path"])
-
-
-def _drop_unused(sha256: str | None) -> None:
-    """The lock is also taken by who stores the same archive for another job, so neither misses the other."""
-    stored = ScriptArchive.objects.select_for_update().defer("content").filter(pk=sha256).first()
-    if stored is not None and not stored.jobs.exists():
-        stored.delete()
 
 
 def _locked(job: CustomCheckJob) -> CustomCheckJob:

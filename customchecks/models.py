@@ -10,6 +10,7 @@ from django.db import models
 from django.utils import timezone
 
 from customchecks import fields
+from customchecks.archives import Archive
 from polling.deliveries import DeliveryDraft
 from polling.results import CheckResult
 from polling.scheduling import Claim, ScheduledJob
@@ -30,6 +31,13 @@ DEFAULT_ENTRYPOINTS: dict[str, str] = {Runtime.PYTHON: "main.py", Runtime.NODE: 
 class SourceType(models.TextChoices):
     GIT = "git"
     UPLOAD = "upload"
+
+
+class SourcePolicy(models.TextChoices):
+    """What a check does when the newest commit cannot be had or cannot be used."""
+
+    LAST_GOOD = "last_good"
+    ERROR = "error"
 
 
 class WebhookMethod(models.TextChoices):
@@ -65,6 +73,11 @@ class CustomCheckJob(ScheduledJob):
     script_source_type = models.CharField(max_length=20, choices=SourceType)
     script_git_url = models.CharField(max_length=500, null=True, blank=True)
     script_git_branch = models.CharField(max_length=100, null=True, blank=True, default="main")
+    script_git_commit = models.CharField(max_length=64, null=True, blank=True)
+    script_git_path = models.CharField(max_length=200, null=True, blank=True)
+    script_git_token = models.CharField(max_length=255, null=True, blank=True)
+    script_source_policy = models.CharField(max_length=20, choices=SourcePolicy, default=SourcePolicy.LAST_GOOD)
+    script_version_pin = models.PositiveIntegerField(null=True, editable=False)
     script_file_path = models.CharField(max_length=500, null=True, editable=False)
     script_archive = models.ForeignKey(ScriptArchive, models.PROTECT, null=True, editable=False, related_name="jobs")
     script_runtime = models.CharField(max_length=20, choices=Runtime)
@@ -138,6 +151,9 @@ class CustomCheckJob(ScheduledJob):
                 "stderr": result.stderr,
             },
             revision=result.revision,
+            version=result.version,
+            source=result.source,
+            source_note=result.source_note,
             timings=result.timings,
             execution_time_ms=result.execution_time_ms,
             started_at=claim.claimed_at,
@@ -168,8 +184,46 @@ class CustomCheckJob(ScheduledJob):
         return (draft,)
 
 
+class ScriptVersion(models.Model):
+    """One archive or commit that a job could run, never changed. ``number`` counts from 1 in each job.
+
+    ``origin`` is the repository's URL with the folder in it, ``notes`` what the archive lacks of the commit.
+    """
+
+    job = models.ForeignKey(CustomCheckJob, models.CASCADE, related_name="versions", editable=False)
+    number = models.PositiveIntegerField(editable=False)
+    archive = models.ForeignKey(ScriptArchive, models.PROTECT, related_name="versions", editable=False)
+    source = models.CharField(max_length=20, choices=SourceType, editable=False)
+    commit = models.CharField(max_length=64, blank=True, editable=False)
+    origin = models.CharField(max_length=701, blank=True, editable=False)
+    notes = models.JSONField(default=list, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, editable=False, related_name="+"
+    )
+
+    class Meta:
+        db_table = "script_versions"
+        ordering = ["-number"]
+        constraints = [models.UniqueConstraint(fields=["job", "number"], name="uniq_script_version_number")]
+
+    def __str__(self) -> str:
+        return f"Version {self.number}"
+
+    @property
+    def revision(self) -> str:
+        return self.commit or str(self.archive_id)
+
+    def stored_archive(self) -> Archive:
+        stored = self.archive
+        return Archive.stored(content=bytes(stored.content), sha256=stored.sha256, files=stored.files)
+
+
 class CustomCheckLog(models.Model):
-    """One check that ended. ``status`` is the verdict in lower case; ``timings`` are milliseconds."""
+    """One check that ended. ``status`` is the verdict in lower case; ``timings`` are milliseconds.
+
+    ``source`` is "stale" where not the newest script ran, for the reason in ``source_note``, or "pinned".
+    """
 
     job = models.ForeignKey(CustomCheckJob, models.CASCADE, related_name="logs", editable=False)
     check_id = models.UUIDField(unique=True, editable=False)
@@ -179,6 +233,9 @@ class CustomCheckLog(models.Model):
     message = models.TextField(null=True, editable=False)
     script_output = models.JSONField(null=True, editable=False)
     revision = models.CharField(max_length=64, blank=True, editable=False)
+    version = models.PositiveIntegerField(null=True, editable=False)
+    source = models.CharField(max_length=20, blank=True, editable=False)
+    source_note = models.TextField(blank=True, editable=False)
     timings = models.JSONField(default=dict, editable=False)
     execution_time_ms = models.PositiveIntegerField(null=True, editable=False)
     started_at = models.DateTimeField(null=True, editable=False)

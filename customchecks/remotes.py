@@ -10,11 +10,13 @@ from collections.abc import Iterable
 from django.core.exceptions import ValidationError
 
 from polling import addresses
-from secrets_app.references import PREFIX
+from secrets_app.references import PREFIX, ReferenceError_, find
 
 MAX_BRANCH = 100
+MAX_PATH = 200
 
 _ESCAPED_CONTROL = re.compile(r"%(?:[01][0-9a-f]|7f)", re.IGNORECASE)
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _BRANCH_REFUSED = re.compile(
     r"""[\x00-\x20\x7f~^:?*\[\\]   # control, space and what revisions are made of
     | \.\. | @\{ | // | ^[-+/.] | /\. | [/.]$ | \.lock(?:/|$)""",
@@ -45,6 +47,30 @@ def git_branch(value: object) -> None:
         raise ValidationError(f"A branch has at most {MAX_BRANCH} characters.", code="branch_length")
     if _BRANCH_REFUSED.search(value) or value in ("@", "HEAD") or not visible(value):
         raise ValidationError(f"{value!r:.80} cannot be the name of a branch.", code="branch")
+
+
+def git_commit(value: object) -> None:
+    if not isinstance(value, str) or not _COMMIT.fullmatch(value):
+        raise ValidationError("A commit is its whole number: 40 (or 64) hexadecimal digits.", code="commit")
+
+
+def git_path(value: object) -> None:
+    """A folder of the repository."""
+    if not isinstance(value, str) or not value or len(value) > MAX_PATH:
+        raise ValidationError(f"The folder is a path of at most {MAX_PATH} characters.", code="path")
+    parts = value.split("/")
+    if not visible(value) or "\\" in value or any(part in ("", ".", "..") or part.startswith("-") for part in parts):
+        raise ValidationError("The folder is a path inside the repository, such as checks/nightly.", code="path")
+
+
+def git_token(value: object) -> None:
+    """One reference and nothing else: a token itself would be shown with the job."""
+    try:
+        found = find(value) if isinstance(value, str) else []
+    except ReferenceError_ as error:
+        raise ValidationError(str(error), code="secret_ref") from error
+    if not isinstance(value, str) or [(one.start, one.end) for one in found] != [(0, len(value))]:
+        raise ValidationError(f"Store the token as a secret and write {PREFIX}NAME here.", code="token")
 
 
 def visible(text: str) -> bool:

@@ -15,6 +15,7 @@ from customchecks import dependencies, fields, strictjson, verdict
 from customchecks.archives import Archive
 from customchecks.models import CustomCheckJob, Runtime
 from customchecks.sandbox import Sandbox, SandboxOutcome, SandboxRequest
+from customchecks.sources import Script, SourceFailed, Sources
 from polling import metrics
 from polling.results import Cause, CheckResult, Verdict
 from polling.scheduling import Claim
@@ -37,17 +38,16 @@ class CheckFailed(Exception):
 class CustomCheckRunner:
     """A ``polling.runners.Runner`` on the Docker sandbox."""
 
-    def __init__(self, sandbox: Sandbox | None = None) -> None:
+    def __init__(self, sandbox: Sandbox | None = None, *, sources: Sources | None = None) -> None:
         self._sandbox = sandbox or Sandbox.from_settings()
+        self._sources = sources or Sources.from_settings()
 
     def check(self, job: CustomCheckJob, claim: Claim) -> CheckResult:
         began = time.monotonic()
         try:
             result = self._check(job, claim)
         except CheckFailed as failure:
-            result = CheckResult(
-                verdict=Verdict.ERROR, cause=failure.cause, message=str(failure), stderr=failure.stderr
-            )
+            result = _error(failure)
         elapsed = round((time.monotonic() - began) * 1000)
         _count(job, result, elapsed)
         return replace(result, execution_time_ms=elapsed)
@@ -65,7 +65,31 @@ class CustomCheckRunner:
         self._sandbox.close()
 
     def _check(self, job: CustomCheckJob, claim: Claim) -> CheckResult:
-        archive = _script(job)
+        began = time.monotonic()
+        script = self._script(job, claim)
+        fetching = round((time.monotonic() - began) * 1000)
+        try:
+            result = self._run(job, script.archive, claim)
+        except CheckFailed as failure:
+            result = _error(failure)
+        return replace(
+            result,
+            revision=script.revision,
+            version=script.version,
+            source=script.source,
+            source_note=script.note,
+            timings={"source": fetching, **result.timings},
+        )
+
+    def _script(self, job: CustomCheckJob, claim: Claim) -> Script:
+        try:
+            return self._sources.script(job, check_id=claim.claim_id)
+        except SourceFailed as error:
+            raise CheckFailed(Cause.SOURCE_FAILED, str(error)) from error
+        except references.SecretMissing as error:
+            raise CheckFailed(Cause.SECRET_MISSING, str(error)) from error
+
+    def _run(self, job: CustomCheckJob, archive: Archive, claim: Claim) -> CheckResult:
         try:
             secrets = references.resolve(job.env_vars or {}, job_kind=job.kind, job_id=job.pk, check_id=claim.claim_id)
         except references.SecretMissing as error:
@@ -129,11 +153,8 @@ def _scalar(value: str | float | bool) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _script(job: CustomCheckJob) -> Archive:
-    stored = job.script_archive
-    if stored is None:
-        raise CheckFailed(Cause.SOURCE_FAILED, job.not_runnable() or "The job has no script.")
-    return Archive.stored(content=bytes(stored.content), sha256=stored.sha256, files=stored.files)
+def _error(failure: CheckFailed) -> CheckResult:
+    return CheckResult(verdict=Verdict.ERROR, cause=failure.cause, message=str(failure), stderr=failure.stderr)
 
 
 def _answer(

@@ -46,6 +46,7 @@ class CheckResult:
     """The answer of one check, masked: nothing in it is a secret.
 
     ``state`` is None where the script said nothing of it, and the stored one stays. ``timings`` are milliseconds.
+    ``revision``, ``version`` and ``source`` tell what was run, ``source_note`` why it is not the newest.
     """
 
     verdict: Verdict
@@ -58,5 +59,8 @@ class CheckResult:
     stdout: str = ""
     stderr: str = ""
     revision: str = ""
+    version: int | None = None
+    source: str = ""
+    source_note: str = ""
     execution_time_ms: int = 0
     timings: dict[str, int] = field(default_factory=dict)

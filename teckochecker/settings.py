@@ -1,6 +1,7 @@
 """Django settings: wiring only. Every ``TECKO_…`` variable is described in ``docs/operations.md``."""
 
 from datetime import timedelta
+import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -12,6 +13,9 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 TECKO_HOME = env.home_folder(BASE_DIR)
 TECKO_INSTANCE = env.instance_id(TECKO_HOME)
 _read = env.Reader(TECKO_HOME)
+
+# Else GitPython cannot even be imported where there is no git; doctor says that it is missing
+os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 
 # Who and where
 VERSION = "1.0.0"

@@ -20,6 +20,7 @@ OBSERVED = (
     "progress",
     "script_file_path",
     "script_sha256",
+    "script_version_pin",
     "created_at",
     "completed_at",
 )
@@ -52,6 +53,9 @@ class LogSerializer(serializers.ModelSerializer[CustomCheckLog]):
             "script_output",
             "execution_time_ms",
             "revision",
+            "version",
+            "source",
+            "source_note",
             "timings",
             "started_at",
             "created_at",

@@ -3,9 +3,11 @@
 from django.urls import re_path
 from rest_framework.parsers import MultiPartParser
 
+from customchecks.api.scripts import ScriptViewSet
 from customchecks.api.views import CustomCheckLogViewSet, CustomCheckViewSet
 
 VERBS = ("pause", "resume", "trigger", "restart")
+SCRIPT_VERBS = ("git", "rollback", "pin", "unpin")
 JOB = r"^custom-checks/(?P<pk>[0-9]{1,18})"
 
 _one = CustomCheckViewSet.as_view({"get": "retrieve", "put": "update", "patch": "update", "delete": "destroy"})
@@ -16,6 +18,16 @@ urlpatterns = [
     re_path(rf"{JOB}/?$", _one, name="custom-check"),
     re_path(rf"{JOB}/logs/?$", CustomCheckLogViewSet.as_view({"get": "list"}), name="custom-check-logs"),
     re_path(rf"{JOB}/script/upload/?$", _upload, name="custom-check-upload"),
+    re_path(rf"{JOB}/script/info/?$", ScriptViewSet.as_view({"get": "info"}), name="custom-check-script"),
+    re_path(rf"{JOB}/script/versions/?$", ScriptViewSet.as_view({"get": "versions"}), name="custom-check-versions"),
+    *(
+        re_path(
+            rf"{JOB}/script/{verb}/?$",
+            ScriptViewSet.as_view({"post": verb}, needs="change"),
+            name=f"custom-check-{verb}",
+        )
+        for verb in SCRIPT_VERBS
+    ),
     *(
         re_path(
             rf"{JOB}/{verb}/?$", CustomCheckViewSet.as_view({"post": verb}, needs="change"), name=f"custom-check-{verb}"

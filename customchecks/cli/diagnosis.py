@@ -10,6 +10,7 @@ from django.core import checks
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
+from customchecks import git
 from customchecks.cli.endings import Failed
 from customchecks.sandbox import EngineStatus, Sandbox
 from polling import sweeper
@@ -41,6 +42,7 @@ class Finding:
 def examine() -> Iterator[Finding]:
     yield from _settings()
     yield from _sandbox()
+    yield _git()
     yield _database()
     yield _secrets()
     yield _sweep()
@@ -99,6 +101,15 @@ def _seccomp(status: EngineStatus) -> Finding:
     if "seccomp" not in options:
         return _failed("seccomp", options or "The engine has none.", "Use a kernel and an engine with seccomp.")
     return _ok("seccomp", options)
+
+
+def _git() -> Finding:
+    remedy = f"Install Git {'.'.join(map(str, git.OLDEST))} or later."
+    found = git.version()
+    if found is None:
+        return _warning("git", "It is not there: jobs cannot take their scripts from repositories.", remedy)
+    shown = ".".join(map(str, found))
+    return _ok("git", shown) if found >= git.OLDEST else _warning("git", f"{shown} is too old.", remedy)
 
 
 def _settings() -> Iterator[Finding]:

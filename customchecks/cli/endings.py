@@ -22,7 +22,16 @@ OPTIONS = {
     "webhook_method": "--webhook-method",
     "webhook_headers": "--webhook-header",
 } | dict.fromkeys(
-    ("script_source_type", "script_git_url", "script_git_branch", "webhook_query_params"),
+    (
+        "script_source_type",
+        "script_git_url",
+        "script_git_branch",
+        "script_git_commit",
+        "script_git_path",
+        "script_git_token",
+        "script_source_policy",
+        "webhook_query_params",
+    ),
     "--config",
 )
 

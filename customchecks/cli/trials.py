@@ -12,12 +12,13 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 
-from customchecks import definition, jobs
+from customchecks import definition
 from customchecks.archives import Archive
 from customchecks.cli.endings import Failed, Invalid
 from customchecks.cli.options import read_archive
 from customchecks.models import CustomCheckJob, SourceType
 from customchecks.runner import CheckFailed, CustomCheckRunner
+from customchecks.sources import SourceFailed, Sources
 from polling.results import CheckResult, Verdict
 from secrets_app import masking, references
 
@@ -54,15 +55,18 @@ class Trial:
 
 def of_job(job: CustomCheckJob) -> Trial:
     """Raises Failed where the job has no script, Invalid where a secret cannot be had."""
-    archive = jobs.stored_archive(job)
-    if archive is None:
-        raise Failed(job.not_runnable() or "This job has no stored script to test.")
     check_id = uuid.uuid4()
+    try:
+        script = Sources.from_settings().script(job, check_id=check_id)
+    except SourceFailed as error:
+        raise Failed(str(error)) from None
+    except references.SecretMissing as error:
+        raise Invalid(f"script_git_token: {error}") from None
     try:
         secrets = references.resolve(job.env_vars or {}, job_kind=job.kind, job_id=job.pk, check_id=check_id)
     except references.SecretMissing as error:
         raise Invalid(f"env_vars: {error}") from None
-    return Trial(job, archive, check_id, secrets.masker, secrets.values)
+    return Trial(job, script.archive, check_id, secrets.masker, secrets.values)
 
 
 def of_directory(path: Path, data: Mapping[str, Any]) -> Trial:

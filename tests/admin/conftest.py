@@ -12,8 +12,9 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 
+from customchecks import versions
 from customchecks.archives import normalise
-from customchecks.models import CustomCheckJob, CustomCheckLog, ScriptArchive
+from customchecks.models import CustomCheckJob, CustomCheckLog
 from polling.deliveries import Delivery
 
 HOSTILE = "<script>alert('x')</script><img src=x onerror=alert(1)>"
@@ -44,11 +45,10 @@ def browser(settings: Any, db: None) -> Client:
 def make_job(db: None) -> Callable[..., CustomCheckJob]:
     def make(name: str = "nightly", **columns: Any) -> CustomCheckJob:
         archive = normalise(tgz(main_py="print()"))
-        stored, _ = ScriptArchive.objects.get_or_create(
-            sha256=archive.sha256, defaults={"content": archive.content, "size": archive.size, "files": archive.files}
-        )
-        given = {"next_check_at": timezone.now(), "script_entrypoint": "main.py", "script_archive": stored} | columns
-        return CustomCheckJob.objects.create(name=name, script_source_type="upload", script_runtime="python", **given)
+        given = {"next_check_at": timezone.now(), "script_entrypoint": "main.py"} | columns
+        job = CustomCheckJob.objects.create(name=name, script_source_type="upload", script_runtime="python", **given)
+        versions.add(job, archive)
+        return job
 
     return make
 

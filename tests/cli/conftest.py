@@ -18,9 +18,10 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.utils import timezone
 
+from customchecks import versions
 from customchecks.archives import from_directory
 from customchecks.management.commands.customcheck import Command
-from customchecks.models import CustomCheckJob, CustomCheckLog, ScriptArchive
+from customchecks.models import CustomCheckJob, CustomCheckLog
 from polling import scheduling
 from polling.results import CheckResult, Verdict
 
@@ -102,13 +103,10 @@ def script(tmp_path: Path) -> Path:
 def make_job(script: Path) -> Callable[..., CustomCheckJob]:
     def make(name: str = "nightly", **columns: Any) -> CustomCheckJob:
         archive = from_directory(script)
-        stored, _ = ScriptArchive.objects.get_or_create(
-            sha256=archive.sha256, defaults={"content": archive.content, "size": archive.size, "files": archive.files}
-        )
         given = {"next_check_at": timezone.now(), "script_entrypoint": "main.py"} | columns
-        return CustomCheckJob.objects.create(
-            name=name, script_source_type="upload", script_runtime="python", script_archive=stored, **given
-        )
+        job = CustomCheckJob.objects.create(name=name, script_source_type="upload", script_runtime="python", **given)
+        versions.add(job, archive)
+        return job
 
     return make
 

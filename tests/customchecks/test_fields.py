@@ -384,7 +384,8 @@ def job(**changed):
         "webhook_url": "https://example.com/",
         "webhook_method": "POST",
     }
-    return SimpleNamespace(**{**plain, **changed})
+    unset = dict.fromkeys(("script_git_commit", "script_git_path", "script_git_token"))
+    return SimpleNamespace(**{**unset, **plain, **changed})
 
 
 def test_a_sound_job_is_taken():

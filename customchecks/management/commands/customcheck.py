@@ -12,7 +12,7 @@ from typer import Context
 from typer._click.exceptions import UsageError
 
 from customchecks import engine
-from customchecks.cli import checks, diagnosis, jobs, operations
+from customchecks.cli import checks, diagnosis, jobs, operations, versions
 from customchecks.cli.endings import EngineUnavailable, Exit, Failed
 
 
@@ -70,6 +70,12 @@ for subcommand, name in (
     (jobs.resume, "resume"),
     (jobs.restart, "restart"),
     (jobs.delete, "delete"),
+    (versions.versions, "versions"),
+    (versions.rollback, "rollback"),
+    (versions.pin, "pin"),
+    (versions.unpin, "unpin"),
+    (versions.upload_script, "upload-script"),
+    (versions.validate, "validate"),
     (operations.doctor, "doctor"),
 ):
     Command.command(name)(subcommand)

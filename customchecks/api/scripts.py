@@ -1,0 +1,124 @@
+"""``/api/custom-checks/{id}/script/…``: where a job's script comes from, and which version of it runs."""
+
+from typing import Any, cast
+
+from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import GenericViewSet
+
+from customchecks import jobs, versions
+from customchecks.api.parsing import StrictJSONParser
+from customchecks.models import CustomCheckJob, ScriptVersion, SourceType
+from polling.pages import page
+
+GIT_FIELDS = {"git_url": "script_git_url", "branch": "script_git_branch"}
+
+
+class VersionSerializer(serializers.ModelSerializer[ScriptVersion]):
+    version = serializers.IntegerField(source="number")
+    sha256 = serializers.CharField(source="archive_id")
+    size = serializers.IntegerField(source="archive.size")
+    files = serializers.SerializerMethodField()
+    created_by = serializers.CharField(source="created_by.username", default=None)
+    pinned = serializers.SerializerMethodField()
+
+    class Meta:
+        model = ScriptVersion
+        fields: Any = (
+            "version",
+            "source",
+            "origin",
+            "commit",
+            "sha256",
+            "size",
+            "files",
+            "notes",
+            "created_at",
+            "created_by",
+            "pinned",
+        )
+        read_only_fields = fields
+
+    def get_files(self, version: ScriptVersion) -> list[dict[str, Any]]:
+        return [{"path": path, "size": size} for path, size in version.archive.files]
+
+    def get_pinned(self, version: ScriptVersion) -> bool:
+        return version.number == version.job.script_version_pin
+
+
+class ScriptViewSet(GenericViewSet[CustomCheckJob]):
+    queryset: Any = CustomCheckJob.objects.all()
+    parser_classes = [StrictJSONParser]
+    needs: str | None = None
+
+    def info(self, request: Request, pk: str) -> Response:
+        """``metadata`` is the version that runs now, or null where there is none yet."""
+        job = self.get_object()
+        version = versions.pinned(job) or versions.newest(job)
+        return Response(
+            {
+                "job_id": job.pk,
+                "source_type": job.script_source_type,
+                "git_url": job.script_git_url,
+                "git_branch": job.script_git_branch,
+                "file_path": job.script_file_path,
+                "metadata": VersionSerializer(version).data if version else None,
+            }
+        )
+
+    def versions(self, request: Request, pk: str) -> Response:
+        """The newest first."""
+        rows = self.get_object().versions.select_related("job", "created_by", "archive").defer("archive__content")
+        return Response(page(rows.order_by("-number"), request, key="versions", serializer=VersionSerializer))
+
+    def git(self, request: Request, pk: str) -> Response:
+        job = self.get_object()
+        if job.script_source_type != SourceType.GIT:
+            raise ValidationError({"git_url": "The job's script is uploaded: set script_source_type to git first."})
+        data = {"branch": "main", **_named(request, known=GIT_FIELDS, required="git_url")}
+        try:
+            jobs.update_job(job, {GIT_FIELDS[name]: data[name] for name in data}, user=_user(request))
+        except ValidationError as error:
+            named = {column: name for name, column in GIT_FIELDS.items()}
+            errors = error.message_dict
+            raise ValidationError({named.get(field, field): errors[field] for field in errors}) from None
+        return Response(
+            {"message": "Git source configured", "url": job.script_git_url, "branch": job.script_git_branch}
+        )
+
+    def rollback(self, request: Request, pk: str) -> Response:
+        """Pins the job to an older version."""
+        _named(request, known=("version",), required="version")
+        return self.pin(request, pk)
+
+    def pin(self, request: Request, pk: str) -> Response:
+        """To ``version``, or without one to what runs now."""
+        number = _named(request, known=("version",)).get("version")
+        if number is not None and (type(number) is not int or not 0 < number < 2**31):
+            raise ValidationError({"version": "The number of a version is wanted."})
+        job = self.get_object()
+        version = jobs.pin_version(job, number, user=_user(request))
+        return Response({"message": f"Pinned to version {version.number}", "job_id": job.pk, "version": version.number})
+
+    def unpin(self, request: Request, pk: str) -> Response:
+        _named(request, known=())
+        job = self.get_object()
+        jobs.unpin_version(job, user=_user(request))
+        return Response({"message": "Unpinned", "job_id": job.pk})
+
+
+def _named(request: Request, *, known: Any, required: str = "") -> dict[str, Any]:
+    """The body, which may be empty where nothing is required."""
+    data = cast(dict[str, Any], request.data)
+    unknown: dict[str, Any] = {name: "There is no such field." for name in data if name not in known}
+    missing = {required: "This field is required."} if required and data.get(required) is None else {}
+    if unknown or missing:
+        raise ValidationError(unknown | missing)
+    return data
+
+
+def _user(request: Request) -> User:
+    return cast(User, request.user)

@@ -1,0 +1,179 @@
+"""``versions rollback pin unpin upload-script validate``."""
+
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from django.core.exceptions import ValidationError
+
+from customchecks import fields, jobs
+from customchecks import versions as script_versions
+from customchecks.api.scripts import VersionSerializer
+from customchecks.archives import Archive, ArchiveRejected
+from customchecks.cli import options, output
+from customchecks.cli.endings import Failed, Invalid
+from customchecks.cli.lookups import acting_user, find_job
+from customchecks.git import GitFailed
+from customchecks.models import DEFAULT_ENTRYPOINTS, ScriptVersion
+from customchecks.repositories import Remote, Repositories
+
+COLUMNS = ("Version", "Stored", "By", "Revision", "Size", "Files", "Runs")
+
+Number = Annotated[int, typer.Argument(metavar="VERSION", min=1, max=2**31 - 1, help="The version's number.")]
+AnyNumber = Annotated[
+    int | None, typer.Argument(metavar="VERSION", min=1, max=2**31 - 1, help="[default: what runs now]")
+]
+Path_ = Annotated[Path, typer.Argument(metavar="PATH", help="A directory or a .tgz with the script.")]
+Place = Annotated[str, typer.Argument(metavar="PATH|URL", help="A directory, a .tgz, or a public repository's URL.")]
+Branch = Annotated[str, typer.Option(metavar="NAME", help="The repository's branch or tag.")]
+Folder = Annotated[str | None, typer.Option("--path", metavar="FOLDER", help="A folder of the repository.")]
+
+
+def versions(job: options.Job, as_json: options.Json = False) -> None:
+    """List the versions of a job's script, the newest first.
+
+    \b
+    Example:
+      manage.py customcheck versions nightly
+    """
+    found = find_job(job)
+    current = script_versions.pinned(found) or script_versions.newest(found)
+    rows = found.versions.select_related("job", "created_by", "archive").defer("archive__content")
+    if as_json:
+        output.document({"versions": VersionSerializer(rows, many=True).data, "total": rows.count()})
+    else:
+        output.table(COLUMNS, [_row(row, current) for row in rows])
+
+
+def rollback(job: options.Job, version: Number, user: options.User = None, as_json: options.Json = False) -> None:
+    """Run an older version of the script from the next check on.
+
+    The job stays with it until it is unpinned, whatever is pushed or uploaded.
+
+    \b
+    Example:
+      manage.py customcheck rollback nightly 3
+    """
+    pin(job, version, user, as_json)
+
+
+def pin(job: options.Job, version: AnyNumber = None, user: options.User = None, as_json: options.Json = False) -> None:
+    """Stay with one version of the script.
+
+    \b
+    Examples:
+      manage.py customcheck pin nightly
+      manage.py customcheck pin nightly 3
+    """
+    found = find_job(job)
+    try:
+        pinned = jobs.pin_version(found, version, user=acting_user(user))
+    except ValidationError as error:
+        raise Invalid.of(error) from None
+    output.say(f"Job {found.pk} ({found.name}) stays with version {pinned.number}.")
+    _document(pinned, as_json=as_json)
+
+
+def unpin(job: options.Job, user: options.User = None) -> None:
+    """Follow the branch, or the newest upload, again.
+
+    \b
+    Example:
+      manage.py customcheck unpin nightly
+    """
+    found = find_job(job)
+    try:
+        jobs.unpin_version(found, user=acting_user(user))
+    except ValidationError as error:
+        raise Invalid.of(error) from None
+    output.say(f"Job {found.pk} ({found.name}) follows its newest script.")
+
+
+def upload_script(job: options.Job, path: Path_, user: options.User = None, as_json: options.Json = False) -> None:
+    """Give a job a new version of its script.
+
+    \b
+    Example:
+      manage.py customcheck upload-script nightly ./checker
+    """
+    found = find_job(job)
+    archive = options.read_archive(path)
+    try:
+        jobs.store_script(found, archive, user=acting_user(user))
+    except ValidationError as error:
+        raise Invalid.of(error) from None
+    stored = found.versions.select_related("job", "archive").latest("number")
+    held = f"; it stays with version {found.script_version_pin}" if found.script_version_pin else ""
+    output.say(f"Job {found.pk} ({found.name}) has version {stored.number}{held}.")
+    _document(stored, as_json=as_json)
+
+
+def validate(
+    place: Place,
+    runtime: options.Runtime = None,
+    entrypoint: options.Entrypoint = None,
+    branch: Branch = "main",
+    path: Folder = None,
+    as_json: options.Json = False,
+) -> None:
+    """Tell whether a script would be accepted, without storing or running it. Needs no engine.
+
+    \b
+    Examples:
+      manage.py customcheck validate ./checker --runtime node
+      manage.py customcheck validate https://git.example.com/team/checks.git --path nightly
+    """
+    try:
+        fields.runtime(runtime or "python")
+        wanted = entrypoint or DEFAULT_ENTRYPOINTS[runtime or "python"]
+        fields.entrypoint(runtime or "python", wanted)
+        archive, notes = _of_repository(place, branch, path) if "://" in place else (_of_path(place), ())
+    except ValidationError as error:
+        raise Invalid.of(error) from None
+    if not archive.has(wanted):
+        raise Invalid(f"script_entrypoint (--entrypoint): {place} has no file {wanted!r}.")
+    for note in notes:
+        output.say(note)
+    if as_json:
+        listed = [{"path": path, "size": size} for path, size in archive.files]
+        output.document({"sha256": archive.sha256, "size": archive.size, "files": listed, "notes": notes})
+    else:
+        output.table(("File", "Bytes"), archive.files)
+
+
+def _of_path(place: str) -> Archive:
+    return options.read_archive(Path(place))
+
+
+def _of_repository(url: str, branch: str, path: str | None) -> tuple[Archive, tuple[str, ...]]:
+    fields.git_branch(branch)
+    if path is not None:
+        fields.git_path(path)
+    with tempfile.TemporaryDirectory() as folder:
+        repositories = Repositories.from_settings(folder=Path(folder))
+        remote = Remote(url=url)
+        try:
+            found = repositories.checkout(remote, commit=repositories.commit_of(remote, branch), path=path or "")
+        except GitFailed as error:
+            raise Failed(str(error)) from None
+        except ArchiveRejected as error:
+            raise Invalid(str(error)) from None
+    output.say(f"Commit {found.commit}")
+    return found.archive, found.notes
+
+
+def _row(version: ScriptVersion, current: ScriptVersion | None) -> tuple[Any, ...]:
+    runs = "" if current is None or version.number != current.number else "now"
+    if version.number == version.job.script_version_pin:
+        runs = "pinned"
+    by = version.created_by.username if version.created_by else None
+    size, files = version.archive.size, len(version.archive.files)
+    return version.number, version.created_at, by, version.revision[:12], size, files, runs
+
+
+def _document(version: ScriptVersion, *, as_json: bool) -> None:
+    if as_json:
+        output.document(VersionSerializer(version).data)
+    else:
+        output.text(str(version.number))

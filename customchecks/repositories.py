@@ -1,0 +1,312 @@
+"""Git repositories of users: which commit a branch has, and a commit's files as an archive. Nothing is checked out.
+
+What was fetched stays in a bare repository per URL and credential, which jobs and processes share and lock. A server
+is connected to at the addresses that were checked, and nowhere else.
+"""
+
+import base64
+import contextlib
+import fcntl
+import hashlib
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import IO, BinaryIO, NamedTuple, Self
+
+from django.conf import settings
+
+from customchecks import archives, tarstream
+from customchecks.archives import Archive, ArchiveRejected
+from customchecks.git import Command, Config, GitFailed, Limits
+from polling.addresses import IPAddress, Target
+from polling.http import ExchangeFailed, GuardedClient, RequestRefused
+
+HEAD = "refs/tecko/head"
+UNUSED_DAYS = 30
+_TOKEN = re.compile(r"[\x21-\x7e]{1,1000}")
+_ENTRY = re.compile(rb"([0-7]{6}) ([a-z]+) ([0-9a-f]{40,64}) +([0-9]+|-)\t(.+)", re.DOTALL)
+_ADVERTISED = re.compile(rb"([0-9a-f]{40,64})\t([^\n]+)\n")
+_LFS = b"version https://git-lfs.github.com/spec/"
+_MAX_RECORD = 8192
+_UNSUPPORTED = {b"120000": "a symbolic link", b"160000": "a submodule"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Remote:
+    """``credential`` names where ``token`` comes from and is never the token itself."""
+
+    url: str
+    token: str = field(default="", repr=False)
+    credential: str = ""
+
+    @property
+    def key(self) -> str:
+        return hashlib.sha256(f"{self.url}\n{self.credential}".encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkout:
+    """``notes`` tell what is in the repository, but not in the archive as one might expect."""
+
+    commit: str
+    archive: Archive
+    notes: tuple[str, ...]
+
+
+class _Connection(NamedTuple):
+    """``url`` is the checked one, in the form that libcurl compares with the pinned host."""
+
+    url: str
+    config: Config
+
+
+class _Entry(NamedTuple):
+    path: str
+    size: int
+    blob: str
+
+
+class Repositories:
+    """Thread-safe. Every public method raises GitFailed; ``checkout`` raises ArchiveRejected too."""
+
+    def __init__(
+        self, *, folder: Path, guard: GuardedClient, ca_bundle: str = "", limits: Limits | None = None
+    ) -> None:
+        self._folder = folder
+        self._guard = guard
+        self._ca_bundle = ca_bundle
+        self._limits = limits or Limits()
+        self._failures: dict[tuple[str, str, str], tuple[float, GitFailed | ArchiveRejected]] = {}
+
+    @classmethod
+    def from_settings(cls, *, folder: Path | None = None) -> Self:
+        return cls(
+            folder=folder or settings.TECKO_HOME / "git",
+            guard=GuardedClient.from_settings(),
+            ca_bundle=settings.TECKO_CA_BUNDLE,
+        )
+
+    def commit_of(self, remote: Remote, name: str) -> str:
+        """The commit that a branch, or else a tag, has now."""
+        branch, tag, peeled = (f"refs/{kind}" for kind in (f"heads/{name}", f"tags/{name}", f"tags/{name}^{{}}"))
+        until = time.monotonic() + self._limits.ask_seconds
+        connection = self._connection(remote)
+        answer = Command(
+            words=["ls-remote", "--end-of-options", connection.url, branch, tag, peeled],
+            config=connection.config,
+            limits=self._limits,
+            until=until,
+        ).run()
+        found = {match[2].decode(errors="replace"): match[1].decode() for match in _ADVERTISED.finditer(answer)}
+        for known in (branch, peeled, tag):
+            if known in found:
+                return found[known]
+        raise GitFailed(f"The repository has no branch or tag {name!r:.120}.")
+
+    def checkout(self, remote: Remote, *, commit: str, path: str = "") -> Checkout:
+        """The files of a commit, or of its folder ``path``. Connects only for a commit that is not here yet.
+
+        A commit that could not be had is not tried again for five minutes: it may be as large as the limits allow.
+        """
+        known = (remote.key, commit, path)
+        failed_at, failure = self._failures.get(known, (0.0, None))
+        if failure and time.monotonic() < failed_at + self._limits.retry_seconds:
+            raise failure.with_traceback(None)
+        try:
+            return self._checkout(remote, commit=commit, path=path)
+        except (GitFailed, ArchiveRejected) as error:
+            self._remember(known, error)
+            raise
+
+    def _remember(self, known: tuple[str, str, str], error: GitFailed | ArchiveRejected) -> None:
+        now = time.monotonic()
+        recent = {
+            key: each for key, each in self._failures.copy().items() if now < each[0] + self._limits.retry_seconds
+        }
+        self._failures = {**recent, known: (now, error)}
+
+    def _checkout(self, remote: Remote, *, commit: str, path: str) -> Checkout:
+        until = time.monotonic() + self._limits.seconds
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with _locked(self._folder / f"{remote.key}.lock", until=until):
+            repository = _Repository(self._folder / remote.key, limits=self._limits, until=until)
+            try:
+                if not repository.has(commit):
+                    repository.fetch(self._connection(remote), commit)
+                return repository.read(commit, path)
+            finally:
+                repository.trim()
+
+    def forget_unused(self, now: datetime) -> int:
+        """Removes what has not been fetched into for 30 days."""
+        oldest = (now - timedelta(days=UNUSED_DAYS)).timestamp()
+        old = [entry for entry in self._folder.glob("*") if entry.is_dir() and entry.stat().st_mtime < oldest]
+        for entry in old:
+            with _locked(entry.with_suffix(".lock"), until=time.monotonic() + 5):
+                shutil.rmtree(entry, ignore_errors=True)
+        return len(old)
+
+    def _connection(self, remote: Remote) -> _Connection:
+        try:
+            target, addresses = self._guard.check(remote.url)
+        except (RequestRefused, ExchangeFailed) as error:
+            raise GitFailed(str(error)) from None
+        if target.scheme != "https":
+            raise GitFailed("A repository's URL starts with https://.")
+        config = [("http.curloptResolve", _pinned(target, addresses))]
+        if self._ca_bundle:
+            config.append(("http.sslCAInfo", self._ca_bundle))
+        if remote.token:
+            config.append((f"http.{_origin(target)}.extraHeader", _authorization(remote.token)))
+        return _Connection(target.url, config)
+
+
+class _Repository:
+    """One bare repository, locked by its user."""
+
+    def __init__(self, folder: Path, *, limits: Limits, until: float) -> None:
+        self._folder = folder
+        self._limits = limits
+        self._until = until
+
+    def has(self, commit: str) -> bool:
+        if not self._folder.exists():
+            return False
+        try:
+            self._git("cat-file", "-e", f"{commit}^{{tree}}").run()
+        except GitFailed:
+            return False
+        return True
+
+    def fetch(self, connection: _Connection, commit: str) -> None:
+        """What a failed fetch has left is removed with everything else."""
+        words = ["--depth=1", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head", "--no-auto-maintenance"]
+        try:
+            if not self._folder.exists():
+                self._git("init", "--quiet", "--bare", "--template=", str(self._folder), inside=False).run()
+            words += ["--end-of-options", connection.url, f"+{commit}:{HEAD}"]
+            self._git("fetch", "--quiet", *words, config=connection.config).run()
+        except GitFailed:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            raise
+
+    def read(self, commit: str, path: str) -> Checkout:
+        entries = self._entries(commit, path)
+        notes: list[str] = []
+        archive = archives.from_files(self._contents(entries, notes))
+        if any(entry.path == ".gitmodules" for entry in entries):
+            notes.append("The repository names submodules; they are not fetched.")
+        return Checkout(commit=commit, archive=archive, notes=tuple(notes))
+
+    def trim(self) -> None:
+        kept = sum(file.lstat().st_size for file in self._folder.rglob("*") if file.is_file())
+        if kept > self._limits.quota_mb * tarstream.MB:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _entries(self, commit: str, path: str) -> list[_Entry]:
+        tree = f"{commit}:{path}" if path else commit
+        entries: list[_Entry] = []
+        total = 0
+        with self._git("ls-tree", "-r", "-z", "-l", "--full-tree", "--end-of-options", tree).output() as listing:
+            for record in _records(listing):
+                entry = _entry(record)
+                total += entry.size
+                _check_size(entry, total=total, count=len(entries))
+                entries.append(entry)
+        return entries
+
+    def _contents(self, entries: Iterable[_Entry], notes: list[str]) -> Iterator[tuple[str, bytes]]:
+        """Their sizes have been looked at."""
+        with tempfile.TemporaryFile() as wanted:
+            wanted.write("".join(f"{entry.blob}\n" for entry in entries).encode())
+            wanted.seek(0)
+            with self._git("cat-file", "--batch", stdin=wanted).output() as contents:
+                for entry in entries:
+                    content = _content(contents, entry)
+                    if content.startswith(_LFS):
+                        notes.append(f"{tarstream.shown(entry.path)} is a Git LFS pointer; its content is not fetched.")
+                    yield entry.path, content
+
+    def _git(self, *words: str, config: Config = (), stdin: IO[bytes] | None = None, inside: bool = True) -> Command:
+        where = (f"--git-dir={self._folder}",) if inside else ()
+        return Command(words=[*where, *words], limits=self._limits, until=self._until, config=config, stdin=stdin)
+
+
+@contextlib.contextmanager
+def _locked(path: Path, *, until: float) -> Iterator[None]:
+    with path.open("w") as file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= until:
+                    raise GitFailed("Another check was fetching the repository for too long.") from None
+                time.sleep(0.05)
+        yield
+
+
+def _records(stream: BinaryIO) -> Iterator[bytes]:
+    """Ends as soon as one of the limits is passed, because some trees have no end."""
+    rest = b""
+    while piece := stream.read1(65536):  # type: ignore[attr-defined]
+        *records, rest = (rest + piece).split(b"\0")
+        yield from records
+        if len(rest) > _MAX_RECORD:
+            raise GitFailed("The repository has a path that is too long.")
+
+
+def _entry(record: bytes) -> _Entry:
+    match = _ENTRY.fullmatch(record)
+    if match is None:
+        raise GitFailed("The repository has a tree that cannot be read.")
+    mode, _, blob, size, path = match.groups()
+    name = path.decode("utf-8", "surrogateescape")
+    if mode in _UNSUPPORTED:
+        raise ArchiveRejected(
+            "archive_entry",
+            f"Unsupported entry: {tarstream.shown(name)} is {_UNSUPPORTED[mode]}. Only files and folders are taken.",
+        )
+    return _Entry(path=name, size=int(size), blob=blob.decode())
+
+
+def _check_size(entry: _Entry, *, total: int, count: int) -> None:
+    if count >= tarstream.MAX_MEMBERS:
+        raise tarstream.too_many()
+    if entry.size > tarstream.MAX_FILE:
+        raise tarstream.file_too_large(entry.path)
+    if total > tarstream.MAX_TOTAL:
+        raise tarstream.total_too_large()
+
+
+def _content(stream: BinaryIO, entry: _Entry) -> bytes:
+    header = stream.readline(200)
+    if header.split() != [entry.blob.encode(), b"blob", str(entry.size).encode()]:
+        raise GitFailed(f"The repository lacks the content of {tarstream.shown(entry.path)}.")
+    content = stream.read(entry.size + 1)
+    return content[:-1]
+
+
+def _pinned(target: Target, addresses: Iterable[IPAddress]) -> str:
+    """The form of libcurl's CURLOPT_RESOLVE."""
+    shown = ",".join(f"[{address}]" if address.version == 6 else str(address) for address in addresses)
+    host = f"[{target.host}]" if ":" in target.host else target.host
+    return f"{host}:{target.port}:{shown}"
+
+
+def _origin(target: Target) -> str:
+    host = f"[{target.host}]" if ":" in target.host else target.host
+    return f"https://{host}:{target.port}/"
+
+
+def _authorization(token: str) -> str:
+    """A secret is a token, or ``user:token`` for a server that looks at the user."""
+    if not _TOKEN.fullmatch(token):
+        raise GitFailed("The secret of script_git_token is not a token: it has spaces or other odd characters.")
+    pair = token if ":" in token else f"x-access-token:{token}"
+    return f"Authorization: Basic {base64.b64encode(pair.encode()).decode()}"

@@ -1,0 +1,29 @@
+"""What the django-q2 cluster calls for custom checks: once a day, what nobody uses any more is removed."""
+
+from django.conf import settings
+from django.utils import timezone
+from django_q.models import Schedule
+
+from customchecks import versions
+from customchecks.repositories import Repositories
+from polling.sweeper import this_host
+
+COLLECT = "customchecks.tasks.collect"
+
+
+def collect() -> dict[str, int]:
+    now = timezone.now()
+    return {"versions": versions.collect(now), "repositories": Repositories.from_settings().forget_unused(now)}
+
+
+def schedule() -> None:
+    """One schedule a host, because each has a cache of repositories of its own."""
+    Schedule.objects.get_or_create(
+        name=f"collect scripts {this_host()}",
+        defaults={
+            "func": COLLECT,
+            "schedule_type": Schedule.DAILY,
+            "repeats": -1,
+            "cluster": str(settings.Q_CLUSTER["name"]),
+        },
+    )

@@ -1,0 +1,158 @@
+"""Where a job's script comes from and which version runs, over the API."""
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from rest_framework.test import APIClient
+
+from customchecks import jobs
+from customchecks.archives import Archive, normalise
+from customchecks.models import CustomCheckJob
+from tests.api.conftest import JOBS, upload
+from tests.archives import tgz
+
+MakeJob = Callable[..., CustomCheckJob]
+URL = "https://git.example.com/team/checks.git"
+
+
+def archive(text: str) -> Archive:
+    return normalise(io.BytesIO(tgz({"main.py": text})))
+
+
+@pytest.fixture
+def job(make_job: MakeJob, boss: User) -> CustomCheckJob:
+    """With two versions."""
+    job = make_job()
+    jobs.store_script(job, archive("new"), user=boss)
+    return job
+
+
+@pytest.fixture
+def git_job(make_job: MakeJob) -> CustomCheckJob:
+    return make_job(scripted=False, script_source_type="git", script_git_url=URL)
+
+
+def script(job: CustomCheckJob, what: str) -> str:
+    return f"{JOBS}/{job.pk}/script/{what}"
+
+
+def post(client: APIClient, job: CustomCheckJob, what: str, **body: Any) -> Any:
+    return client.post(script(job, what), body, format="json")
+
+
+def test_info_tells_source_and_running_version(client: APIClient, job: CustomCheckJob) -> None:
+    info = client.get(script(job, "info")).json()
+    metadata = info.pop("metadata")
+    assert info == {
+        "job_id": job.pk,
+        "source_type": "upload",
+        "git_url": None,
+        "git_branch": "main",
+        "file_path": f"{archive('new').sha256}.tgz",
+    }
+    assert (metadata["version"], metadata["sha256"], metadata["pinned"]) == (2, archive("new").sha256, False)
+    assert metadata["files"] == [{"path": "main.py", "size": 3}]
+    assert metadata["created_by"] == "boss"
+
+
+def test_info_of_a_repository_that_was_not_fetched_yet_has_no_metadata(
+    client: APIClient, git_job: CustomCheckJob
+) -> None:
+    info = client.get(script(git_job, "info")).json()
+    assert (info["source_type"], info["git_url"], info["git_branch"]) == ("git", URL, "main")
+    assert info["metadata"] is None
+
+
+@pytest.mark.parametrize("slash", ["", "/"])
+def test_versions_are_listed_with_the_newest_first(client: APIClient, job: CustomCheckJob, slash: str) -> None:
+    found = client.get(script(job, f"versions{slash}")).json()
+    assert ([version["version"] for version in found["versions"]], found["total"]) == ([2, 1], 2)
+
+
+def test_a_rollback_is_one_call(client: APIClient, job: CustomCheckJob) -> None:
+    assert post(client, job, "rollback", version=1).json()["version"] == 1
+    shown = client.get(f"{JOBS}/{job.pk}").json()
+    assert (shown["script_version_pin"], shown["script_sha256"]) == (1, job.versions.get(number=1).archive_id)
+    assert client.get(script(job, "info")).json()["metadata"]["pinned"] is True
+
+
+def test_a_pin_without_a_number_keeps_what_runs(client: APIClient, job: CustomCheckJob) -> None:
+    assert post(client, job, "pin").json()["version"] == 2
+    client.post(script(job, "upload"), {"file": upload(tgz({"main.py": "newest"}))}, format="multipart")
+    assert client.get(script(job, "info")).json()["metadata"]["version"] == 2
+    assert post(client, job, "unpin").status_code == 200
+    assert client.get(script(job, "info")).json()["metadata"]["version"] == 3
+
+
+@pytest.mark.parametrize("body", [{}, {"version": None}, {"version": "1"}, {"version": True}, {"version": 1.0},
+    {"version": 0}, {"version": -1}, {"version": 3}, {"version": 2**40}])  # fmt: skip
+def test_a_wrong_version_is_refused_by_its_name(client: APIClient, job: CustomCheckJob, body: dict[str, Any]) -> None:
+    answer = post(client, job, "rollback", **body)
+    assert answer.status_code == 400
+    assert "version" in str(answer.json())
+    job.refresh_from_db()
+    assert job.script_version_pin is None
+
+
+@pytest.mark.parametrize("what", ["rollback", "pin", "unpin", "git"])
+def test_an_unknown_field_is_refused(client: APIClient, git_job: CustomCheckJob, what: str) -> None:
+    answer = post(client, git_job, what, odd=1)
+    assert answer.status_code == 400
+    assert "odd" in str(answer.json())
+
+
+def test_a_repository_is_configured_with_its_branch(client: APIClient, git_job: CustomCheckJob) -> None:
+    answer = post(client, git_job, "git", git_url=f"{URL}2", branch="next")
+    assert answer.json() == {"message": "Git source configured", "url": f"{URL}2", "branch": "next"}
+    git_job.refresh_from_db()
+    assert (git_job.script_git_url, git_job.script_git_branch) == (f"{URL}2", "next")
+
+
+def test_a_branch_that_is_not_named_is_main(client: APIClient, git_job: CustomCheckJob) -> None:
+    post(client, git_job, "git", git_url=URL, branch="next")
+    assert post(client, git_job, "git", git_url=URL).json()["branch"] == "main"
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("git_url", value)
+        for value in ("http://x.example.com/r", "https://127.1/r", "ext::sh", "", None, 5, "https://u:p@x/r")
+    ]
+    + [("branch", value) for value in ("--upload-pack=x", "a..b", "", 5, "x" * 101)],
+)
+def test_a_wrong_repository_is_refused_by_its_name(
+    client: APIClient, git_job: CustomCheckJob, field: str, value: object
+) -> None:
+    answer = post(client, git_job, "git", **{"git_url": URL, field: value})
+    assert answer.status_code == 400
+    assert field in str(answer.json())
+    assert "script_git" not in str(answer.json())
+
+
+def test_a_job_with_an_upload_takes_no_repository(client: APIClient, job: CustomCheckJob) -> None:
+    assert post(client, job, "git", git_url=URL).status_code == 400
+
+
+@pytest.mark.parametrize(("what", "permission"), [("info", "add"), ("versions", "add")])
+def test_reading_needs_the_view_permission(login: Any, job: CustomCheckJob, what: str, permission: str) -> None:
+    assert login(f"{permission}_customcheckjob").get(script(job, what)).status_code == 403
+    assert login("view_customcheckjob", name="reader").get(script(job, what)).status_code == 200
+
+
+@pytest.mark.parametrize("what", ["git", "rollback", "pin", "unpin"])
+def test_changing_needs_the_change_permission(login: Any, job: CustomCheckJob, what: str) -> None:
+    assert post(login("view_customcheckjob", "add_customcheckjob"), job, what).status_code == 403
+
+
+def test_who_may_not_use_a_jobs_secret_may_not_give_it_another_script(
+    login: Any, make_job: MakeJob, make_secret: Any
+) -> None:
+    make_secret("gemini")
+    job = make_job(env_vars={"KEY": "secret_ref:gemini"})
+    answer = post(login("change_customcheckjob"), job, "rollback", version=1)
+    assert answer.status_code == 400
+    assert "env_vars.KEY" in str(answer.json())

@@ -1,0 +1,189 @@
+"""Servers and repositories that mean harm end within their limits, with a reason, and leave nothing behind."""
+
+import contextlib
+import socket
+import ssl
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from customchecks.archives import ArchiveRejected
+from customchecks.git import GitFailed, Limits
+from customchecks.repositories import Remote, Repositories
+from tests.git import hostile
+from tests.git.server import Behaviour, GitServer, Origin
+from tests.git.watching import MB, git_processes, watching
+from tests.security import boxes
+
+COMMIT = "1" * 40
+SECOND = Limits(ask_seconds=1, seconds=1.5)
+Make = Callable[..., Repositories]
+
+
+@pytest.fixture
+def other(tmp_path: Path, tls: ssl.SSLContext) -> Iterator[GitServer]:
+    server = GitServer(tmp_path / "served", tls)
+    yield server
+    server.stop()
+
+
+@pytest.mark.parametrize(
+    "behave",
+    [
+        pytest.param(hostile.silent, id="silent"),
+        pytest.param(lambda handler: hostile.send(handler, hostile.ADVERTISEMENT, hostile.dripping()), id="dripping"),
+        pytest.param(hostile.protocol(refs=hostile.dripping()), id="dripping refs"),
+    ],
+)
+def test_a_slow_server_is_left_in_time(
+    make_repositories: Make, remote: Remote, server: GitServer, behave: Behaviour
+) -> None:
+    server.behave = behave
+    with watching() as watched, pytest.raises(GitFailed, match="did not answer in time"):
+        make_repositories(limits=SECOND).commit_of(remote, "main")
+    assert watched.seconds < 2.5
+    assert git_processes() == []
+
+
+def test_refs_without_end_are_left_in_time(make_repositories: Make, remote: Remote, server: GitServer) -> None:
+    server.behave = hostile.protocol(refs=hostile.endless_refs())
+    with watching() as watched, pytest.raises(GitFailed, match=r"in time|memory"):
+        make_repositories(limits=Limits(ask_seconds=4)).commit_of(remote, "main")
+    print(f"endless refs: {watched.seconds:.1f} s, {watched.most_mb:.0f} MB")
+    assert watched.seconds < 6
+    assert watched.most_mb < 600
+    assert git_processes() == []
+
+
+def test_half_a_million_refs_are_looked_through(repositories: Repositories, remote: Remote, server: GitServer) -> None:
+    server.behave = hostile.protocol(refs=hostile.many_refs(500_000))
+    with watching() as watched:
+        assert repositories.commit_of(remote, "499999") == f"{500_000:040x}"
+    print(f"500,000 refs: {watched.seconds:.1f} s, {watched.most_mb:.0f} MB")
+    assert watched.seconds < 20
+    assert watched.most_mb < 600
+
+
+def test_a_pack_without_end_is_cut_at_the_limit_of_a_file(
+    repositories: Repositories, remote: Remote, server: GitServer, cache: Path
+) -> None:
+    sent: list[int] = []
+    server.behave = hostile.protocol(pack=hostile.endless_pack(sent))
+    with watching() as watched, pytest.raises(GitFailed, match="larger than 64 MB"):
+        repositories.checkout(remote, commit=COMMIT)
+    print(f"endless pack: {watched.seconds:.1f} s, {watched.most_mb:.0f} MB")
+    assert 64 * MB < sum(sent) < 80 * MB
+    assert watched.seconds < 60
+    assert watched.most_mb < 600
+    assert files(cache) == []
+    assert git_processes() == []
+
+
+def test_a_fetch_that_takes_too_long_leaves_nothing(
+    make_repositories: Make, remote: Remote, server: GitServer, cache: Path
+) -> None:
+    server.behave = hostile.protocol(pack=hostile.dripping())
+    with watching() as watched, pytest.raises(GitFailed, match="did not answer in time"):
+        make_repositories(limits=SECOND).checkout(remote, commit=COMMIT)
+    assert watched.seconds < 3
+    assert files(cache) == []
+
+
+def test_a_large_file_that_compresses_well_is_refused_by_its_size(
+    repositories: Repositories, remote: Remote, origin: Origin
+) -> None:
+    with (origin.folder / "zeros").open("wb") as file:
+        file.truncate(200 * 1024 * 1024)
+    origin.git("config", "core.bigFileThreshold", "1m")
+    commit = origin.commit({"main.py": ""})
+    with watching() as watched, pytest.raises(ArchiveRejected) as rejected:
+        repositories.checkout(remote, commit=commit)
+    print(f"200 MB of zeros: {watched.seconds:.1f} s, {watched.most_mb:.0f} MB")
+    assert rejected.value.code == "archive_file_too_large"
+    assert watched.most_mb < 600
+
+
+def test_a_tree_of_ten_thousand_million_paths_is_refused_by_its_number(
+    repositories: Repositories, remote: Remote, origin: Origin
+) -> None:
+    (origin.folder / "f").write_text("x")
+    tree = f"100644 blob {origin.git('hash-object', '-w', 'f')}\tf"
+    for _ in range(10):
+        made = origin.make_tree("\n".join(tree.replace("\tf", f"\t{name}") for name in range(10)))
+        tree = f"040000 tree {made}\tf"
+    commit = origin.git("commit-tree", "-m", "x", made)
+    origin.git("push", "-q", str(origin.bare), f"{commit}:refs/heads/main")
+    with watching() as watched, pytest.raises(ArchiveRejected) as rejected:
+        repositories.checkout(remote, commit=commit)
+    print(f"10^10 paths: {watched.seconds:.1f} s, {watched.most_mb:.0f} MB")
+    assert rejected.value.code == "archive_too_many"
+    assert git_processes() == []
+
+
+def test_what_is_above_the_quota_is_used_once_and_not_kept(
+    make_repositories: Make, remote: Remote, origin: Origin, cache: Path
+) -> None:
+    commit = origin.commit({"main.py": "x"})
+    assert make_repositories(limits=Limits(quota_mb=0)).checkout(remote, commit=commit).archive.has("main.py")
+    assert files(cache) == []
+
+
+def test_a_redirect_to_another_host_is_not_followed(
+    repositories: Repositories, server: GitServer, other: GitServer, origin: Origin
+) -> None:
+    origin.commit({"main.py": "x"})
+    server.behave = hostile.redirect(f"https://other.example.com:{other.port}")
+    private = Remote(url=server.url(), token="ghp_7Hq9Zw41xVe0mQ2s8LtB", credential="secret_ref:1")
+    with pytest.raises(GitFailed, match="redirects to another place"):
+        repositories.commit_of(private, "main")
+    assert server.connections > 0
+    assert other.connections == 0
+
+
+def test_objects_that_lie_on_another_host_are_not_fetched(
+    repositories: Repositories, server: GitServer, other: GitServer, remote: Remote, cache: Path
+) -> None:
+    server.behave = hostile.dumb(f"https://other.example.com:{other.port}/checker.git/objects", COMMIT)
+    with pytest.raises(GitFailed, match="dumb protocol"):
+        repositories.checkout(remote, commit=COMMIT)
+    assert other.connections == 0
+    assert files(cache) == []
+
+
+def test_git_does_not_outlive_a_killed_worker_for_long() -> None:
+    code = """if True:
+        import sys, time
+        from customchecks.git import Command, Limits
+        Command(words=["ls-remote", sys.argv[1]], limits=Limits(), until=time.monotonic() + 1).run()
+    """
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"https://127.0.0.1:{silent.getsockname()[1]}/x"
+        worker = subprocess.Popen([sys.executable, "-c", code, url], stderr=subprocess.DEVNULL)
+        boxes.wait_for(lambda: "git-remote-https" in command_lines(url))
+        worker.kill()
+        worker.wait()
+        boxes.wait_for(lambda: command_lines(url) == "", seconds=6)
+
+
+def command_lines(word: str) -> str:
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            found.append(" ".join(process.cmdline()))
+    return "\n".join(line for line in found if word in line)
+
+
+def test_words_of_the_server_are_not_shown(repositories: Repositories, remote: Remote, server: GitServer) -> None:
+    server.behave = hostile.protocol(refs=[hostile.line(b"ERR <b>\x1b[31mcall 555-1234\n")])
+    with pytest.raises(GitFailed) as failed:
+        repositories.commit_of(remote, "main")
+    assert "\x1b" not in str(failed.value)
+    assert "555" not in str(failed.value)
+
+
+def files(cache: Path) -> list[str]:
+    return [path.name for path in cache.rglob("*") if path.is_file() and path.suffix != ".lock"]
