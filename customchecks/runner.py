@@ -10,8 +10,9 @@ from typing import Any, Self
 import structlog
 from django.utils import timezone
 
-from customchecks import dependencies, fields, strictjson, verdict
+from customchecks import fields, strictjson, verdict
 from customchecks.archives import Archive
+from customchecks.dependencies.prepare import Dependencies, Prepared, Wanted
 from customchecks.models import CustomCheckJob, Runtime
 from customchecks.sandbox import Sandbox, SandboxOutcome, SandboxRequest
 from polling import metrics
@@ -38,6 +39,7 @@ class CustomCheckRunner:
 
     def __init__(self, sandbox: Sandbox | None = None) -> None:
         self._sandbox = sandbox or Sandbox.from_settings()
+        self._dependencies = Dependencies(self._sandbox)
 
     def check(self, job: CustomCheckJob, claim: Claim) -> CheckResult:
         began = time.monotonic()
@@ -89,26 +91,41 @@ class CustomCheckRunner:
         purpose: str = "check",
     ) -> CheckResult:
         """Runs ``archive`` with a job's settings; ``env`` holds resolved secrets. Changes nothing stored."""
-        with dependencies.prepared(self._sandbox, job.script_runtime, archive, run_id=run_id) as prepared:
-            if prepared.failure:
-                raise CheckFailed(Cause.DEPS_FAILED, prepared.failure, stderr=masker.text(prepared.log))
-            outcome = self._sandbox.run(
-                SandboxRequest(
-                    runtime=job.script_runtime,
-                    argv=(INTERPRETERS[Runtime(job.script_runtime)], job.script_entrypoint),
-                    archive=archive.content,
-                    claim_id=run_id,
-                    env=script_environment(job) | prepared.env | dict(env),
-                    timeout_seconds=job.timeout_seconds,
-                    memory_mb=job.memory_mb,
-                    cpu_cores=job.cpu_cores,
-                    volumes=prepared.volumes,
-                    purpose=purpose,
-                )
+        prepared = self._prepared(job, archive, run_id=run_id, purpose=purpose)
+        if claim:
+            job.record_dependencies(prepared.key)
+        if prepared.cause:
+            raise CheckFailed(prepared.cause, prepared.failure, stderr=masker.text(prepared.log))
+        outcome = self._sandbox.run(
+            SandboxRequest(
+                runtime=job.script_runtime,
+                argv=(prepared.interpreter or INTERPRETERS[Runtime(job.script_runtime)], job.script_entrypoint),
+                archive=archive.content,
+                claim_id=run_id,
+                env=script_environment(job) | dict(env),
+                timeout_seconds=job.timeout_seconds,
+                memory_mb=job.memory_mb,
+                cpu_cores=job.cpu_cores,
+                volumes=prepared.volumes,
+                purpose=purpose,
             )
+        )
         if claim and outcome.script_started_at:
             _observe_start(claim, outcome.script_started_at)
         return _answer(outcome, masker, revision=archive.sha256, timings=prepared.timings | outcome.timings)
+
+    def _prepared(self, job: CustomCheckJob, archive: Archive, *, run_id: str, purpose: str) -> Prepared:
+        return self._dependencies.prepare(
+            Wanted(
+                runtime=job.script_runtime,
+                archive=archive,
+                source_builds=job.allow_source_builds,
+                owner=f"{job.kind}:{job.pk or run_id}",
+                run_id=run_id,
+                seconds=job.timeout_seconds,
+                purpose="test" if purpose == "test" else "install",
+            )
+        )
 
 
 def script_environment(job: CustomCheckJob) -> dict[str, str]:
