@@ -75,6 +75,7 @@ class CustomCheckJobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
                     "script_git_branch",
                     "script_runtime",
                     "script_entrypoint",
+                    "allow_source_builds",
                     "check_params",
                     "env_vars",
                 )

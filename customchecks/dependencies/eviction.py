@@ -8,7 +8,6 @@ from django.db.models import Sum
 from django.utils import timezone
 
 from customchecks.dependencies.models import DependencySet, SetState
-from customchecks.engine import EngineError
 from customchecks.volumes import Volumes
 
 logger = structlog.get_logger(__name__)
@@ -17,29 +16,25 @@ logger = structlog.get_logger(__name__)
 def make_room(volumes: Volumes, *, limit_mb: int | None = None) -> list[str]:
     """Down to ``TECKO_DEPS_CACHE_MB`` or the given limit; returns the keys that went.
 
-    Also removes volumes that no set knows, such as a dead installer's.
+    Also removes volumes that no set knows, such as a dead installer's. Raises EngineError.
     """
     limit = (settings.TECKO_DEPS_CACHE_MB if limit_mb is None else limit_mb) * 1024 * 1024
-    try:
-        ready = DependencySet.objects.ready(volumes.engine_id())
-        total = ready.aggregate(total=Sum("size"))["total"] or 0
-        gone = []
-        now = timezone.now()
-        for candidate in ready.unused(now).order_by("last_used_at"):
-            if total <= limit:
-                break
-            if _remove(candidate, volumes, now):
-                total -= candidate.size
-                gone.append(candidate.key)
-        _remove_unknown(volumes)
-    except EngineError as error:
-        logger.warning("dependencies_not_evicted", reason=str(error))
-        return []
+    ready = DependencySet.objects.ready(volumes.engine_id())
+    total = ready.aggregate(total=Sum("size"))["total"] or 0
+    gone = []
+    now = timezone.now()
+    for candidate in ready.unused(now).order_by("last_used_at"):
+        if total <= limit:
+            break
+        if _remove(candidate, volumes, now):
+            total -= candidate.size
+            gone.append(candidate.key)
+    _remove_unknown(volumes)
     return gone
 
 
 def forget_failures(volumes: Volumes) -> list[str]:
-    """What has failed is tried again by the next check. Returns the keys."""
+    """What has failed is tried again by the next check. Returns the keys. Raises EngineError."""
     failed = DependencySet.objects.filter(state=SetState.FAILED, engine=volumes.engine_id())
     keys = list(failed.values_list("key", flat=True))
     failed.filter(key__in=keys).delete()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from django.conf import settings
 
 from customchecks.archives import Archive
-from customchecks.dependencies import installation, node_manifests, python_manifests
+from customchecks.dependencies import detection, installation
 from customchecks.dependencies.installation import Installation
 from customchecks.dependencies.manifests import Manifest, ManifestRefused
 from customchecks.dependencies.store import Store
@@ -60,7 +60,7 @@ class Dependencies:
     def prepare(self, wanted: Wanted) -> Prepared:
         """Installs what is not there yet, or waits for whoever does."""
         try:
-            manifest = find(wanted.runtime, wanted.archive, source_builds=wanted.source_builds)
+            manifest = detection.find(wanted.runtime, wanted.archive, source_builds=wanted.source_builds)
         except ManifestRefused as error:
             return Prepared(cause=Cause.DEPS_FAILED, failure=str(error))
         if manifest is None:
@@ -109,10 +109,3 @@ class Dependencies:
         place = [volumes.engine_id(), volumes.instance, wanted.runtime, image]
         what = [manifest.installer, manifest.digest(), wanted.source_builds]
         return hashlib.sha256(json.dumps([FORMAT, *place, *indexes, *what, *local]).encode()).hexdigest()
-
-
-def find(runtime: str, archive: Archive, *, source_builds: bool) -> Manifest | None:
-    """Raises ManifestRefused."""
-    if runtime == "node":
-        return node_manifests.find(archive)
-    return python_manifests.find(archive, source_builds=source_builds)

@@ -108,8 +108,15 @@ class Store:
             self._volumes.remove(volume)
             return None
         logger.info("dependencies_installed", key=key, volume=volume, size=result.size, ms=result.milliseconds)
-        eviction.make_room(self._volumes)
+        self._make_room()
         return Obtained(volume=volume, log=result.log, timings={"install": result.milliseconds})
+
+    def _make_room(self) -> None:
+        """What cannot go now goes after the next installation: this one is of use without it."""
+        try:
+            eviction.make_room(self._volumes)
+        except EngineError as error:
+            logger.warning("dependencies_not_evicted", reason=str(error))
 
     def _failed(self, key: str, installer: uuid.UUID, volume: str, result: Installation) -> Obtained:
         message = result.message

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from customchecks import archives
 from customchecks.archives import Archive
-from customchecks.dependencies import prepare
+from customchecks.dependencies import detection
 from customchecks.dependencies.manifests import Manifest, ManifestRefused
 from tests.security.boxes import tgz
 
@@ -32,12 +32,12 @@ def archive(**files: str) -> Archive:
 
 def python(requirements: str, *, source_builds: bool = False, **files: str) -> Manifest | None:
     found = archive(**{"requirements.txt": requirements, **files})
-    return prepare.find("python", found, source_builds=source_builds)
+    return detection.find("python", found, source_builds=source_builds)
 
 
 def node(lock: object = None, **package: object) -> Manifest | None:
     files = {"package.json": json.dumps(package)} | ({"package-lock.json": json.dumps(lock)} if lock else {})
-    return prepare.find("node", archive(**files), source_builds=False)
+    return detection.find("node", archive(**files), source_builds=False)
 
 
 @pytest.mark.parametrize(
@@ -167,9 +167,9 @@ def test_a_uv_lock_is_checked_package_by_package(source: str, refused: bool) -> 
     found = archive(**files)
     if refused:
         with pytest.raises(ManifestRefused):
-            prepare.find("python", found, source_builds=False)
+            detection.find("python", found, source_builds=False)
     else:
-        manifest = prepare.find("python", found, source_builds=False)
+        manifest = detection.find("python", found, source_builds=False)
         assert manifest is not None
         assert manifest.installer == "uv"
 
@@ -187,17 +187,17 @@ def test_a_uv_lock_is_checked_package_by_package(source: str, refused: bool) -> 
 def test_a_hostile_pylock_is_refused(entry: str) -> None:
     lock = f'lock-version = "1.0"\n[[packages]]\nname = "x"\n{entry}\n'
     with pytest.raises(ManifestRefused):
-        prepare.find("python", archive(**{"pylock.toml": lock}), source_builds=False)
+        detection.find("python", archive(**{"pylock.toml": lock}), source_builds=False)
 
 
 def test_dependencies_without_a_lock_are_told_at_once() -> None:
     project = archive(**{"pyproject.toml": "[project]\nname='x'\ndependencies=['six']"})
     with pytest.raises(ManifestRefused, match=r"uv\.lock"):
-        prepare.find("python", project, source_builds=False)
+        detection.find("python", project, source_builds=False)
 
 
 def test_a_project_file_for_linters_needs_no_lock() -> None:
-    assert prepare.find("python", archive(**{"pyproject.toml": "[tool.ruff]\n"}), source_builds=False) is None
+    assert detection.find("python", archive(**{"pyproject.toml": "[tool.ruff]\n"}), source_builds=False) is None
 
 
 @pytest.mark.parametrize(
@@ -246,4 +246,4 @@ def test_a_package_without_dependencies_needs_no_installation() -> None:
 
 def test_modules_that_come_with_the_archive_are_left_alone() -> None:
     found = archive(**{"package.json": '{"dependencies": {"x": "1"}}', "node_modules/x/index.js": ""})
-    assert prepare.find("node", found, source_builds=False) is None
+    assert detection.find("node", found, source_builds=False) is None
