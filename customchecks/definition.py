@@ -13,7 +13,7 @@ Check = Callable[[Any], None]
 
 def _text(value: object) -> None:
     if not isinstance(value, str):
-        raise ValidationError("This is a text.", code="not_text")
+        raise ValidationError("A text is wanted here.", code="not_text")
     if strictjson.storable(value) != value:
         raise ValidationError("This text has a NUL or a lone surrogate.", code="not_storable")
 

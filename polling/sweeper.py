@@ -16,7 +16,7 @@ from typing import Any, Self
 import psutil
 import structlog
 from django.conf import settings
-from django.db import DatabaseError, close_old_connections
+from django.db import DatabaseError, close_old_connections, connections
 from django.utils import timezone
 from django.utils.module_loading import import_string
 from django_q.status import Stat
@@ -218,7 +218,7 @@ class Sweeper:
         finally:
             with self._lock:
                 self._flights.pop(claim.claim_id, None)
-            close_old_connections()
+            connections.close_all()  # the thread may never run again
             self._wake.set()
 
     # Upkeep

@@ -28,5 +28,5 @@ class TextField(serializers.CharField):
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
-            raise serializers.ValidationError("This is a text.", code="not_text")
+            raise serializers.ValidationError("A text is wanted here.", code="not_text")
         return super().to_internal_value(data)

@@ -11,6 +11,7 @@ from django.core.exceptions import RequestDataTooBig, ValidationError
 from django.core.files.uploadedfile import UploadedFile
 from django.core.files.uploadhandler import MemoryFileUploadHandler
 from django.http import QueryDict
+from django.http.multipartparser import MultiPartParserError
 from rest_framework.request import Request
 
 from customchecks import archives, strictjson, tarstream
@@ -37,6 +38,10 @@ class CappedUploadHandler(MemoryFileUploadHandler):
         if self._received > tarstream.MAX_COMPRESSED:
             raise UploadTooLarge
         return super().receive_data_chunk(raw_data, start)
+
+    def upload_interrupted(self) -> None:
+        """The body ended within the file, which Django would leave out as if it had not been sent."""
+        raise MultiPartParserError("The body ends within a file.")
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from typing import Any
 
 import httpx
 
+from customchecks.sandbox import Sandbox
 from teckochecker import env
 from teckochecker.setup import home as setup
 from tests.archives import tgz
@@ -165,7 +166,9 @@ def running(home: Path, **settings: str) -> Iterator[Instance]:
     finally:
         instance.client.close()
         instance.stop()
-        subprocess.run(["docker", "network", "rm", f"teckochecker-{instance.name}"], capture_output=True, check=False)
+        sandbox = Sandbox(instance=instance.name)
+        sandbox.dismantle()
+        sandbox.close()
 
 
 def wait_for(condition: Callable[[], object], *, seconds: float, what: str) -> float:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 
 import pytest
+from django.db import connections
 from django.utils import timezone
 
 from polling.models import SweepLease
@@ -41,7 +42,12 @@ def sweep_until(condition: Callable[[], bool], *, checks: int = 10, grace: float
         duty_seconds=20,
     )
     ended: list[str] = []
-    thread = threading.Thread(target=lambda: ended.append(sweeper.run()))
+
+    def run() -> None:
+        ended.append(sweeper.run())
+        connections.close_all()
+
+    thread = threading.Thread(target=run)
     thread.start()
     deadline = time.monotonic() + 15
     while not condition() and time.monotonic() < deadline:
