@@ -143,9 +143,10 @@ class Sandbox:
         return self._images.find(runtime)
 
     def dismantle(self) -> bool:
-        """Removes this instance's containers, network and packet rules; False where the engine keeps the network."""
+        """Removes all of this instance but its images; False where the engine keeps the network."""
         for container in self._containers():
             self._remove(container["Id"])
+        self.volumes.remove_all()
         return self._network.remove()
 
     def close(self) -> None:

@@ -53,5 +53,13 @@ class Volumes:
             return False
         return True
 
+    def remove_all(self) -> None:
+        """What cannot be removed is left, and logged."""
+        try:
+            for name in self.names():
+                self.remove(name)
+        except EngineError as error:
+            logger.warning("volumes_unknown", reason=str(error))
+
     def _labels(self) -> dict[str, str]:
         return hardening.labels(instance=self.instance, purpose=PURPOSE)

@@ -22,6 +22,8 @@ from secrets_app.masking import Masker
 MEMORY_MB = 1024
 CPU_CORES = 1.0
 CACHE_SHARE = 2  # one set may take half of the cache
+FETCH_SECONDS = 20  # an index that does not answer is given up on within two minutes
+FETCH_RETRIES = 2
 LOG_CHARACTERS = 20_000
 REASON_CHARACTERS = 400
 VOLUME = installer.VOLUME
@@ -108,13 +110,15 @@ def _environment() -> dict[str, str]:
         "UV_NO_EDITABLE": "1",
         "UV_PYTHON_DOWNLOADS": "never",
         "UV_NO_PROGRESS": "1",
+        "UV_HTTP_TIMEOUT": f"{FETCH_SECONDS}",
+        "UV_HTTP_RETRIES": f"{FETCH_RETRIES}",
         "UV_CONCURRENT_BUILDS": "1",
         "UV_CONCURRENT_INSTALLS": "2",
         "TOKIO_WORKER_THREADS": "4",
         "RAYON_NUM_THREADS": "4",
         "npm_config_cache": installer.CACHE,
-        "npm_config_fetch_retries": "2",
-        "npm_config_fetch_timeout": "30000",
+        "npm_config_fetch_retries": f"{FETCH_RETRIES}",
+        "npm_config_fetch_timeout": f"{FETCH_SECONDS * 1000}",
         "npm_config_fetch_retry_mintimeout": "2000",
         "UV_DEFAULT_INDEX": settings.TECKO_PIP_INDEX_URL,
         "npm_config_registry": settings.TECKO_NPM_REGISTRY,

@@ -90,8 +90,6 @@ class Bench:
 
     def close(self) -> None:
         sandbox = self.runner._sandbox
-        for volume in sandbox.volumes.names():
-            sandbox.volumes.remove(volume)
         sandbox.dismantle()
         self.runner.close()
 

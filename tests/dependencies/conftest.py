@@ -50,8 +50,6 @@ class Box:
         return self.sandbox.volumes.names()
 
     def close(self) -> None:
-        for volume in self.volumes():
-            self.sandbox.volumes.remove(volume)
         self.sandbox.dismantle()
         self.sandbox.close()
 
@@ -66,5 +64,4 @@ def shared_box() -> Iterator[Box]:
 @pytest.fixture
 def box(shared_box: Box) -> Iterator[Box]:
     yield shared_box
-    for volume in shared_box.volumes():
-        shared_box.sandbox.volumes.remove(volume)
+    shared_box.sandbox.volumes.remove_all()

@@ -12,14 +12,23 @@ from django.utils import timezone
 
 from customchecks import archives, jobs
 from customchecks.models import CustomCheckJob, DependencySet
-from customchecks.runner import CustomCheckRunner
+from customchecks.runner import CheckFailed, CustomCheckRunner
 from polling.results import Cause, CheckResult, Verdict
 from polling.scheduling import Claim
+from secrets_app.masking import Masker
 from tests.dependencies.conftest import Box
 from tests.security import boxes
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+SPYING = """import os, socket, sys
+print(*(f"{name}={value}" for name, value in os.environ.items()), sep="\\n", file=sys.stderr)
+try:
+    socket.create_connection(("10.0.0.1", 80), timeout=5)
+except OSError:
+    print("refused: 10.0.0.1", file=sys.stderr)
+sys.exit("not today")
+"""
 SCRIPT = 'import iniconfig\nprint(\'{"status": "PENDING"}\')\n'
 
 
@@ -65,6 +74,20 @@ def test_the_check_that_caused_a_failed_installation_keeps_its_log(runner: Custo
     assert second.stderr == ""
     assert job.dependencies is not None
     assert "999.0" in job.dependencies["error"]
+
+
+@pytest.mark.engine
+@pytest.mark.network
+def test_what_a_package_executes_while_it_is_built_sees_no_secret(runner: CustomCheckRunner) -> None:
+    """``printenv`` in the sources; the masker knows nothing, so nothing but its absence hides the secret."""
+    files = {"main.py": SCRIPT, "requirements.txt": "./package\n", "package/setup.py": SPYING}
+    archive = archives.normalise(io.BytesIO(boxes.tgz(files)))
+    job = CustomCheckJob(script_runtime="python", script_entrypoint="main.py", allow_source_builds=True)
+    with pytest.raises(CheckFailed) as failed:
+        runner.run(job, archive, env={"TOKEN": "hunter2hunter2"}, masker=Masker(()), run_id=secrets.token_hex(8))
+    assert "UV_CACHE_DIR=" in failed.value.stderr
+    assert "refused: 10.0.0.1" in failed.value.stderr
+    assert "hunter2" not in failed.value.stderr
 
 
 @pytest.mark.parametrize("line", ["-e git+ssh://git@example.com/x.git", "-r /etc/passwd", "x @ https://10.0.0.1/x.whl"])
