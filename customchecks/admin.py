@@ -35,6 +35,7 @@ STATE = (
     "completed_at",
     "owner",
     "stored_script",
+    "installed",
     "history",
     "last_data",
     "script_state",
@@ -177,6 +178,14 @@ class CustomCheckJobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     @admin.display(description="interval", ordering="poll_interval_seconds")
     def interval(self, job: CustomCheckJob) -> str:
         return f"{job.poll_interval_seconds} s"
+
+    @admin.display(description="dependencies")
+    def installed(self, job: CustomCheckJob) -> str:
+        found = job.dependencies
+        if found is None:
+            return "none"
+        used = f", last used {found['last_used_at']:%Y-%m-%d %H:%M} UTC" if found["last_used_at"] else ""
+        return found["error"] or f"{found['state']}, {found['size'] / 1024 / 1024:.1f} MB{used}"
 
     @admin.display(description="last check data")
     def last_data(self, job: CustomCheckJob) -> str:

@@ -70,7 +70,7 @@ class DependencySet(models.Model):
         now, installer = timezone.now(), uuid.uuid4()
         values = {
             "state": SetState.INSTALLING,
-            "volume": f"teckochecker-deps-{key[:16]}-{installer.hex[:8]}",
+            "volume": cls.volume_name(key, installer),
             "installer": installer,
             "lease_until": now + timedelta(seconds=LEASE_SECONDS),
             "check_id": check_id,
@@ -78,6 +78,10 @@ class DependencySet(models.Model):
         _, created = cls.objects.get_or_create(key=key, defaults={"engine": engine, "runtime": runtime, **values})
         taken = created or cls.objects.filter(key=key).claimable(now).update(**values)
         return installer if taken else None
+
+    @staticmethod
+    def volume_name(key: str, installer: uuid.UUID) -> str:
+        return f"teckochecker-deps-{key[:16]}-{installer.hex[:8]}"
 
     @classmethod
     def use(cls, key: str, *, seconds: float) -> bool:

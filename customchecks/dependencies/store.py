@@ -92,7 +92,7 @@ class Store:
 
     def _install(self, key: str, installer: uuid.UUID, install: Install, seconds: float) -> Obtained | None:
         """None where it took so long that the lease went to somebody else."""
-        volume = DependencySet.objects.values_list("volume", flat=True).get(key=key)
+        volume = DependencySet.volume_name(key, installer)
         try:
             self._volumes.create(volume)
             with _renewing(key, installer):

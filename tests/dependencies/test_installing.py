@@ -3,6 +3,7 @@
 import io
 import json
 import zipfile
+from dataclasses import replace
 
 import pytest
 
@@ -68,6 +69,19 @@ def test_node_finds_packages_by_require_and_by_import(box: Box) -> None:
     imported = box.run(prepared, 'import("is-number").then(found => console.log(found.default(1)))', runtime="node")
     assert required.stdout == b"true\n", prepared
     assert imported.stdout == b"true\n", imported.stderr
+
+
+def test_node_finds_a_folder_of_the_archive(box: Box) -> None:
+    files = {
+        "package.json": '{"dependencies": {"ours": "file:./lib"}}',
+        "lib/package.json": '{"name": "ours", "version": "1.0.0"}',
+        "lib/index.js": "module.exports = 'ours'",
+    }
+    prepared = box.prepare(files)
+    request = boxes.request("", runtime="node", network="none", volumes=prepared.volumes)
+    code = {"main.js": 'console.log(require("ours"))'}
+    outcome = box.sandbox.run(replace(request, archive=boxes.tgz(files | code)))
+    assert outcome.stdout == b"ours\n", (prepared, outcome)
 
 
 def test_a_lock_of_npm_is_followed(box: Box) -> None:
@@ -141,6 +155,13 @@ def test_a_set_that_is_too_large_fails_and_leaves_nothing(box: Box, settings) ->
     assert prepared.cause is Cause.DEPS_FAILED
     assert "more than 0 MB" in prepared.failure
     assert box.volumes() == []
+
+
+def test_the_operators_registry_is_the_one_that_is_asked(box: Box, settings) -> None:
+    settings.TECKO_NPM_REGISTRY = "https://registry.invalid/"
+    prepared = box.prepare({"package.json": '{"dependencies": {"is-number": "7"}}'})
+    assert prepared.cause is Cause.DEPS_FAILED
+    assert "registry.invalid" in prepared.log
 
 
 def test_an_index_that_is_down_is_an_error_of_the_installation(box: Box, settings) -> None:
