@@ -124,7 +124,7 @@ class Store:
             DependencySet.forget(key, volume=volume)
         else:
             DependencySet.failed(key, installer, error=result.message, log=result.log)
-            failed = DependencySet.objects.filter(key=key).first()
+            failed = DependencySet.objects.filter(key=key, state=SetState.FAILED).first()
             message = _failure(failed) if failed else message
         logger.warning("dependencies_failed", key=key, cause=result.cause)
         return Obtained(cause=result.cause, message=message, log=result.log, timings={"install": result.milliseconds})

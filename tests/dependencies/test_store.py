@@ -127,16 +127,19 @@ def test_a_check_does_not_wait_for_ever(box: Box) -> None:
     assert "still being installed" in in_line.message
 
 
-def test_an_installer_that_lost_its_lease_does_not_replace_the_other_ones_work(box: Box) -> None:
+@pytest.mark.parametrize("cause", [None, Cause.DEPS_FAILED, Cause.RUNNER_LOST])
+def test_an_installer_that_lost_its_lease_does_not_replace_the_other_ones_work(box: Box, cause: Cause | None) -> None:
     key = "b" * 64
 
     def slow(volume: str) -> Installation:
         set_of(key, lease_until=timezone.now() - timedelta(seconds=1))
         taken.append(obtain(box, works, key=key))
-        return works(volume)
+        return Installation(cause=cause, message="No.")
 
     taken: list[Obtained] = []
-    assert obtain(box, slow, key=key).volume == taken[0].volume
+    late = obtain(box, slow, key=key)
+    assert (late.cause, late.volume) == (cause, "" if cause else taken[0].volume)
+    assert obtain(box, never, key=key).volume == taken[0].volume
     assert box.volumes() == [taken[0].volume]
 
 
