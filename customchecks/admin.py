@@ -37,6 +37,7 @@ STATE = (
     "script_version_pin",
     "stored_script",
     "versions",
+    "installed",
     "history",
     "last_data",
     "script_state",
@@ -83,6 +84,7 @@ class CustomCheckJobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
                     "script_source_policy",
                     "script_runtime",
                     "script_entrypoint",
+                    "allow_source_builds",
                     "check_params",
                     "env_vars",
                 )
@@ -184,6 +186,14 @@ class CustomCheckJobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     @admin.display(description="interval", ordering="poll_interval_seconds")
     def interval(self, job: CustomCheckJob) -> str:
         return f"{job.poll_interval_seconds} s"
+
+    @admin.display(description="dependencies")
+    def installed(self, job: CustomCheckJob) -> str:
+        found = job.dependencies
+        if found is None:
+            return "none"
+        used = f", last used {found['last_used_at']:%Y-%m-%d %H:%M} UTC" if found["last_used_at"] else ""
+        return found["error"] or f"{found['state']}, {found['size'] / 1024 / 1024:.1f} MB{used}"
 
     @admin.display(description="last check data")
     def last_data(self, job: CustomCheckJob) -> str:

@@ -18,6 +18,11 @@ def _text(value: object) -> None:
         raise ValidationError("This text has a NUL or a lone surrogate.", code="not_storable")
 
 
+def _boolean(value: object) -> None:
+    if not isinstance(value, bool):
+        raise ValidationError("This is true or false.", code="not_boolean")
+
+
 def _or_null(check: Check) -> Check:
     return lambda value: None if value is None else check(value)
 
@@ -37,6 +42,7 @@ FIELDS: Mapping[str, Check] = {
     "env_vars": _or_null(fields.env_vars),
     "timeout_seconds": fields.timeout_seconds,
     "resource_limits": _or_null(fields.resource_limits),
+    "allow_source_builds": _boolean,
     "webhook_url": _or_null(_text),
     "webhook_method": _text,
     "webhook_headers": _or_null(fields.webhook_headers),

@@ -225,6 +225,10 @@ class Engine:
         with _translated():
             self._api.create_volume(name, labels=dict(labels))
 
+    def volume(self, name: str) -> dict[str, Any]:
+        with _translated():
+            return self._api.inspect_volume(name)
+
     def volumes(self, labels: Mapping[str, str]) -> list[dict[str, Any]]:
         with _translated():
             found = self._api.volumes(filters={"label": [f"{key}={value}" for key, value in labels.items()]})

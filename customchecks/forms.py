@@ -28,6 +28,7 @@ EDITABLE = (
     "env_vars",
     "timeout_seconds",
     "resource_limits",
+    "allow_source_builds",
     "poll_interval_seconds",
     "webhook_url",
     "webhook_method",

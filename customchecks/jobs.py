@@ -14,6 +14,8 @@ from django.db import transaction
 
 from customchecks import definition, versions
 from customchecks.archives import Archive
+from customchecks.dependencies import detection
+from customchecks.dependencies.manifests import ManifestRefused
 from customchecks.models import CustomCheckJob, ScriptVersion, SourceType
 from secrets_app import references
 from secrets_app.models import Secret
@@ -136,11 +138,20 @@ def _usable_secrets(job: CustomCheckJob, user: User | AnonymousUser) -> list[Sec
 def _check_script(job: CustomCheckJob, archive: Archive | None) -> None:
     if archive is not None and job.script_source_type != SourceType.UPLOAD:
         raise ValidationError({"script": "A job that takes its script from Git has no upload."}, code="source_type")
+    if archive is not None:
+        _check_manifest(job, archive)
     paths = _paths(job, archive)
     if paths is None or job.script_entrypoint in paths:
         return
     message = f"The script has no file {job.script_entrypoint!r}. Add it, or name the file that is to be run."
     raise ValidationError({"script_entrypoint": message}, code="entrypoint_missing")
+
+
+def _check_manifest(job: CustomCheckJob, archive: Archive) -> None:
+    try:
+        detection.find(job.script_runtime, archive, source_builds=job.allow_source_builds)
+    except ManifestRefused as error:
+        raise ValidationError({"script": str(error)}, code="manifest") from None
 
 
 def _paths(job: CustomCheckJob, archive: Archive | None) -> set[str] | None:

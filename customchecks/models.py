@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from customchecks import fields
 from customchecks.archives import Archive
+from customchecks.dependencies.models import DependencySet as DependencySet
 from polling.deliveries import DeliveryDraft
 from polling.results import CheckResult
 from polling.scheduling import Claim, ScheduledJob
@@ -89,6 +90,10 @@ class CustomCheckJob(ScheduledJob):
         default=300, validators=[MinValueValidator(10), MaxValueValidator(3600)]
     )
     resource_limits = models.JSONField(null=True, blank=True, validators=[fields.resource_limits])
+    allow_source_builds = models.BooleanField(
+        default=False, help_text="Python packages without a wheel may be built, which runs their own code."
+    )
+    dependency_key = models.CharField(max_length=64, blank=True, editable=False)
 
     webhook_url = models.CharField(max_length=500, null=True, blank=True)
     webhook_method = models.CharField(max_length=10, choices=WebhookMethod, default=WebhookMethod.POST)
@@ -118,6 +123,17 @@ class CustomCheckJob(ScheduledJob):
     @property
     def cpu_cores(self) -> float:
         return float((self.resource_limits or {}).get("cpu_cores", DEFAULT_CPU_CORES))
+
+    @property
+    def dependencies(self) -> dict[str, Any] | None:
+        """The state of what its last check needed beside the script; None where that was nothing."""
+        found = DependencySet.objects.filter(key=self.dependency_key).first() if self.dependency_key else None
+        return found.summary() if found else None
+
+    def record_dependencies(self, key: str) -> None:
+        if key != self.dependency_key:
+            self.dependency_key = key
+            CustomCheckJob._base_manager.filter(pk=self.pk).update(dependency_key=key)
 
     def not_runnable(self) -> str:
         if self.script_source_type == SourceType.UPLOAD and self.script_archive_id is None:

@@ -11,8 +11,9 @@ import structlog
 from django.db import connection
 from django.utils import timezone
 
-from customchecks import dependencies, fields, strictjson, verdict
+from customchecks import fields, strictjson, verdict
 from customchecks.archives import Archive
+from customchecks.dependencies.prepare import Dependencies, Prepared, Wanted
 from customchecks.models import CustomCheckJob, Runtime
 from customchecks.sandbox import Sandbox, SandboxOutcome, SandboxRequest
 from customchecks.sources import Script, SourceFailed, Sources
@@ -41,6 +42,7 @@ class CustomCheckRunner:
     def __init__(self, sandbox: Sandbox | None = None, *, sources: Sources | None = None) -> None:
         self._sandbox = sandbox or Sandbox.from_settings()
         self._sources = sources or Sources.from_settings()
+        self._dependencies = Dependencies(self._sandbox)
 
     def check(self, job: CustomCheckJob, claim: Claim) -> CheckResult:
         began = time.monotonic()
@@ -94,8 +96,6 @@ class CustomCheckRunner:
             secrets = references.resolve(job.env_vars or {}, job_kind=job.kind, job_id=job.pk, check_id=claim.claim_id)
         except references.SecretMissing as error:
             raise CheckFailed(Cause.SECRET_MISSING, str(error)) from error
-        if not connection.in_atomic_block:
-            connection.close()  # a check may take an hour
         token = masking.active.set(secrets.masker)
         try:
             return self.run(
@@ -116,26 +116,43 @@ class CustomCheckRunner:
         purpose: str = "check",
     ) -> CheckResult:
         """Runs ``archive`` with a job's settings; ``env`` holds resolved secrets. Changes nothing stored."""
-        with dependencies.prepared(self._sandbox, job.script_runtime, archive, run_id=run_id) as prepared:
-            if prepared.failure:
-                raise CheckFailed(Cause.DEPS_FAILED, prepared.failure, stderr=masker.text(prepared.log))
-            outcome = self._sandbox.run(
-                SandboxRequest(
-                    runtime=job.script_runtime,
-                    argv=(INTERPRETERS[Runtime(job.script_runtime)], job.script_entrypoint),
-                    archive=archive.content,
-                    claim_id=run_id,
-                    env=script_environment(job) | prepared.env | dict(env),
-                    timeout_seconds=job.timeout_seconds,
-                    memory_mb=job.memory_mb,
-                    cpu_cores=job.cpu_cores,
-                    volumes=prepared.volumes,
-                    purpose=purpose,
-                )
+        prepared = self._prepared(job, archive, run_id=run_id, purpose=purpose)
+        if claim:
+            job.record_dependencies(prepared.key)
+        if prepared.cause:
+            raise CheckFailed(prepared.cause, prepared.failure, stderr=masker.text(prepared.log))
+        if not connection.in_atomic_block:
+            connection.close()  # a check may take an hour
+        outcome = self._sandbox.run(
+            SandboxRequest(
+                runtime=job.script_runtime,
+                argv=(prepared.interpreter or INTERPRETERS[Runtime(job.script_runtime)], job.script_entrypoint),
+                archive=archive.content,
+                claim_id=run_id,
+                env=script_environment(job) | dict(env),
+                timeout_seconds=job.timeout_seconds,
+                memory_mb=job.memory_mb,
+                cpu_cores=job.cpu_cores,
+                volumes=prepared.volumes,
+                purpose=purpose,
             )
+        )
         if claim and outcome.script_started_at:
             _observe_start(claim, outcome.script_started_at)
         return _answer(outcome, masker, revision=archive.sha256, timings=prepared.timings | outcome.timings)
+
+    def _prepared(self, job: CustomCheckJob, archive: Archive, *, run_id: str, purpose: str) -> Prepared:
+        return self._dependencies.prepare(
+            Wanted(
+                runtime=job.script_runtime,
+                archive=archive,
+                source_builds=job.allow_source_builds,
+                owner=f"{job.kind}:{job.pk or run_id}",
+                run_id=run_id,
+                seconds=job.timeout_seconds,
+                purpose="test" if purpose == "test" else "install",
+            )
+        )
 
 
 def script_environment(job: CustomCheckJob) -> dict[str, str]:

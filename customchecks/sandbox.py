@@ -18,6 +18,7 @@ from customchecks import hardening, images, runs, stream
 from customchecks.engine import Conflict, Engine, EngineError, EngineUnavailable, NotFound
 from customchecks.network import EgressNetwork, NetworkStatus
 from customchecks.runs import Killed, Run, SandboxOutcome, SandboxRequest
+from customchecks.volumes import Volumes
 from polling.results import Cause
 
 __all__ = ["EngineStatus", "Sandbox", "SandboxOutcome", "SandboxRequest"]
@@ -72,6 +73,7 @@ class Sandbox:
     ) -> None:
         self._instance = instance
         self._engine = engine or Engine(timeout=ENGINE_TIMEOUT)
+        self.volumes = Volumes(self._engine, instance=instance)
         self._network = EgressNetwork(self._engine, instance=instance, allow=egress_allow)
         self._images = _Images(find_image or partial(images.current, engine=self._engine))
         self._files = {CA_FILE: ca_bundle} if ca_bundle else {}
@@ -138,20 +140,15 @@ class Sandbox:
         except EngineError as error:
             return EngineStatus(reachable=False, message=str(error))
 
-    def create_volume(self, name: str) -> None:
-        """Raises EngineError."""
-        self._engine.create_volume(name, labels={hardening.INSTANCE: self._instance})
-
-    def remove_volume(self, name: str) -> None:
-        try:
-            self._engine.remove_volume(name)
-        except EngineError as error:
-            logger.warning("volume_not_removed", volume=name, reason=str(error))
+    def image(self, runtime: str) -> str:
+        """The id of the image that checks run in, empty where it has to be built. Raises EngineError."""
+        return self._images.find(runtime)
 
     def dismantle(self) -> bool:
-        """Removes this instance's containers, network and packet rules; False where the engine keeps the network."""
+        """Removes all of this instance but its images; False where the engine keeps the network."""
         for container in self._containers():
             self._remove(container["Id"])
+        self.volumes.remove_all()
         return self._network.remove()
 
     def close(self) -> None:

@@ -1,7 +1,7 @@
 """Django settings: wiring only. Every ``TECKO_…`` variable is described in ``docs/operations.md``."""
 
-from datetime import timedelta
 import os
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -33,6 +33,8 @@ TECKO_EGRESS_ALLOW = _read.words("TECKO_EGRESS_ALLOW")
 TECKO_WEBHOOK_ALLOW = _read.words("TECKO_WEBHOOK_ALLOW")
 TECKO_PYTHON_BASE = _read.text("TECKO_PYTHON_BASE", "python:3.11-slim")
 TECKO_NODE_BASE = _read.text("TECKO_NODE_BASE", "node:20-slim")
+TECKO_DEPS_CACHE_MB = _read.whole("TECKO_DEPS_CACHE_MB", 5000, 100, 1_000_000)
+TECKO_DEPS_INSTALL_SECONDS = _read.whole("TECKO_DEPS_INSTALL_SECONDS", 300, 10, 3600)
 
 # Keys: TECKO_KEYS is "kid:base64,kid:base64"; the first encrypts, all decrypt
 TECKO_SECRET_KEY = _read.text("TECKO_SECRET_KEY")

@@ -98,9 +98,9 @@ def test_without_a_network_there_is_the_loopback_only(sandbox: Sandbox) -> None:
 @pytest.fixture
 def volume(sandbox: Sandbox, engine: Engine, instance: str) -> Iterator[str]:
     name = f"teckochecker-{instance}-volume"
-    sandbox.create_volume(name)
+    sandbox.volumes.create(name)
     yield name
-    sandbox.remove_volume(name)
+    sandbox.volumes.remove(name)
     assert engine.volumes(hardening.labels(instance=instance)) == []
 
 

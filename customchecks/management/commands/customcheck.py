@@ -7,12 +7,12 @@ from typing import Any
 
 from django.core.management.base import CommandError
 from django.db import DatabaseError
-from django_typer.management import TyperCommand, initialize
+from django_typer.management import TyperCommand, group, initialize
 from typer import Context
 from typer._click.exceptions import UsageError
 
 from customchecks import engine
-from customchecks.cli import checks, diagnosis, jobs, operations, versions
+from customchecks.cli import checks, deps, diagnosis, jobs, operations, versions
 from customchecks.cli.endings import EngineUnavailable, Exit, Failed
 
 
@@ -31,6 +31,10 @@ class Command(TyperCommand, rich_markup_mode=None):
         """doctor has to run in spite of a wrong one."""
         if context.invoked_subcommand != "doctor":
             diagnosis.complain()
+
+    @group()
+    def deps(self) -> None:
+        """The cache of dependencies: what scripts need beside themselves, installed once."""
 
     def execute(self, *args: Any, **options: Any) -> Any:
         if getattr(self, "_called_from_command_line", False):
@@ -79,3 +83,6 @@ for subcommand, name in (
     (operations.doctor, "doctor"),
 ):
     Command.command(name)(subcommand)
+
+Command.deps.command("list")(deps.list_sets)
+Command.deps.command("prune")(deps.prune)

@@ -1,0 +1,188 @@
+"""One installation, in a container of its own: with network, without secrets, and without the script."""
+
+import io
+import json
+import tarfile
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+
+from customchecks import strictjson
+from customchecks.archives import Archive
+from customchecks.dependencies import installer
+from customchecks.dependencies.manifests import Manifest
+from customchecks.sandbox import Sandbox, SandboxOutcome, SandboxRequest
+from polling.results import Cause
+from secrets_app.masking import Masker
+
+MEMORY_MB = 1024
+CPU_CORES = 1.0
+CACHE_SHARE = 2  # one set may take half of the cache
+FETCH_SECONDS = 20  # an index that does not answer is given up on within two minutes
+FETCH_RETRIES = 2
+LOG_CHARACTERS = 20_000
+REASON_CHARACTERS = 400
+VOLUME = installer.VOLUME
+PYTHON = f"{VOLUME}/python"
+
+# What says nothing about the dependencies
+PASSING = (Cause.IMAGE_MISSING, Cause.ENGINE_UNAVAILABLE, Cause.RUNNER_LOST)
+
+_LOCKED = "requirements.locked.txt"
+# Settings of the script's author, which would reach the installer with the whole archive
+_UNWANTED = (".npmrc", "uv.toml", "pip.conf")
+_NPM_OPTIONS = ("--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Installation:
+    """``cause`` is None where it worked; ``message`` is a sentence where not. ``size`` is bytes."""
+
+    cause: Cause | None = None
+    message: str = ""
+    log: str = ""
+    size: int = 0
+    milliseconds: int = 0
+
+
+def install(
+    sandbox: Sandbox,
+    manifest: Manifest,
+    archive: Archive,
+    *,
+    runtime: str,
+    volume: str,
+    source_builds: bool,
+    run_id: str,
+    purpose: str,
+) -> Installation:
+    """``volume`` has to be empty; its content is on the disk when this has worked."""
+    code = Path(installer.__file__).read_text(encoding="utf-8")
+    outcome = sandbox.run(
+        SandboxRequest(
+            runtime=runtime,
+            argv=("python3", "-I", "-c", code, json.dumps(_plan(manifest, source_builds=source_builds))),
+            archive=_tar(manifest, archive),
+            claim_id=run_id,
+            env=_environment(),
+            timeout_seconds=settings.TECKO_DEPS_INSTALL_SECONDS,
+            memory_mb=MEMORY_MB,
+            cpu_cores=CPU_CORES,
+            volumes=((volume, VOLUME, True),),
+            purpose=purpose,
+        )
+    )
+    return _result(outcome)
+
+
+def _plan(manifest: Manifest, *, source_builds: bool) -> dict[str, Any]:
+    limit = settings.TECKO_DEPS_CACHE_MB * 1024 * 1024 // CACHE_SHARE
+    steps = _npm(manifest.installer) if manifest.installer.startswith("npm-") else _uv(manifest.installer)
+    if not source_builds:
+        steps = [[*step, "--only-binary", ":all:"] if step[:3] == ["uv", "pip", "install"] else step for step in steps]
+    return {"steps": steps, "limit": limit, "hoist": "node_modules" if manifest.installer.startswith("npm-") else ""}
+
+
+def _uv(kind: str) -> list[list[str]]:
+    environment = ["uv", "venv", "--no-config", "--no-project", "--python", "python3", PYTHON]
+    into = ["uv", "pip", "install", "--no-config", "--compile-bytecode", "--python", f"{PYTHON}/bin/python3"]
+    if kind == "requirements":
+        return [environment, [*into, "-r", "requirements.txt"]]
+    if kind == "pylock":
+        return [environment, [*into, "-r", "pylock.toml"]]
+    options = ["--frozen", "--no-config", "--no-dev", "--no-emit-project", "--no-header", "--python", "python3"]
+    export = ["uv", "export", *options, "--quiet", "--format", "requirements-txt", "--output-file", _LOCKED]
+    return [environment, export, [*into, "-r", _LOCKED]]
+
+
+def _npm(kind: str) -> list[list[str]]:
+    return [["npm", "ci" if kind == "npm-ci" else "install", *_NPM_OPTIONS]]
+
+
+def _environment() -> dict[str, str]:
+    """The addresses of the indexes may hold a password: they are not in the argument list, which everybody can see."""
+    wanted = {
+        "UV_CACHE_DIR": installer.CACHE,
+        "UV_NO_EDITABLE": "1",
+        "UV_PYTHON_DOWNLOADS": "never",
+        "UV_NO_PROGRESS": "1",
+        "UV_HTTP_TIMEOUT": f"{FETCH_SECONDS}",
+        "UV_HTTP_RETRIES": f"{FETCH_RETRIES}",
+        "UV_CONCURRENT_BUILDS": "1",
+        "UV_CONCURRENT_INSTALLS": "2",
+        "TOKIO_WORKER_THREADS": "4",
+        "RAYON_NUM_THREADS": "4",
+        "npm_config_cache": installer.CACHE,
+        "npm_config_fetch_retries": f"{FETCH_RETRIES}",
+        "npm_config_fetch_timeout": f"{FETCH_SECONDS * 1000}",
+        "npm_config_fetch_retry_mintimeout": "2000",
+        "UV_DEFAULT_INDEX": settings.TECKO_PIP_INDEX_URL,
+        "npm_config_registry": settings.TECKO_NPM_REGISTRY,
+    }
+    return {name: value for name, value in wanted.items() if value}
+
+
+def _tar(manifest: Manifest, archive: Archive) -> bytes:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz", format=tarfile.GNU_FORMAT) as target:
+        for name, content in manifest.files.items():
+            _add(target, name, content)
+        if manifest.local:
+            _add_rest(target, archive, without={*manifest.files, *_UNWANTED})
+    return packed.getvalue()
+
+
+def _add_rest(target: tarfile.TarFile, archive: Archive, *, without: Collection[str]) -> None:
+    with tarfile.open(fileobj=io.BytesIO(archive.content), mode="r:gz") as source:
+        for entry in source:
+            if entry.name not in without:
+                target.addfile(entry, source.extractfile(entry) if entry.isfile() else None)
+
+
+def _add(target: tarfile.TarFile, name: str, content: bytes) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.size = len(content)
+    target.addfile(entry, io.BytesIO(content))
+
+
+def _result(outcome: SandboxOutcome) -> Installation:
+    masker = _masker()
+    log = masker.text(strictjson.storable(outcome.stderr.decode(errors="replace")).strip())[-LOG_CHARACTERS:]
+    milliseconds = outcome.timings.get("total", 0)
+    if outcome.cause in PASSING:
+        return Installation(cause=outcome.cause, message=outcome.message, log=log, milliseconds=milliseconds)
+    said = _said(outcome)
+    size = said.get("size")
+    if outcome.cause is None and outcome.exit_code == 0 and isinstance(size, int):
+        return Installation(size=size, log=log, milliseconds=milliseconds)
+    message = masker.text(f"The dependencies could not be installed. {_reason(outcome, said, log)}")
+    return Installation(cause=Cause.DEPS_FAILED, message=message, log=log, milliseconds=milliseconds)
+
+
+def _said(outcome: SandboxOutcome) -> Mapping[str, Any]:
+    try:
+        said = strictjson.loads(outcome.stdout.decode(errors="replace").strip() or "{}")
+    except strictjson.NotStrict:
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def _reason(outcome: SandboxOutcome, said: Mapping[str, Any], log: str) -> str:
+    if outcome.cause is Cause.TIMEOUT:
+        return f"The installer was not done after {settings.TECKO_DEPS_INSTALL_SECONDS} seconds."
+    if outcome.cause is Cause.OOM:
+        return f"The installer needed more than {MEMORY_MB} MB of memory."
+    if outcome.cause:
+        return outcome.message
+    last = " ".join(log.split())[-REASON_CHARACTERS:]
+    return f"{said.get('error') or f'The installer ended with exit code {outcome.exit_code}.'} {last}".strip()
+
+
+def _masker() -> Masker:
+    """The operator's indexes may be called with a user name and a password."""
+    parts = [urlsplit(url) for url in (settings.TECKO_PIP_INDEX_URL, settings.TECKO_NPM_REGISTRY) if url]
+    return Masker([word for part in parts for word in (part.password, part.username and part.netloc) if word])

@@ -1,0 +1,94 @@
+"""What an archive asks to be installed with it: found, checked, and told in the words of one installer.
+
+Nothing is resolved or executed here. A refusal is final for these files, so it can be told before anything runs.
+"""
+
+import hashlib
+import posixpath
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from customchecks.archives import Archive
+from polling import addresses
+
+MAX_BYTES = 5 * 1024 * 1024
+VERSION_CONTROL = ("git+", "hg+", "svn+", "bzr+", "git:", "git@", "ssh:")
+
+
+class ManifestRefused(Exception):
+    """The message is safe to show."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """``files`` are all that the installer gets, unless ``local``: then it refers to more and gets the whole archive.
+
+    ``installer`` is "requirements", "pylock", "uv", "npm-ci" or "npm-install".
+    """
+
+    installer: str
+    files: Mapping[str, bytes] = field(repr=False)
+    local: bool = False
+
+    def digest(self) -> str:
+        """Of the files' names and content."""
+        lines = (f"{hashlib.sha256(content).hexdigest()} {name}\n" for name, content in sorted(self.files.items()))
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def read(archive: Archive, path: str) -> str:
+    """Raises ManifestRefused."""
+    if not archive.has(path):
+        raise ManifestRefused(f"{shown(path)} is not in the archive.")
+    content = archive.read(path)
+    if len(content) > MAX_BYTES:
+        raise ManifestRefused(f"{shown(path)} is larger than {MAX_BYTES // 1024 // 1024} MB.")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ManifestRefused(f"{shown(path)} is not UTF-8.") from None
+
+
+def collected(archive: Archive, paths: Iterable[str]) -> dict[str, bytes]:
+    return {path: archive.read(path) for path in paths if archive.has(path)}
+
+
+def inside(folder: str, path: str) -> str:
+    """``path`` as seen from ``folder``, from the top of the archive. Raises ManifestRefused where that is outside."""
+    joined = posixpath.normpath(posixpath.join(folder, path))
+    if path.startswith(("/", "~", "\\")) or joined.startswith("../") or joined == "..":
+        raise ManifestRefused(f"{shown(path)} is outside the archive. Put the file into it and name it from there.")
+    return joined
+
+
+def is_url(text: str) -> bool:
+    return "://" in text
+
+
+def check_url(url: str) -> None:
+    """What cannot be fetched by everybody is refused; the sandbox's network refuses what only a lookup can tell."""
+    try:
+        target = addresses.parse_url(url)
+    except addresses.UrlRefused as error:
+        raise ManifestRefused(f"{shown(url)}: {error}") from None
+    if target.scheme != "https":
+        raise ManifestRefused(f"{shown(url)}: the URL must start with https://.")
+    local = target.host == "localhost" or target.host.endswith(".localhost")
+    if local or (target.address and addresses.kind_of(target.address) is not addresses.Kind.PUBLIC):
+        raise ManifestRefused(f"{shown(url)}: the address is not a public one.")
+
+
+def refuse_version_control(text: str) -> None:
+    if text.lower().startswith(VERSION_CONTROL):
+        raise ManifestRefused(
+            f"{shown(text)} comes from version control, which is not fetched. Name a released version, or put the"
+            " package into the archive."
+        )
+
+
+def shown(text: str) -> str:
+    """For messages: short, printable, and without what stands before an @."""
+    scheme, separator, rest = text.partition("://")
+    if separator and "@" in rest:
+        text = f"{scheme}://***@{rest.rpartition('@')[2]}"
+    return f"{text!r:.120}"

@@ -1,0 +1,111 @@
+"""What a check has to add to its sandbox, so that the script finds what its manifest asks for."""
+
+import hashlib
+import json
+from dataclasses import dataclass, field, replace
+
+from django.conf import settings
+
+from customchecks.archives import Archive
+from customchecks.dependencies import detection, installation
+from customchecks.dependencies.installation import Installation
+from customchecks.dependencies.manifests import Manifest, ManifestRefused
+from customchecks.dependencies.store import Store
+from customchecks.engine import EngineError
+from customchecks.sandbox import Sandbox
+from polling.results import Cause
+
+FORMAT = 1  # raise it when what an installation makes changes
+# Node looks for packages beside the script and above it, for require and import alike
+NODE_MODULES = "/work/node_modules"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """``volumes`` and ``interpreter``, "" for the image's own, are for the check's sandbox.
+
+    Where ``cause`` is set there is none; ``failure`` is a sentence, and ``log`` the installer's output where this check
+    has caused it. ``key`` names the set, also one that has failed; "" where the script needs none.
+    """
+
+    key: str = ""
+    volumes: tuple[tuple[str, str, bool], ...] = ()
+    interpreter: str = ""
+    cause: Cause | None = None
+    failure: str = ""
+    log: str = ""
+    timings: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """``owner`` tells a job from others: what is installed from its own files is not shared."""
+
+    runtime: str
+    archive: Archive
+    source_builds: bool
+    owner: str
+    run_id: str
+    seconds: float
+    purpose: str = "install"
+
+
+class Dependencies:
+    """Thread-safe; one per process."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+        self._store = Store(sandbox.volumes)
+
+    def prepare(self, wanted: Wanted) -> Prepared:
+        """Installs what is not there yet, or waits for whoever does."""
+        try:
+            manifest = detection.find(wanted.runtime, wanted.archive, source_builds=wanted.source_builds)
+        except ManifestRefused as error:
+            return Prepared(cause=Cause.DEPS_FAILED, failure=str(error))
+        if manifest is None:
+            return Prepared()
+        try:
+            return self._prepare(wanted, manifest)
+        except EngineError as error:
+            return Prepared(cause=Cause.ENGINE_UNAVAILABLE, failure=str(error))
+
+    def _prepare(self, wanted: Wanted, manifest: Manifest) -> Prepared:
+        image = self._sandbox.image(wanted.runtime)
+        if not image:
+            return Prepared()  # the sandbox itself says so best
+        key = self._key(wanted, manifest, image)
+
+        def install(volume: str) -> Installation:
+            return installation.install(
+                self._sandbox,
+                manifest,
+                wanted.archive,
+                runtime=wanted.runtime,
+                volume=volume,
+                source_builds=wanted.source_builds,
+                run_id=wanted.run_id,
+                purpose=wanted.purpose,
+            )
+
+        obtained = self._store.obtain(
+            key, runtime=wanted.runtime, check_id=wanted.run_id, seconds=wanted.seconds, install=install
+        )
+        prepared = Prepared(key=key, log=obtained.log, timings=obtained.timings)
+        if obtained.cause:
+            return replace(prepared, cause=obtained.cause, failure=obtained.message)
+        if wanted.runtime == "node":
+            return replace(prepared, volumes=((obtained.volume, NODE_MODULES, False),))
+        return replace(
+            prepared,
+            volumes=((obtained.volume, installation.VOLUME, False),),
+            interpreter=f"{installation.PYTHON}/bin/python3",
+        )
+
+    def _key(self, wanted: Wanted, manifest: Manifest, image: str) -> str:
+        volumes = self._sandbox.volumes
+        local = [wanted.owner, wanted.archive.sha256] if manifest.local else []
+        indexes = [settings.TECKO_PIP_INDEX_URL, settings.TECKO_NPM_REGISTRY]
+        place = [volumes.engine_id(), volumes.instance, wanted.runtime, image]
+        what = [manifest.installer, manifest.digest(), wanted.source_builds]
+        return hashlib.sha256(json.dumps([FORMAT, *place, *indexes, *what, *local]).encode()).hexdigest()

@@ -1,0 +1,67 @@
+import io
+import secrets
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+
+from customchecks import archives
+from customchecks.dependencies.prepare import Dependencies, Prepared, Wanted
+from customchecks.sandbox import Sandbox, SandboxOutcome
+from tests.security import boxes
+
+
+class Box:
+    """A sandbox of an instance of its own, and checks in it as the runner makes them."""
+
+    def __init__(self, instance: str = "") -> None:
+        self.instance = instance or secrets.token_hex(5)
+        self.sandbox = Sandbox(
+            instance=self.instance,
+            ca_bundle=Path(settings.TECKO_CA_BUNDLE).read_bytes() if settings.TECKO_CA_BUNDLE else b"",
+            egress_allow=settings.TECKO_EGRESS_ALLOW,
+        )
+        self.dependencies = Dependencies(self.sandbox)
+
+    def prepare(
+        self, files: Mapping[str, str | bytes], dependencies: Dependencies | None = None, **values: Any
+    ) -> Prepared:
+        """``files`` beside an empty script."""
+        archive = archives.normalise(io.BytesIO(boxes.tgz({"main.py": "", "index.js": "", **files})))
+        fields = {
+            "runtime": "node" if "package.json" in files else "python",
+            "source_builds": False,
+            "owner": "custom:1",
+            "run_id": secrets.token_hex(8),
+            "seconds": 120,
+        }
+        return (dependencies or self.dependencies).prepare(Wanted(archive=archive, **(fields | values)))
+
+    def run(self, prepared: Prepared, code: str, **values: Any) -> SandboxOutcome:
+        """Without any network, unless told otherwise."""
+        request = boxes.request(code, **({"network": "none", "volumes": prepared.volumes} | values))
+        argv = (prepared.interpreter or request.argv[0], *request.argv[1:])
+        return self.sandbox.run(replace(request, argv=argv))
+
+    def volumes(self) -> list[str]:
+        return self.sandbox.volumes.names()
+
+    def close(self) -> None:
+        self.sandbox.dismantle()
+        self.sandbox.close()
+
+
+@pytest.fixture(scope="module")
+def shared_box() -> Iterator[Box]:
+    box = Box()
+    yield box
+    box.close()
+
+
+@pytest.fixture
+def box(shared_box: Box) -> Iterator[Box]:
+    yield shared_box
+    shared_box.sandbox.volumes.remove_all()
