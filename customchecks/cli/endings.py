@@ -22,7 +22,7 @@ OPTIONS = {
     "webhook_method": "--webhook-method",
     "webhook_headers": "--webhook-header",
 } | dict.fromkeys(
-    ("script_source_type", "script_git_url", "script_git_branch", "webhook_query_params"),
+    ("script_source_type", "script_git_url", "script_git_branch", "webhook_query_params", "webhook_signing_secrets"),
     "--config",
 )
 

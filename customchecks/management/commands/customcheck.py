@@ -12,7 +12,7 @@ from typer import Context
 from typer._click.exceptions import UsageError
 
 from customchecks import engine
-from customchecks.cli import checks, diagnosis, jobs, operations
+from customchecks.cli import checks, deliveries, diagnosis, jobs, operations
 from customchecks.cli.endings import EngineUnavailable, Exit, Failed
 
 
@@ -73,3 +73,13 @@ for subcommand, name in (
     (operations.doctor, "doctor"),
 ):
     Command.command(name)(subcommand)
+
+
+@Command.group("deliveries", help="What is sent to webhooks: list, send again, send a test.")  # type: ignore[arg-type]
+def delivery_commands() -> None:
+    pass
+
+
+delivery_commands.command("list")(deliveries.list_deliveries)
+delivery_commands.command("resend")(deliveries.resend)
+delivery_commands.command("test")(deliveries.test)
