@@ -9,11 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Self
 
 import structlog
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.utils import timezone
 
 from polling import metrics, webhooks
-from polling.deliveries import Delivery
+from polling.deliveries import Delivery, Outcome
 from polling.http import GuardedClient
 from polling.traffic import PLACES, Traffic
 
@@ -104,13 +104,24 @@ class Courier:
             self._threads.submit(self._attempt, delivery)
         return len(claimed)
 
+    def _give_back(self, delivery: Delivery) -> None:
+        """An attempt like any other, so that a fault of our own does not repeat it for ever."""
+        message = "TeckoChecker failed while it made this call; its log has the details."
+        now = timezone.now()
+        try:
+            with self._database:
+                delivery.settle(Outcome(started_at=now, duration_ms=0, error=message, retry=True), now=now)
+        except DatabaseError:
+            logger.exception("delivery_not_settled", delivery_id=str(delivery.pk))  # its claim expires: made again
+
     def _attempt(self, delivery: Delivery) -> None:
         structlog.contextvars.clear_contextvars()
         began = time.monotonic()
         try:
             webhooks.attempt(delivery, self._client, database=self._database)
         except Exception:
-            logger.exception("delivery_crashed", delivery_id=str(delivery.pk))  # its claim expires: it is made again
+            logger.exception("delivery_crashed", delivery_id=str(delivery.pk))
+            self._give_back(delivery)
         finally:
             self._traffic.leave(delivery.receiver, seconds=time.monotonic() - began)
             self._wake.set()

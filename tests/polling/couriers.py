@@ -27,8 +27,10 @@ if __name__ == "__main__":
     django.setup()
 
 from polling.courier import Courier  # noqa: E402  models are loaded after the setup
-from polling.deliveries import Delivery, DeliveryDraft  # noqa: E402
+from polling.deliveries import Delivery, DeliveryAttempt, DeliveryDraft  # noqa: E402
 from tests.kinds.models import ScriptedJob  # noqa: E402
+
+__all__ = ["Courier", "Delivery", "DeliveryAttempt", "client", "owe", "wait_until", "working"]
 
 
 @contextlib.contextmanager

@@ -106,7 +106,7 @@ def test_a_wish_for_a_later_attempt_is_granted() -> None:
 def test_a_refused_connection_and_a_receiver_without_tls_are_tried_again() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         refusing = listener.getsockname()[1]
-    with receiving(receivers.answer()) as plain, working(deadline=1):
+    with receivers.listening(receivers.answer()) as plain, working(deadline=1):
         owed = [owe(f"http://127.0.0.1:{refusing}/"), owe(f"https://127.0.0.1:{plain.port}/")]
         wait_until(lambda: all(each.attempt_rows.exists() for each in owed), seconds=8)
     assert [status(each) for each in owed] == [DeliveryStatus.PENDING] * 2
@@ -155,6 +155,15 @@ def run_until_killed(point: str) -> int:
         timeout=60,
         check=False,
     ).returncode
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_fault_of_our_own_counts_as_an_attempt() -> None:
+    delivery = owe("http://127.0.0.1:9/")
+    Delivery.objects.filter(pk=delivery.pk).update(body="no JSON")
+    with working():
+        wait_until(lambda: delivery.attempt_rows.exists(), seconds=5)
+    assert (status(delivery), delivery.attempt_rows.first().error[:18]) == ("pending", "TeckoChecker faile")
 
 
 # Whose turn it is
