@@ -5,7 +5,7 @@ archive, and ``env_vars.API_KEY`` the value of one key. A job that is gone raise
 """
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from django.contrib.auth.models import AnonymousUser, User
@@ -17,11 +17,12 @@ from customchecks.archives import Archive
 from customchecks.dependencies import detection
 from customchecks.dependencies.manifests import ManifestRefused
 from customchecks.models import CustomCheckJob, ScriptVersion, SourceType
+from polling.deliveries import Delivery
 from secrets_app import references
 from secrets_app.models import Secret
 
 # Where a value may hold ``secret_ref:…``
-REFERRING = ("env_vars", "webhook_headers", "webhook_query_params")
+REFERRING = ("env_vars", "webhook_headers", "webhook_query_params", "webhook_signing_secrets")
 # Whoever changes one of these wants another script than the one that the job is pinned to
 SOURCE = ("script_source_type", "script_git_url", "script_git_branch", "script_git_commit", "script_git_path")
 
@@ -51,6 +52,8 @@ def update_job(
     if _source(current) != before:
         versions.unpin(current)
     _finish(current, secrets, archive=archive, user=user)
+    if "webhook_signing_secrets" in data:
+        Delivery.objects.sign_with(current.webhook_signing_secrets, job=current)
     if "poll_interval_seconds" in data:
         current.interval_changed()
     job.refresh_from_db()
@@ -110,6 +113,11 @@ def _accepted(
     return secrets
 
 
+def referring(value: Mapping[str, str] | Sequence[str] | None) -> Mapping[str, str]:
+    """The values of a list are named by their places."""
+    return value if isinstance(value, Mapping) else {str(place): text for place, text in enumerate(value or ())}
+
+
 @contextlib.contextmanager
 def _gathering(errors: dict[str, Any]) -> Iterator[None]:
     try:
@@ -123,7 +131,7 @@ def _usable_secrets(job: CustomCheckJob, user: User | AnonymousUser) -> list[Sec
     errors: dict[str, str] = {}
     for field in REFERRING:
         try:
-            found += references.validate(getattr(job, field) or {}, user=user)
+            found += references.validate(referring(getattr(job, field)), user=user)
         except references.InvalidReferences as error:
             errors |= {f"{field}.{key}": message for key, message in error.errors.items()}
     try:

@@ -7,32 +7,43 @@ At least once: a call whose outcome is unknown is made again, with the same ``we
 
 import json
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
 
 from django.db import connection, models, transaction
 from django.utils import timezone
 
+from polling import retries
+
 if TYPE_CHECKING:
     from polling.scheduling import ScheduledJob
 
-# Seconds after each failed attempt: the quick ones of the product document, then for 27 hours
-RETRY_SECONDS = (1, 2, 4, 300, 1800, 7200, 18000, 36000, 36000)
 CLAIM_SECONDS = 90  # an attempt is over after 20 s; a lost one is made again after this
 MAX_ERROR_LENGTH = 2000
+MAX_ANSWER_LENGTH = 2048
+MAX_RECEIVER_LENGTH = 255
 
 
 class DeliveryStatus(models.TextChoices):
     PENDING = "pending"
     DELIVERED = "delivered"
     FAILED = "failed"
+    GONE = "gone"  # the receiver answered 410: it wants no more calls
+
+
+class ResendRefused(Exception):
+    """The message is a sentence for the caller."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DeliveryDraft:
-    """One call to be made. Header and query values may hold ``secret_ref:…``, which is resolved when it is sent."""
+    """One call to be made. Header and query values may hold ``secret_ref:…``, which is resolved when it is sent.
+
+    ``signing_secrets`` are such references, of one key or two. A ``test`` does not count as the cycle's own delivery.
+    """
 
     event: str
     url: str
@@ -40,6 +51,25 @@ class DeliveryDraft:
     headers: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
     payload: Mapping[str, Any]
+    signing_secrets: Sequence[str] = ()
+    test: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What an attempt came to. ``answer`` and ``error`` are masked; ``retry`` says whether another may do better."""
+
+    started_at: datetime
+    duration_ms: int
+    status_code: int | None = None
+    error: str = ""
+    answer: str = ""
+    retry: bool = False
+    retry_after: timedelta | None = None
+
+    @property
+    def delivered(self) -> bool:
+        return self.status_code is not None and 200 <= self.status_code < 300
 
 
 class DeliveryQuerySet(models.QuerySet["Delivery"]):
@@ -50,7 +80,7 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
 
 class DeliveryManager(models.Manager.from_queryset(DeliveryQuerySet)):  # type: ignore[misc]
     def open(self, draft: DeliveryDraft, *, job: "ScheduledJob", now: datetime) -> "Delivery":
-        """One per job, cycle and event: a second answer for the same cycle cannot make a second call."""
+        """One per job, cycle and event, tests apart: a second answer for the same cycle cannot make a second call."""
         delivery_id = uuid.uuid4()
         delivery: Delivery = self.create(
             id=delivery_id,
@@ -63,19 +93,40 @@ class DeliveryManager(models.Manager.from_queryset(DeliveryQuerySet)):  # type: 
             method=draft.method,
             headers=dict(draft.headers),
             query=dict(draft.query),
+            receiver=_receiver(draft.url),
+            signing_secrets=list(draft.signing_secrets),
+            test=draft.test,
             body=json.dumps({**draft.payload, "delivery_id": str(delivery_id)}, ensure_ascii=False),
             next_attempt_at=now,
             created_at=now,
         )
         return delivery
 
-    def claim_due(self, *, now: datetime, limit: int = 50) -> "Sequence[tuple[Delivery, uuid.UUID]]":
-        if not self.due(now).exists():
-            return []
+    def sign_with(self, signing_secrets: Sequence[str], *, job: "ScheduledJob") -> None:
+        """A job's new keys hold for what it has sent or owes already: the old ones may be gone when that is sent."""
+        self.filter(job_kind=job.kind, job_id=job.pk).update(signing_secrets=list(signing_secrets))
+
+    def waiting(self, *, now: datetime, without: Collection[str] = (), most: int = 1000) -> list[tuple[uuid.UUID, str]]:
+        """Ids and receivers of what is due, the longest first."""
+        rows = self.due(now).exclude(receiver__in=without).order_by("next_attempt_at")
+        return list(rows.values_list("pk", "receiver")[:most])
+
+    def claim(self, ids: Collection[uuid.UUID], *, now: datetime) -> "list[Delivery]":
+        """Those of them that nobody else has claimed meanwhile."""
         with transaction.atomic():
-            rows = self.due(now).order_by("next_attempt_at")
+            rows = self.due(now).filter(pk__in=ids)
             rows = rows.select_for_update(skip_locked=connection.features.has_select_for_update_skip_locked)
-            return [(delivery, delivery.claim(now)) for delivery in rows[:limit]]
+            claimed: list[Delivery] = list(rows)
+            token, until = uuid.uuid4(), now + timedelta(seconds=CLAIM_SECONDS)
+            mine = self.filter(pk__in=[delivery.pk for delivery in claimed])
+            mine.update(claim_token=token, claimed_until=until)
+        for delivery in claimed:
+            delivery.claim_token, delivery.claimed_until = token, until
+        return claimed
+
+
+def _receiver(url: str) -> str:
+    return urlsplit(url).netloc.lower()[:MAX_RECEIVER_LENGTH]
 
 
 class Delivery(models.Model):
@@ -89,9 +140,13 @@ class Delivery(models.Model):
     method = models.CharField(max_length=10, editable=False)
     headers = models.JSONField(default=dict, editable=False)
     query = models.JSONField(default=dict, editable=False)
+    receiver = models.CharField(max_length=MAX_RECEIVER_LENGTH, blank=True, default="", editable=False)
+    signing_secrets = models.JSONField(default=list, editable=False)
+    test = models.BooleanField(default=False, editable=False)
     body = models.TextField(editable=False)
     status = models.CharField(max_length=20, choices=DeliveryStatus, default=DeliveryStatus.PENDING, editable=False)
     attempts = models.PositiveIntegerField(default=0, editable=False)
+    sent_before = models.PositiveIntegerField(default=0, editable=False)
     last_status_code = models.PositiveIntegerField(null=True, editable=False)
     last_error = models.TextField(blank=True, editable=False)
     next_attempt_at = models.DateTimeField(null=True, editable=False)
@@ -108,7 +163,9 @@ class Delivery(models.Model):
         ordering = ["-created_at"]
         constraints = [
             models.UniqueConstraint(
-                fields=["job_kind", "job_id", "cycle", "event"], name="one_delivery_per_cycle_and_event"
+                fields=["job_kind", "job_id", "cycle", "event"],
+                condition=models.Q(test=False),
+                name="one_delivery_per_cycle_and_event",
             )
         ]
         indexes = [models.Index(fields=["status", "next_attempt_at"], name="idx_delivery_due")]
@@ -116,33 +173,73 @@ class Delivery(models.Model):
     def __str__(self) -> str:
         return f"{self.method} {self.url}"
 
-    def claim(self, now: datetime) -> uuid.UUID:
-        token = uuid.uuid4()
-        self.claim_token, self.claimed_until = token, now + timedelta(seconds=CLAIM_SECONDS)
-        self.save(update_fields=["claim_token", "claimed_until"])
-        return token
-
-    def succeeded(self, status_code: int, *, now: datetime) -> bool:
-        return self._settle(
-            status=DeliveryStatus.DELIVERED,
-            last_status_code=status_code,
-            last_error="",
-            delivered_at=now,
-            next_attempt_at=None,
-        )
-
-    def attempt_failed(self, error: str, *, status_code: int | None, retry: bool, now: datetime) -> bool:
-        again = retry and self.attempts < len(RETRY_SECONDS)
-        return self._settle(
-            status=DeliveryStatus.PENDING if again else DeliveryStatus.FAILED,
-            last_status_code=status_code,
-            last_error=error[:MAX_ERROR_LENGTH],
-            next_attempt_at=now + timedelta(seconds=RETRY_SECONDS[self.attempts]) if again else None,
-        )
-
-    def _settle(self, **changes: Any) -> bool:
+    def settle(self, outcome: Outcome, *, now: datetime) -> bool:
         """False where another attempt has taken this one's place: then nothing is changed."""
         mine = type(self).objects.filter(pk=self.pk, claim_token=self.claim_token)
-        settled = mine.update(attempts=models.F("attempts") + 1, claim_token=None, claimed_until=None, **changes)
-        self.refresh_from_db()
+        with transaction.atomic():
+            settled = mine.update(
+                attempts=models.F("attempts") + 1,
+                claim_token=None,
+                claimed_until=None,
+                last_status_code=outcome.status_code,
+                last_error=outcome.error[:MAX_ERROR_LENGTH],
+                **self._after(outcome, now),
+            )
+            self.refresh_from_db()
+            if settled:
+                self._write_down(outcome)
         return bool(settled)
+
+    def resend(self) -> None:
+        """The same call, id and body, from the start of the times. Raises ResendRefused."""
+        ended = type(self).objects.filter(pk=self.pk).exclude(status=DeliveryStatus.PENDING)
+        resent = ended.update(
+            status=DeliveryStatus.PENDING,
+            next_attempt_at=timezone.now(),
+            sent_before=models.F("attempts"),
+            last_error="",
+        )
+        self.refresh_from_db()
+        if not resent:
+            raise ResendRefused("The delivery is still pending: it is sent without being asked.")
+
+    def _after(self, outcome: Outcome, now: datetime) -> dict[str, Any]:
+        if outcome.delivered:
+            return {"status": DeliveryStatus.DELIVERED, "delivered_at": now, "next_attempt_at": None}
+        failed = self.attempts - self.sent_before + 1
+        again = retries.next_attempt(failed, now=now, retry_after=outcome.retry_after) if outcome.retry else None
+        if again:
+            return {"next_attempt_at": again}
+        gone = outcome.status_code == 410
+        return {"status": DeliveryStatus.GONE if gone else DeliveryStatus.FAILED, "next_attempt_at": None}
+
+    def _write_down(self, outcome: Outcome) -> None:
+        DeliveryAttempt.objects.create(
+            delivery=self,
+            number=self.attempts,
+            started_at=outcome.started_at,
+            status_code=outcome.status_code,
+            duration_ms=outcome.duration_ms,
+            error=outcome.error[:MAX_ERROR_LENGTH],
+            answer=outcome.answer[:MAX_ANSWER_LENGTH],
+        )
+
+
+class DeliveryAttempt(models.Model):
+    """One call. ``answer`` is how the receiver's body began; it and ``error`` are masked."""
+
+    delivery = models.ForeignKey(Delivery, models.CASCADE, related_name="attempt_rows", editable=False)
+    number = models.PositiveIntegerField(editable=False)
+    started_at = models.DateTimeField(editable=False)
+    status_code = models.PositiveIntegerField(null=True, editable=False)
+    duration_ms = models.PositiveIntegerField(editable=False)
+    error = models.TextField(blank=True, editable=False)
+    answer = models.TextField(blank=True, editable=False)
+
+    class Meta:
+        db_table = "delivery_attempts"
+        ordering = ["number"]
+        constraints = [models.UniqueConstraint(fields=["delivery", "number"], name="one_row_per_attempt")]
+
+    def __str__(self) -> str:
+        return f"attempt {self.number}"

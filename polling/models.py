@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 import psutil
 from django.db import models, transaction
 
-from polling.deliveries import Delivery, DeliveryStatus
+from polling.deliveries import Delivery, DeliveryAttempt, DeliveryStatus
 
-__all__ = ["Delivery", "DeliveryStatus", "SweepLease"]
+__all__ = ["Delivery", "DeliveryAttempt", "DeliveryStatus", "SweepLease"]
 
 LEASE_SECONDS = 15
 

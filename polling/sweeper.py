@@ -24,7 +24,7 @@ from django_q.status import Stat
 from django_q.tasks import async_task
 
 from polling import scheduling
-from polling.deliveries import Delivery
+from polling.courier import Courier
 from polling.models import SweepLease
 from polling.results import Cause, CheckResult, Verdict
 from polling.runners import Runner
@@ -139,11 +139,15 @@ class Sweeper:
         logger.info("sweep_started", host=self.host, slots=self._capacity.checks)
         self._runners = {kind: import_string(kind.runner)() for kind in self._kinds}
         threads = ThreadPoolExecutor(self._capacity.checks, thread_name_prefix="check")
+        courier = Courier.from_settings()
+        courier.start()
         try:
             stopped = self._on_duty(threads)
+            courier.stop()
             self._drain(stopped=stopped)
         finally:
             self._give_up()
+            courier.close()
             threads.shutdown(wait=False, cancel_futures=True)
             self._housekeeper.shutdown(wait=False, cancel_futures=True)
         logger.info("sweep_ended", host=self.host, stopped=stopped)
@@ -181,8 +185,6 @@ class Sweeper:
                 return False
             self._upkeep(timezone.now())
         self._start_due(threads, timezone.now())
-        for delivery, token in Delivery.objects.claim_due(now=timezone.now()):
-            async_task("polling.tasks.deliver", str(delivery.pk), str(token), task_name=f"deliver {delivery.pk}")
         return True
 
     # Starting

@@ -130,6 +130,12 @@ class _Connection(HTTPConnection):
     def _new_conn(self) -> socket.socket:
         return self._route.dial()
 
+    def getresponse(self) -> Any:
+        # urllib3 goes on after a reset, also after one that came before there was a connection
+        if self.sock is None:
+            raise http.client.RemoteDisconnected("reset while connecting")
+        return super().getresponse()
+
 
 class _TlsConnection(_Connection, HTTPSConnection):
     pass

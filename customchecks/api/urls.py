@@ -5,6 +5,7 @@ from rest_framework.parsers import MultiPartParser
 
 from customchecks.api.scripts import ScriptViewSet
 from customchecks.api.views import CustomCheckLogViewSet, CustomCheckViewSet
+from customchecks.api.webhooks import WebhookViewSet
 
 VERBS = ("pause", "resume", "trigger", "restart")
 SCRIPT_VERBS = ("git", "rollback", "pin", "unpin")
@@ -28,6 +29,7 @@ urlpatterns = [
         )
         for verb in SCRIPT_VERBS
     ),
+    re_path(rf"{JOB}/webhook/test/?$", WebhookViewSet.as_view({"post": "test"}), name="custom-check-webhook-test"),
     *(
         re_path(
             rf"{JOB}/{verb}/?$", CustomCheckViewSet.as_view({"post": verb}, needs="change"), name=f"custom-check-{verb}"

@@ -31,6 +31,7 @@ OPTIONS = {
         "script_git_token",
         "script_source_policy",
         "webhook_query_params",
+        "webhook_signing_secrets",
         "allow_source_builds",
     ),
     "--config",

@@ -12,7 +12,7 @@ from typer import Context
 from typer._click.exceptions import UsageError
 
 from customchecks import engine
-from customchecks.cli import checks, deps, diagnosis, jobs, operations, versions
+from customchecks.cli import checks, deliveries, deps, diagnosis, jobs, operations, versions
 from customchecks.cli.endings import EngineUnavailable, Exit, Failed
 
 
@@ -86,3 +86,13 @@ for subcommand, name in (
 
 Command.deps.command("list")(deps.list_sets)
 Command.deps.command("prune")(deps.prune)
+
+
+@Command.group("deliveries", help="What is sent to webhooks: list, send again, send a test.")  # type: ignore[arg-type]
+def delivery_commands() -> None:
+    pass
+
+
+delivery_commands.command("list")(deliveries.list_deliveries)
+delivery_commands.command("resend")(deliveries.resend)
+delivery_commands.command("test")(deliveries.test)

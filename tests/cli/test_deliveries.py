@@ -1,0 +1,42 @@
+"""``customcheck deliveries``."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from customchecks.cli.endings import Exit
+from customchecks.models import CustomCheckJob
+from polling.deliveries import Delivery, Outcome
+from tests.cli.conftest import Cli, Ended
+
+UNKNOWN = "0b9c1f9e-4a53-4b8c-9a3c-6d1d3f7c2e11"
+
+
+@pytest.fixture
+def job(make_job: Callable[..., CustomCheckJob]) -> CustomCheckJob:
+    return make_job(webhook_url="https://hooks.example.com/in")
+
+
+def test_a_test_is_sent_listed_and_sent_again(cli: Cli, here: Callable[..., Ended], job: CustomCheckJob) -> None:
+    sent = cli("deliveries", "test", "nightly")
+    delivery = Delivery.objects.get()
+    assert (sent.code, sent.out.strip(), delivery.test) == (Exit.OK, str(delivery.pk), True)
+    assert here("deliveries", "resend", str(delivery.pk)).code == Exit.ERROR
+    delivery.settle(Outcome(started_at=timezone.now(), duration_ms=1, status_code=400), now=timezone.now())
+    assert str(delivery.pk) in here("deliveries", "list", "--status", "failed", "--job", "nightly").out
+    assert here("deliveries", "resend", str(delivery.pk), "--json").json["status"] == "pending"
+
+
+@pytest.mark.parametrize("words", [("resend", UNKNOWN), ("resend", "x"), ("test", "nobody")])
+def test_what_is_not_there_is_told(here: Callable[..., Any], words: tuple[str, ...]) -> None:
+    assert here("deliveries", *words).code == Exit.NOT_FOUND
+
+
+def test_a_job_without_a_webhook_has_nothing_to_test(
+    here: Callable[..., Ended], make_job: Callable[..., CustomCheckJob]
+) -> None:
+    make_job()
+    ended = here("deliveries", "test", "nightly")
+    assert (ended.code, "webhook_url" in ended.err) == (Exit.ERROR, True)
