@@ -28,11 +28,15 @@ class DeliveryStatus(models.TextChoices):
     PENDING = "pending"
     DELIVERED = "delivered"
     FAILED = "failed"
+    UNKNOWN = "unknown"  # made once, its outcome not seen, and not to be made twice
 
 
 @dataclass(frozen=True, kw_only=True)
 class DeliveryDraft:
-    """One call to be made. Header and query values may hold ``secret_ref:…``, which is resolved when it is sent."""
+    """One call to be made. Header and query values may hold ``secret_ref:…``, which is resolved when it is sent.
+
+    ``at_most_once``: the receiver cannot tell a call from its repetition, so one without a known outcome is the last.
+    """
 
     event: str
     url: str
@@ -40,6 +44,7 @@ class DeliveryDraft:
     headers: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
     payload: Mapping[str, Any]
+    at_most_once: bool = False
 
 
 class DeliveryQuerySet(models.QuerySet["Delivery"]):
@@ -64,10 +69,16 @@ class DeliveryManager(models.Manager.from_queryset(DeliveryQuerySet)):  # type: 
             headers=dict(draft.headers),
             query=dict(draft.query),
             body=json.dumps({**draft.payload, "delivery_id": str(delivery_id)}, ensure_ascii=False),
+            at_most_once=draft.at_most_once,
             next_attempt_at=now,
             created_at=now,
         )
         return delivery
+
+    def give_up(self, *, job_kind: str, job_id: int, reason: str) -> None:
+        """Drops what a job owes, but for a call that is just being made."""
+        owed = self.filter(job_kind=job_kind, job_id=job_id, status=DeliveryStatus.PENDING, attempt_started_at=None)
+        owed.update(status=DeliveryStatus.FAILED, last_error=reason, next_attempt_at=None, claim_token=None)
 
     def claim_due(self, *, now: datetime, limit: int = 50) -> "Sequence[tuple[Delivery, uuid.UUID]]":
         if not self.due(now).exists():
@@ -97,6 +108,8 @@ class Delivery(models.Model):
     next_attempt_at = models.DateTimeField(null=True, editable=False)
     claim_token = models.UUIDField(null=True, editable=False)
     claimed_until = models.DateTimeField(null=True, editable=False)
+    at_most_once = models.BooleanField(default=False, editable=False)
+    attempt_started_at = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     delivered_at = models.DateTimeField(null=True, editable=False)
 
@@ -122,6 +135,21 @@ class Delivery(models.Model):
         self.save(update_fields=["claim_token", "claimed_until"])
         return token
 
+    def begin(self, now: datetime) -> bool:
+        """Writes down that the call is about to be made, under a new token: a doubled task finds nothing to do.
+
+        False where another attempt was faster. A delivery that is claimed and has ``attempt_started_at`` is one whose
+        attempt was lost.
+        """
+        token = uuid.uuid4()
+        mine = type(self).objects.filter(pk=self.pk, claim_token=self.claim_token, attempt_started_at=None)
+        begun = mine.exclude(claim_token=None).update(attempt_started_at=now, claim_token=token)
+        self.refresh_from_db()
+        return bool(begun)
+
+    def outcome_unknown(self, error: str) -> bool:
+        return self._settle(status=DeliveryStatus.UNKNOWN, last_error=error[:MAX_ERROR_LENGTH], next_attempt_at=None)
+
     def succeeded(self, status_code: int, *, now: datetime) -> bool:
         return self._settle(
             status=DeliveryStatus.DELIVERED,
@@ -143,6 +171,7 @@ class Delivery(models.Model):
     def _settle(self, **changes: Any) -> bool:
         """False where another attempt has taken this one's place: then nothing is changed."""
         mine = type(self).objects.filter(pk=self.pk, claim_token=self.claim_token)
-        settled = mine.update(attempts=models.F("attempts") + 1, claim_token=None, claimed_until=None, **changes)
+        released = {"claim_token": None, "claimed_until": None, "attempt_started_at": None}
+        settled = mine.update(attempts=models.F("attempts") + 1, **released, **changes)
         self.refresh_from_db()
         return bool(settled)

@@ -32,6 +32,7 @@ TECKO_PIP_INDEX_URL = _read.text("TECKO_PIP_INDEX_URL")
 TECKO_NPM_REGISTRY = _read.text("TECKO_NPM_REGISTRY")
 TECKO_EGRESS_ALLOW = _read.words("TECKO_EGRESS_ALLOW")
 TECKO_WEBHOOK_ALLOW = _read.words("TECKO_WEBHOOK_ALLOW")
+TECKO_OPENAI_URL = _read.text("TECKO_OPENAI_URL", "https://api.openai.com")
 TECKO_PYTHON_BASE = _read.text("TECKO_PYTHON_BASE", "python:3.11-slim")
 TECKO_NODE_BASE = _read.text("TECKO_NODE_BASE", "node:20-slim")
 

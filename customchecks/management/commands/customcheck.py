@@ -12,7 +12,7 @@ from typer import Context
 from typer._click.exceptions import UsageError
 
 from customchecks import engine
-from customchecks.cli import checks, diagnosis, jobs, operations
+from customchecks.cli import checks, diagnosis, jobs, operations, polling_job
 from customchecks.cli.endings import EngineUnavailable, Exit, Failed
 
 
@@ -73,3 +73,7 @@ for subcommand, name in (
     (operations.doctor, "doctor"),
 ):
     Command.command(name)(subcommand)
+
+_polling_jobs = Command.group("polling-job")(polling_job.polling_job)
+for subcommand, name in polling_job.COMMANDS:
+    _polling_jobs.command(name)(subcommand)
