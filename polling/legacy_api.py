@@ -131,6 +131,12 @@ class PollingJobViewSet(GenericViewSet[PollingJob]):
     serializer_class = PollingJobSerializer
     needs: str | None = None
 
+    def handle_exception(self, error: Exception) -> Response:
+        """A body that is no JSON is 422 too."""
+        if isinstance(error, exceptions.ParseError):
+            error.status_code = Unprocessable.status_code
+        return super().handle_exception(error)
+
     def list(self, request: Request) -> Response:
         """Newest first; ``?status=`` narrows the list."""
         rows = self.get_queryset()
