@@ -30,7 +30,7 @@ Logs = Annotated[int, typer.Option("--logs", min=0, max=500, metavar="N", help="
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
-def polling_job() -> None:
+def group() -> None:
     """Jobs that watch OpenAI batches, and start a Keboola job when all of them have ended."""
 
 

@@ -74,6 +74,6 @@ for subcommand, name in (
 ):
     Command.command(name)(subcommand)
 
-_polling_jobs = Command.group("polling-job")(polling_job.polling_job)
-for subcommand, name in polling_job.COMMANDS:
-    _polling_jobs.command(name)(subcommand)
+_polling_jobs = Command.group("polling-job")(polling_job.group)  # type: ignore[arg-type]
+for action, name in polling_job.COMMANDS:
+    _polling_jobs.command(name)(action)
