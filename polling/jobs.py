@@ -53,8 +53,13 @@ def create_job(
 
 
 @transaction.atomic
-def update_job(job: PollingJob, data: Mapping[str, Any]) -> None:
-    """Saves the columns in ``data`` and no other."""
+def update_job(job: PollingJob, data: Mapping[str, Any], *, user: User) -> None:
+    """Saves the columns in ``data`` and no other.
+
+    Who says where Keboola's token goes must be allowed to use it. Raises SecretUnknown.
+    """
+    if job.keboola_secret_id and any(column.startswith("keboola_") for column in data):
+        _secret(job.keboola_secret_id, Secret.Type.KEBOOLA, user)
     for column, value in data.items():
         setattr(job, column, value)
     job.full_clean()

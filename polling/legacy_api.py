@@ -173,9 +173,11 @@ class PollingJobViewSet(GenericViewSet[PollingJob]):
         job = self.get_object()
         data = _valid(ChangeSerializer(data=request.data, partial=True))
         try:
-            jobs.update_job(job, data)
+            jobs.update_job(job, data, user=cast(User, request.user))
         except ValidationError as error:
             _unprocessable(error)
+        except jobs.SecretUnknown as error:
+            raise exceptions.NotFound(str(error)) from None
         return Response(self.get_serializer(self.get_object()).data)
 
     def destroy(self, request: Request, pk: str) -> Response:

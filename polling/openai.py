@@ -15,6 +15,7 @@ from typing import Any
 import structlog
 from django.conf import settings
 
+from polling.addresses import Allowance
 from polling.batches import FINAL, MOST, UNSUCCESSFUL, BatchStatus
 from polling.http import Answer, ExchangeFailed, GuardedClient, RequestRefused
 from polling.polling_job import PollingJob
@@ -25,6 +26,7 @@ from secrets_app import masking, references
 logger = structlog.get_logger(__name__)
 
 BACKOFF_SECONDS = (1.0, 2.0)  # between the three tries
+ASK_SECONDS = 10.0  # one try; with the sweep's grace period it ends before a stopping cluster has to
 
 Pause = Callable[[float], bool]
 
@@ -49,7 +51,7 @@ class OpenAIRunner:
     """A ``polling.runners.Runner``. ``backoff``: seconds between tries."""
 
     def __init__(self, client: GuardedClient | None = None, *, backoff: tuple[float, ...] = BACKOFF_SECONDS) -> None:
-        self._client = client or GuardedClient.from_settings()
+        self._client = client or _client()
         self._backoff = backoff
         self._killed: dict[uuid.UUID, threading.Event] = {}
 
@@ -124,6 +126,11 @@ class OpenAIRunner:
             again = answer.status == 429 or answer.status >= 500
             raise NotLearnt(f"OpenAI answered {answer.status}.", again=again)
         return _status_in(answer)
+
+
+def _client() -> GuardedClient:
+    allow = Allowance.parse(settings.TECKO_WEBHOOK_ALLOW)
+    return GuardedClient(allow=allow, ca_bundle=settings.TECKO_CA_BUNDLE, deadline=ASK_SECONDS)
 
 
 def _status_in(answer: Answer) -> str:

@@ -184,6 +184,14 @@ def test_a_call_without_an_answer_is_unknown_and_not_repeated(start: Start, sett
     assert state(job) == ("failed", "keboola_unknown", "unknown")
 
 
+def test_a_connection_that_ends_before_the_request_has_started_nothing(start: Start, settings: Any) -> None:
+    start()
+    with receivers.listening(receivers.reset) as receiver:
+        job = ended(settings, f"https://127.0.0.1:{receiver.port}")
+        call_keboola(timezone.now())
+    assert state(job) == ("active", "", "pending")
+
+
 def test_a_gateway_that_gave_up_waiting_leaves_it_unknown(start: Start, settings: Any) -> None:
     job = ended(settings, start(504).url)
     call_keboola(timezone.now())

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.utils import timezone
 from pytest_django.live_server_helper import LiveServer
 from rest_framework.test import APIClient
@@ -185,6 +185,17 @@ def test_pause_and_resume_are_for_the_right_status(client: APIClient, post: Crea
     assert isinstance(client.post(f"{path}/pause").json()["detail"], str)
     resumed = client.post(f"{path}/resume").json()
     assert (resumed["status"], bool(resumed["next_check_at"])) == ("active", True)
+
+
+def test_only_who_may_use_the_token_says_where_it_goes(post: Create, body: dict[str, Any]) -> None:
+    path = f"/api/jobs/{post().json()['id']}"
+    editor = User.objects.create_user("editor")
+    editor.user_permissions.set(Permission.objects.filter(codename__in=["view_pollingjob", "change_pollingjob"]))
+    changing = APIClient()
+    changing.force_authenticate(editor)
+    assert changing.put(path, {"keboola_stack_url": "https://mine.example.com"}, format="json").status_code == 404
+    assert changing.put(path, {"name": "renamed"}, format="json").status_code == 200
+    assert PollingJob.objects.get().keboola_stack_url == body["keboola_stack_url"]
 
 
 @pytest.mark.parametrize("verb", ["get", "put", "delete"])
