@@ -17,6 +17,7 @@ from django.utils.safestring import SafeString
 from customchecks import jobs
 from customchecks.forms import CustomCheckJobForm
 from customchecks.models import CustomCheckJob, CustomCheckLog
+from polling import trials
 from polling.admin import HistoryAdmin
 from polling.deliveries import Delivery
 from polling.scheduling import JobStatus, TransitionRefused
@@ -61,7 +62,7 @@ class CustomCheckJobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_filter = ("status", "last_check_status", "script_runtime", "script_source_type")
     search_fields = ("=id", "name", "script_git_url", "webhook_url")
     list_per_page = 50
-    actions = ("pause", "resume", "trigger", "restart")
+    actions = ("pause", "resume", "trigger", "restart", "send_test")
     readonly_fields = STATE
     fieldsets = (
         (None, {"fields": ("name", "poll_interval_seconds", "timeout_seconds", "resource_limits")}),
@@ -80,7 +81,18 @@ class CustomCheckJobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
                 )
             },
         ),
-        ("Webhook", {"fields": ("webhook_url", "webhook_method", "webhook_headers", "webhook_query_params")}),
+        (
+            "Webhook",
+            {
+                "fields": (
+                    "webhook_url",
+                    "webhook_method",
+                    "webhook_headers",
+                    "webhook_query_params",
+                    "webhook_signing_secrets",
+                )
+            },
+        ),
         ("State", {"fields": STATE}),
     )
 
@@ -150,6 +162,16 @@ class CustomCheckJobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     @admin.action(description="Restart", permissions=["change"])
     def restart(self, request: HttpRequest, queryset: QuerySet[CustomCheckJob]) -> HttpResponse | None:
         return self._move(request, queryset, CustomCheckJob.restart, "restarted")
+
+    @admin.action(description="Send a test to the webhook", permissions=["change"])
+    def send_test(self, request: HttpRequest, queryset: QuerySet[CustomCheckJob]) -> None:
+        for job in queryset:
+            try:
+                delivery = trials.send_test(job)
+            except trials.NothingToSend as error:
+                self.message_user(request, f"Job {job.name}: {error}", messages.ERROR)
+            else:
+                self.message_user(request, f"Job {job.name}: delivery {delivery.pk} is sent.", messages.SUCCESS)
 
     def _move(
         self,

@@ -37,6 +37,7 @@ FIELDS: Mapping[str, Check] = {
     "webhook_method": _text,
     "webhook_headers": _or_null(fields.webhook_headers),
     "webhook_query_params": _or_null(fields.webhook_query_params),
+    "webhook_signing_secrets": fields.webhook_signing_secrets,
     "poll_interval_seconds": fields.poll_interval_seconds,
 }
 

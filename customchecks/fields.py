@@ -18,6 +18,7 @@ from customchecks.remotes import git_url as git_url
 from customchecks.remotes import visible
 from customchecks.remotes import webhook_url as webhook_url
 from polling import templates
+from polling.signatures import MAX_KEYS
 from secrets_app import references
 
 
@@ -200,6 +201,18 @@ def webhook_query_params(value: object) -> None:
             templates.check(text)
         except templates.TemplateError as error:
             raise ValidationError(f"{key!r:.80}: {error}", code="template") from error
+
+
+def webhook_signing_secrets(value: object) -> None:
+    """One reference for one key; two while receivers change from one key to the other."""
+    if not isinstance(value, list) or len(value) > MAX_KEYS:
+        raise ValidationError(f"webhook_signing_secrets is a list of at most {MAX_KEYS}.", code="signing_secrets")
+    for key in _strings({str(place): key for place, key in enumerate(value)}, "webhook_signing_secrets").values():
+        found = references.find(key)
+        if len(found) != 1 or (found[0].start, found[0].end) != (0, len(key)):
+            raise ValidationError("A signing secret is secret_ref: and a secret's number or name.", code="signing_ref")
+    if len(set(value)) < len(value):
+        raise ValidationError("The same signing secret is given twice.", code="signing_twice")
 
 
 def _all(checks: Mapping[str, Callable[[], None]]) -> None:

@@ -29,6 +29,7 @@ EDITABLE = (
     "webhook_method",
     "webhook_headers",
     "webhook_query_params",
+    "webhook_signing_secrets",
 )
 
 
@@ -59,6 +60,7 @@ class CustomCheckJobForm(forms.ModelForm):  # type: ignore[type-arg]
             "webhook_url": "Called once, when the job has ended.",
             "webhook_headers": "A JSON object of strings; a value may hold secret_ref:NAME.",
             "webhook_query_params": "A JSON object of strings, with {job_id} and the like in the values.",
+            "webhook_signing_secrets": 'A JSON list of one or two signing keys, such as ["secret_ref:hook-key"].',
         }
 
     archive: Archive | None = None
@@ -79,6 +81,9 @@ class CustomCheckJobForm(forms.ModelForm):  # type: ignore[type-arg]
     def clean_check_params(self) -> Any:
         return {} if self.cleaned_data["check_params"] is None else self.cleaned_data["check_params"]
 
+    def clean_webhook_signing_secrets(self) -> Any:
+        return self.cleaned_data["webhook_signing_secrets"] or []
+
     def clean_script(self) -> None:
         upload = self.cleaned_data["script"]
         if not isinstance(upload, UploadedFile):
@@ -98,6 +103,7 @@ class CustomCheckJobForm(forms.ModelForm):  # type: ignore[type-arg]
     def _check_references(self, cleaned: dict[str, Any]) -> None:
         for field in jobs.REFERRING:
             values = cleaned.get(field)
+            values = jobs.referring(values) if isinstance(values, list) else values
             if not isinstance(values, dict) or not all(isinstance(value, str) for value in values.values()):
                 continue  # the field's own validator says so
             try:

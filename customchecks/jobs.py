@@ -5,7 +5,7 @@ archive, and ``env_vars.API_KEY`` the value of one key. A job that is gone raise
 """
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from django.contrib.auth.models import AnonymousUser, User
@@ -15,11 +15,12 @@ from django.db import transaction
 from customchecks import definition
 from customchecks.archives import Archive
 from customchecks.models import CustomCheckJob, ScriptArchive, SourceType
+from polling.deliveries import Delivery
 from secrets_app import references
 from secrets_app.models import Secret
 
 # Where a value may hold ``secret_ref:…``
-REFERRING = ("env_vars", "webhook_headers", "webhook_query_params")
+REFERRING = ("env_vars", "webhook_headers", "webhook_query_params", "webhook_signing_secrets")
 
 
 @transaction.atomic
@@ -44,6 +45,8 @@ def update_job(
     secrets = _accepted(current, data, archive=archive, user=user)
     current.save(update_fields={*data, "script_entrypoint"})
     _finish(current, secrets, archive=archive, user=user)
+    if "webhook_signing_secrets" in data:
+        Delivery.objects.sign_with(current.webhook_signing_secrets, job=current)
     if "poll_interval_seconds" in data:
         current.interval_changed()
     job.refresh_from_db()
@@ -88,6 +91,11 @@ def _accepted(
     return secrets
 
 
+def referring(value: Mapping[str, str] | Sequence[str] | None) -> Mapping[str, str]:
+    """The values of a list are named by their places."""
+    return value if isinstance(value, Mapping) else {str(place): text for place, text in enumerate(value or ())}
+
+
 @contextlib.contextmanager
 def _gathering(errors: dict[str, Any]) -> Iterator[None]:
     try:
@@ -101,7 +109,7 @@ def _usable_secrets(job: CustomCheckJob, user: User | AnonymousUser) -> list[Sec
     errors: dict[str, str] = {}
     for field in REFERRING:
         try:
-            found += references.validate(getattr(job, field) or {}, user=user)
+            found += references.validate(referring(getattr(job, field)), user=user)
         except references.InvalidReferences as error:
             errors |= {f"{field}.{key}": message for key, message in error.errors.items()}
     if errors:

@@ -81,6 +81,7 @@ class CustomCheckJob(ScheduledJob):
     webhook_method = models.CharField(max_length=10, choices=WebhookMethod, default=WebhookMethod.POST)
     webhook_headers = models.JSONField(null=True, blank=True, validators=[fields.webhook_headers])
     webhook_query_params = models.JSONField(null=True, blank=True, validators=[fields.webhook_query_params])
+    webhook_signing_secrets = models.JSONField(default=list, blank=True, validators=[fields.webhook_signing_secrets])
 
     last_check_data = models.JSONField(null=True, editable=False)
     state = models.JSONField(null=True, editable=False)
@@ -151,6 +152,7 @@ class CustomCheckJob(ScheduledJob):
             method=self.webhook_method,
             headers=self.webhook_headers or {},
             query=self.webhook_query_params or {},
+            signing_secrets=self.webhook_signing_secrets,
             payload={
                 "job_id": self.pk,
                 "job_name": self.name,

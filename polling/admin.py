@@ -6,7 +6,7 @@ queue's models are registered anew, without a way to write them.
 
 from typing import Any, ClassVar
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
@@ -16,22 +16,33 @@ from django_q.models import Failure, OrmQ, Schedule, Success
 
 from polling import polling_job_admin as _polling_job_admin  # noqa: F401  registers itself
 from polling import scheduling
-from polling.models import Delivery, SweepLease
+from polling.deliveries import ResendRefused
+from polling.models import Delivery, DeliveryAttempt, SweepLease
 from secrets_app.admin import ReadOnly
 
 
 class HistoryAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     """Nothing is written, deleted or counted twice."""
 
-    actions = None
+    actions: tuple[str, ...] | None = None
     show_full_result_count = False
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
 
 
+class AttemptInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]
+    model = DeliveryAttempt
+    can_delete = False
+    extra = 0
+    fields = readonly_fields = ("number", "started_at", "status_code", "duration_ms", "error", "answer")
+    verbose_name_plural = "attempts"
+
+
 @admin.register(Delivery)
 class DeliveryAdmin(HistoryAdmin):
+    actions = ("resend",)
+    inlines = (AttemptInline,)
     list_display = ("created_at", "job", "method", "url", "status", "attempts", "last_status_code", "next_attempt_at")
     list_filter = ("status", "job_kind", "created_at")
     search_fields = ("job_name", "url", "last_error")
@@ -51,8 +62,23 @@ class DeliveryAdmin(HistoryAdmin):
         "url",
         "headers",
         "query",
+        "signing_secrets",
         "body",
     )
+
+    def has_resend_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("polling.change_delivery")
+
+    @admin.action(description="Send again", permissions=["resend"])
+    def resend(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> None:
+        for delivery in queryset:
+            try:
+                delivery.resend()
+            except ResendRefused as error:
+                self.message_user(request, f"{delivery}: {error}", messages.ERROR)
+            else:
+                self.log_change(request, delivery, "Sent again")
+                self.message_user(request, f"{delivery} is sent again.", messages.SUCCESS)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
         found: QuerySet[Delivery] = super().get_queryset(request)

@@ -3,16 +3,27 @@
 import re
 
 from django.urls import re_path
-from rest_framework import serializers
+from rest_framework import exceptions, serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from polling.deliveries import Delivery, DeliveryStatus
+from polling.deliveries import Delivery, DeliveryAttempt, DeliveryStatus, ResendRefused
 from polling.pages import page
 
 FILTERS = ("status", "job_kind", "job_id")
 JOB_ID = re.compile("[0-9]{1,18}")
+
+
+class Refused(exceptions.APIException):
+    status_code = status.HTTP_409_CONFLICT
+
+
+class AttemptSerializer(serializers.ModelSerializer[DeliveryAttempt]):
+    class Meta:
+        model = DeliveryAttempt
+        fields = ("number", "started_at", "status_code", "duration_ms", "error", "answer")
+        read_only_fields = fields
 
 
 class DeliverySerializer(serializers.ModelSerializer[Delivery]):
@@ -27,6 +38,7 @@ class DeliverySerializer(serializers.ModelSerializer[Delivery]):
             "job_name",
             "cycle",
             "event",
+            "test",
             "url",
             "method",
             "status",
@@ -40,9 +52,17 @@ class DeliverySerializer(serializers.ModelSerializer[Delivery]):
         read_only_fields = fields
 
 
+class DeliveryWithAttemptsSerializer(DeliverySerializer):
+    attempt_rows = AttemptSerializer(many=True, read_only=True)
+
+    class Meta(DeliverySerializer.Meta):
+        fields = (*DeliverySerializer.Meta.fields, "attempt_rows")  # type: ignore[assignment]
+
+
 class DeliveryViewSet(GenericViewSet[Delivery]):
     queryset = Delivery.objects.order_by("-created_at", "id")
-    serializer_class = DeliverySerializer
+    serializer_class = DeliveryWithAttemptsSerializer
+    needs: str | None = None  # the model permission, where the method does not tell it
 
     def list(self, request: Request) -> Response:
         """``?status=``, ``?job_kind=`` and ``?job_id=`` narrow the list."""
@@ -57,8 +77,22 @@ class DeliveryViewSet(GenericViewSet[Delivery]):
     def retrieve(self, request: Request, pk: str) -> Response:
         return Response(self.get_serializer(self.get_object()).data)
 
+    def resend(self, request: Request, pk: str) -> Response:
+        """The same call with the same id; 409 while it is pending."""
+        delivery = self.get_object()
+        try:
+            delivery.resend()
+        except ResendRefused as error:
+            raise Refused(str(error)) from None
+        return Response(self.get_serializer(delivery).data, status=status.HTTP_202_ACCEPTED)
+
+
+DELIVERY = r"^deliveries/(?P<pk>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
 
 urlpatterns = [
     re_path(r"^deliveries/?$", DeliveryViewSet.as_view({"get": "list"}), name="deliveries"),
-    re_path(r"^deliveries/(?P<pk>[0-9a-f-]{36})/?$", DeliveryViewSet.as_view({"get": "retrieve"}), name="delivery"),
+    re_path(rf"{DELIVERY}/?$", DeliveryViewSet.as_view({"get": "retrieve"}), name="delivery"),
+    re_path(
+        rf"{DELIVERY}/resend/?$", DeliveryViewSet.as_view({"post": "resend"}, needs="change"), name="delivery-resend"
+    ),
 ]

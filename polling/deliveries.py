@@ -7,34 +7,43 @@ At least once: a call whose outcome is unknown is made again, with the same ``we
 
 import json
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
 
 from django.db import connection, models, transaction
 from django.utils import timezone
 
+from polling import retries
+
 if TYPE_CHECKING:
     from polling.scheduling import ScheduledJob
 
-# Seconds after each failed attempt: the quick ones of the product document, then for 27 hours
-RETRY_SECONDS = (1, 2, 4, 300, 1800, 7200, 18000, 36000, 36000)
 CLAIM_SECONDS = 90  # an attempt is over after 20 s; a lost one is made again after this
 MAX_ERROR_LENGTH = 2000
+MAX_ANSWER_LENGTH = 2048
+MAX_RECEIVER_LENGTH = 255
 
 
 class DeliveryStatus(models.TextChoices):
     PENDING = "pending"
     DELIVERED = "delivered"
     FAILED = "failed"
+    GONE = "gone"  # the receiver answered 410: it wants no more calls
     UNKNOWN = "unknown"  # made once, its outcome not seen, and not to be made twice
+
+
+class ResendRefused(Exception):
+    """The message is a sentence for the caller."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DeliveryDraft:
     """One call to be made. Header and query values may hold ``secret_ref:…``, which is resolved when it is sent.
 
+    ``signing_secrets`` are such references, of one key or two. A ``test`` does not count as the cycle's own delivery.
     ``at_most_once``: the receiver cannot tell a call from its repetition, so one without a known outcome is the last.
     """
 
@@ -44,7 +53,30 @@ class DeliveryDraft:
     headers: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
     payload: Mapping[str, Any]
+    signing_secrets: Sequence[str] = ()
+    test: bool = False
     at_most_once: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What an attempt came to. ``answer`` and ``error`` are masked; ``retry`` says whether another may do better.
+
+    ``unknown``: the receiver may have acted on a call that cannot be made again.
+    """
+
+    started_at: datetime
+    duration_ms: int
+    status_code: int | None = None
+    error: str = ""
+    answer: str = ""
+    retry: bool = False
+    unknown: bool = False
+    retry_after: timedelta | None = None
+
+    @property
+    def delivered(self) -> bool:
+        return self.status_code is not None and 200 <= self.status_code < 300
 
 
 class DeliveryQuerySet(models.QuerySet["Delivery"]):
@@ -55,7 +87,7 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
 
 class DeliveryManager(models.Manager.from_queryset(DeliveryQuerySet)):  # type: ignore[misc]
     def open(self, draft: DeliveryDraft, *, job: "ScheduledJob", now: datetime) -> "Delivery":
-        """One per job, cycle and event: a second answer for the same cycle cannot make a second call."""
+        """One per job, cycle and event, tests apart: a second answer for the same cycle cannot make a second call."""
         delivery_id = uuid.uuid4()
         delivery: Delivery = self.create(
             id=delivery_id,
@@ -68,25 +100,46 @@ class DeliveryManager(models.Manager.from_queryset(DeliveryQuerySet)):  # type: 
             method=draft.method,
             headers=dict(draft.headers),
             query=dict(draft.query),
-            body=json.dumps({**draft.payload, "delivery_id": str(delivery_id)}, ensure_ascii=False),
+            receiver=_receiver(draft.url),
+            signing_secrets=list(draft.signing_secrets),
+            test=draft.test,
             at_most_once=draft.at_most_once,
+            body=json.dumps({**draft.payload, "delivery_id": str(delivery_id)}, ensure_ascii=False),
             next_attempt_at=now,
             created_at=now,
         )
         return delivery
+
+    def sign_with(self, signing_secrets: Sequence[str], *, job: "ScheduledJob") -> None:
+        """A job's new keys hold for what it has sent or owes already: the old ones may be gone when that is sent."""
+        self.filter(job_kind=job.kind, job_id=job.pk).update(signing_secrets=list(signing_secrets))
 
     def give_up(self, *, job_kind: str, job_id: int, reason: str) -> None:
         """Drops what a job owes, but for a call that is just being made."""
         owed = self.filter(job_kind=job_kind, job_id=job_id, status=DeliveryStatus.PENDING, attempt_started_at=None)
         owed.update(status=DeliveryStatus.FAILED, last_error=reason, next_attempt_at=None, claim_token=None)
 
-    def claim_due(self, *, now: datetime, limit: int = 50) -> "Sequence[tuple[Delivery, uuid.UUID]]":
-        if not self.due(now).exists():
-            return []
+    def waiting(self, *, now: datetime, without: Collection[str] = (), most: int = 1000) -> list[tuple[uuid.UUID, str]]:
+        """Ids and receivers of what is due, the longest first."""
+        rows = self.due(now).exclude(receiver__in=without).order_by("next_attempt_at")
+        return list(rows.values_list("pk", "receiver")[:most])
+
+    def claim(self, ids: Collection[uuid.UUID], *, now: datetime) -> "list[Delivery]":
+        """Those of them that nobody else has claimed meanwhile."""
         with transaction.atomic():
-            rows = self.due(now).order_by("next_attempt_at")
+            rows = self.due(now).filter(pk__in=ids)
             rows = rows.select_for_update(skip_locked=connection.features.has_select_for_update_skip_locked)
-            return [(delivery, delivery.claim(now)) for delivery in rows[:limit]]
+            claimed: list[Delivery] = list(rows)
+            token, until = uuid.uuid4(), now + timedelta(seconds=CLAIM_SECONDS)
+            mine = self.filter(pk__in=[delivery.pk for delivery in claimed])
+            mine.update(claim_token=token, claimed_until=until)
+        for delivery in claimed:
+            delivery.claim_token, delivery.claimed_until = token, until
+        return claimed
+
+
+def _receiver(url: str) -> str:
+    return urlsplit(url).netloc.lower()[:MAX_RECEIVER_LENGTH]
 
 
 class Delivery(models.Model):
@@ -100,16 +153,20 @@ class Delivery(models.Model):
     method = models.CharField(max_length=10, editable=False)
     headers = models.JSONField(default=dict, editable=False)
     query = models.JSONField(default=dict, editable=False)
+    receiver = models.CharField(max_length=MAX_RECEIVER_LENGTH, blank=True, default="", editable=False)
+    signing_secrets = models.JSONField(default=list, editable=False)
+    test = models.BooleanField(default=False, editable=False)
+    at_most_once = models.BooleanField(default=False, editable=False)
+    attempt_started_at = models.DateTimeField(null=True, editable=False)
     body = models.TextField(editable=False)
     status = models.CharField(max_length=20, choices=DeliveryStatus, default=DeliveryStatus.PENDING, editable=False)
     attempts = models.PositiveIntegerField(default=0, editable=False)
+    sent_before = models.PositiveIntegerField(default=0, editable=False)
     last_status_code = models.PositiveIntegerField(null=True, editable=False)
     last_error = models.TextField(blank=True, editable=False)
     next_attempt_at = models.DateTimeField(null=True, editable=False)
     claim_token = models.UUIDField(null=True, editable=False)
     claimed_until = models.DateTimeField(null=True, editable=False)
-    at_most_once = models.BooleanField(default=False, editable=False)
-    attempt_started_at = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     delivered_at = models.DateTimeField(null=True, editable=False)
 
@@ -121,7 +178,9 @@ class Delivery(models.Model):
         ordering = ["-created_at"]
         constraints = [
             models.UniqueConstraint(
-                fields=["job_kind", "job_id", "cycle", "event"], name="one_delivery_per_cycle_and_event"
+                fields=["job_kind", "job_id", "cycle", "event"],
+                condition=models.Q(test=False),
+                name="one_delivery_per_cycle_and_event",
             )
         ]
         indexes = [models.Index(fields=["status", "next_attempt_at"], name="idx_delivery_due")]
@@ -129,49 +188,87 @@ class Delivery(models.Model):
     def __str__(self) -> str:
         return f"{self.method} {self.url}"
 
-    def claim(self, now: datetime) -> uuid.UUID:
-        token = uuid.uuid4()
-        self.claim_token, self.claimed_until = token, now + timedelta(seconds=CLAIM_SECONDS)
-        self.save(update_fields=["claim_token", "claimed_until"])
-        return token
-
     def begin(self, now: datetime) -> bool:
-        """Writes down that the call is about to be made, under a new token: a doubled task finds nothing to do.
+        """Writes down that the call is about to be made, under a new token: a doubled attempt finds nothing to do.
 
         False where another attempt was faster. A delivery that is claimed and has ``attempt_started_at`` is one whose
         attempt was lost.
         """
-        token = uuid.uuid4()
         mine = type(self).objects.filter(pk=self.pk, claim_token=self.claim_token, attempt_started_at=None)
-        begun = mine.exclude(claim_token=None).update(attempt_started_at=now, claim_token=token)
+        begun = mine.exclude(claim_token=None).update(attempt_started_at=now, claim_token=uuid.uuid4())
         self.refresh_from_db()
         return bool(begun)
 
-    def outcome_unknown(self, error: str) -> bool:
-        return self._settle(status=DeliveryStatus.UNKNOWN, last_error=error[:MAX_ERROR_LENGTH], next_attempt_at=None)
-
-    def succeeded(self, status_code: int, *, now: datetime) -> bool:
-        return self._settle(
-            status=DeliveryStatus.DELIVERED,
-            last_status_code=status_code,
-            last_error="",
-            delivered_at=now,
-            next_attempt_at=None,
-        )
-
-    def attempt_failed(self, error: str, *, status_code: int | None, retry: bool, now: datetime) -> bool:
-        again = retry and self.attempts < len(RETRY_SECONDS)
-        return self._settle(
-            status=DeliveryStatus.PENDING if again else DeliveryStatus.FAILED,
-            last_status_code=status_code,
-            last_error=error[:MAX_ERROR_LENGTH],
-            next_attempt_at=now + timedelta(seconds=RETRY_SECONDS[self.attempts]) if again else None,
-        )
-
-    def _settle(self, **changes: Any) -> bool:
+    def settle(self, outcome: Outcome, *, now: datetime) -> bool:
         """False where another attempt has taken this one's place: then nothing is changed."""
         mine = type(self).objects.filter(pk=self.pk, claim_token=self.claim_token)
-        released = {"claim_token": None, "claimed_until": None, "attempt_started_at": None}
-        settled = mine.update(attempts=models.F("attempts") + 1, **released, **changes)
-        self.refresh_from_db()
+        with transaction.atomic():
+            settled = mine.update(
+                attempts=models.F("attempts") + 1,
+                claim_token=None,
+                claimed_until=None,
+                attempt_started_at=None,
+                last_status_code=outcome.status_code,
+                last_error=outcome.error[:MAX_ERROR_LENGTH],
+                **self._after(outcome, now),
+            )
+            self.refresh_from_db()
+            if settled:
+                self._write_down(outcome)
         return bool(settled)
+
+    def resend(self) -> None:
+        """The same call, id and body, from the start of the times. Raises ResendRefused."""
+        ended = type(self).objects.filter(pk=self.pk).exclude(status=DeliveryStatus.PENDING)
+        resent = ended.update(
+            status=DeliveryStatus.PENDING,
+            next_attempt_at=timezone.now(),
+            sent_before=models.F("attempts"),
+            last_error="",
+        )
+        self.refresh_from_db()
+        if not resent:
+            raise ResendRefused("The delivery is still pending: it is sent without being asked.")
+
+    def _after(self, outcome: Outcome, now: datetime) -> dict[str, Any]:
+        if outcome.delivered:
+            return {"status": DeliveryStatus.DELIVERED, "delivered_at": now, "next_attempt_at": None}
+        if outcome.unknown:
+            return {"status": DeliveryStatus.UNKNOWN, "next_attempt_at": None}
+        failed = self.attempts - self.sent_before + 1
+        again = retries.next_attempt(failed, now=now, retry_after=outcome.retry_after) if outcome.retry else None
+        if again:
+            return {"next_attempt_at": again}
+        gone = outcome.status_code == 410
+        return {"status": DeliveryStatus.GONE if gone else DeliveryStatus.FAILED, "next_attempt_at": None}
+
+    def _write_down(self, outcome: Outcome) -> None:
+        DeliveryAttempt.objects.create(
+            delivery=self,
+            number=self.attempts,
+            started_at=outcome.started_at,
+            status_code=outcome.status_code,
+            duration_ms=outcome.duration_ms,
+            error=outcome.error[:MAX_ERROR_LENGTH],
+            answer=outcome.answer[:MAX_ANSWER_LENGTH],
+        )
+
+
+class DeliveryAttempt(models.Model):
+    """One call. ``answer`` is how the receiver's body began; it and ``error`` are masked."""
+
+    delivery = models.ForeignKey(Delivery, models.CASCADE, related_name="attempt_rows", editable=False)
+    number = models.PositiveIntegerField(editable=False)
+    started_at = models.DateTimeField(editable=False)
+    status_code = models.PositiveIntegerField(null=True, editable=False)
+    duration_ms = models.PositiveIntegerField(editable=False)
+    error = models.TextField(blank=True, editable=False)
+    answer = models.TextField(blank=True, editable=False)
+
+    class Meta:
+        db_table = "delivery_attempts"
+        ordering = ["number"]
+        constraints = [models.UniqueConstraint(fields=["delivery", "number"], name="one_row_per_attempt")]
+
+    def __str__(self) -> str:
+        return f"attempt {self.number}"

@@ -8,10 +8,10 @@ import psutil
 from django.db import models, transaction
 
 from polling.batches import Batch
-from polling.deliveries import Delivery, DeliveryStatus
+from polling.deliveries import Delivery, DeliveryAttempt, DeliveryStatus
 from polling.polling_job import PollingJob, PollingLog
 
-__all__ = ["Batch", "Delivery", "DeliveryStatus", "PollingJob", "PollingLog", "SweepLease"]
+__all__ = ["Batch", "Delivery", "DeliveryAttempt", "DeliveryStatus", "PollingJob", "PollingLog", "SweepLease"]
 
 LEASE_SECONDS = 15
 

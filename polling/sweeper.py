@@ -23,7 +23,7 @@ from django_q.status import Stat
 from django_q.tasks import async_task
 
 from polling import scheduling
-from polling.deliveries import Delivery
+from polling.courier import Courier
 from polling.models import SweepLease
 from polling.results import Cause, CheckResult, Verdict
 from polling.runners import Runner
@@ -135,10 +135,14 @@ class Sweeper:
         logger.info("sweep_started", host=self.host, slots=self._capacity.checks)
         self._runners = {kind: import_string(kind.runner)() for kind in self._kinds}
         threads = ThreadPoolExecutor(self._capacity.checks, thread_name_prefix="check")
+        courier = Courier.from_settings()
+        courier.start()
         try:
             stopped = self._on_duty(threads)
+            courier.stop()
             self._drain(stopped=stopped)
         finally:
+            courier.close()
             threads.shutdown(wait=False, cancel_futures=True)
             for runner in self._runners.values():
                 runner.close()
@@ -178,8 +182,6 @@ class Sweeper:
                 return False
             self._upkeep(now)
         self._start_due(threads, now)
-        for delivery, token in Delivery.objects.claim_due(now=now):
-            async_task("polling.tasks.deliver", str(delivery.pk), str(token), task_name=f"deliver {delivery.pk}")
         return True
 
     # Starting

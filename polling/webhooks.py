@@ -1,62 +1,100 @@
 """Makes one webhook call and says what its answer means for the delivery."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import reduce
 from typing import Any
 
 import structlog
 from django.utils import timezone
 
-from polling import metrics, templates
-from polling.deliveries import Delivery
+from polling import crashpoints, metrics, retries, signatures, templates
+from polling.deliveries import Delivery, Outcome
 from polling.http import Answer, ExchangeFailed, GuardedClient, RequestRefused
 from secrets_app import references
+from secrets_app.masking import Masker
+from secrets_app.references import Resolved
 
 logger = structlog.get_logger(__name__)
 
 RETRIED_STATUS_CODES = (408, 429)
 
 
-def attempt(delivery: Delivery, client: GuardedClient) -> None:
-    log = logger.bind(delivery_id=str(delivery.pk), job_id=delivery.job_id, attempt=delivery.attempts + 1)
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """A delivery with its secrets in it, ready to be sent."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(repr=False)
+    query: Mapping[str, str] = field(repr=False)
+    body: bytes | None = field(repr=False)
+    maskers: Iterable[Masker] = field(repr=False)
+
+    def masked(self, text: str) -> str:
+        return reduce(lambda masked, masker: masker.text(masked), self.maskers, text)
+
+
+def attempt(
+    delivery: Delivery, client: GuardedClient, *, database: AbstractContextManager[object] | None = None
+) -> None:
+    """``database`` is entered for each use of the database and left while the receiver is waited for."""
+    database = database or nullcontext()
+    started = timezone.now()
+    crashpoints.reach("delivery_claimed")
     try:
-        answer = _send(delivery, client)
-    except references.SecretMissing as error:
-        delivery.attempt_failed(str(error), status_code=None, retry=True, now=timezone.now())
-        log.warning("delivery_failed", reason="secret_missing")
-    except (RequestRefused, ExchangeFailed) as error:
-        metrics.webhook_calls.labels(status_code="none").inc()
-        permanent = isinstance(error, RequestRefused) and error.permanent
-        delivery.attempt_failed(str(error), status_code=None, retry=not permanent, now=timezone.now())
-        log.warning("delivery_failed", reason=str(error))
+        with database:
+            call = _prepare(delivery, started)
+    except (references.SecretMissing, signatures.BadKey, templates.TemplateError) as error:
+        outcome = Outcome(started_at=started, duration_ms=0, error=str(error), retry=True)
     else:
-        metrics.webhook_calls.labels(status_code=str(answer.status)).inc()
-        metrics.webhook_duration.observe(answer.elapsed_ms / 1000)
-        _judge(delivery, answer)
-        log.info("delivery_answered", status_code=answer.status, status=delivery.status)
+        crashpoints.reach("delivery_prepared")
+        outcome = _made(call, client, started)
+        crashpoints.reach("delivery_answered")
+    with database:
+        settled = delivery.settle(outcome, now=timezone.now())
+    crashpoints.reach("delivery_settled")
+    _report(delivery, outcome, settled=settled)
 
 
-def _send(delivery: Delivery, client: GuardedClient) -> Answer:
+def _prepare(delivery: Delivery, now: datetime) -> Call:
     payload = _with_short_names(json.loads(delivery.body))
     headers = _resolve(delivery, delivery.headers)
     query = _resolve(delivery, delivery.query, literal=lambda text: templates.render(text, payload))
+    keys = _resolve(delivery, {str(place): key for place, key in enumerate(delivery.signing_secrets)})
+    body = None if delivery.method == "GET" else delivery.body.encode()
+    ours = _our_headers(delivery, body or b"", keys=list(keys.values.values()), now=now)
+    theirs = {name: value for name, value in headers.values.items() if name.lower() not in ours}
+    return Call(
+        method=delivery.method,
+        url=delivery.url,
+        headers={**theirs, **ours},
+        query=query.values,
+        body=body,
+        maskers=(headers.masker, query.masker, keys.masker),
+    )
+
+
+def _our_headers(delivery: Delivery, body: bytes, *, keys: list[str], now: datetime) -> dict[str, str]:
     ours = {
         "content-type": "application/json",
         "user-agent": "TeckoChecker",
         "webhook-id": str(delivery.pk),
-        "webhook-timestamp": str(int(timezone.now().timestamp())),
+        "webhook-timestamp": str(int(now.timestamp())),
     }
-    theirs = {name: value for name, value in headers.items() if name.lower() not in ours}
-    body = None if delivery.method == "GET" else delivery.body.encode()
-    return client.send(delivery.method, delivery.url, headers={**theirs, **ours}, body=body, params=query)
+    if keys:
+        ours["webhook-signature"] = signatures.sign(body, message_id=str(delivery.pk), at=now, keys=keys)
+    return ours
 
 
-def _resolve(delivery: Delivery, values: Mapping[str, str], *, literal: Callable[[str], str] = str) -> dict[str, str]:
+def _resolve(delivery: Delivery, values: Mapping[str, str], *, literal: Callable[[str], str] = str) -> Resolved:
     """Templates are filled in between the references: what a script answered is never read as a reference itself."""
-    resolved = references.resolve(
+    return references.resolve(
         values, job_kind=delivery.job_kind, job_id=delivery.job_id, check_id=delivery.pk, literal=literal
     )
-    return resolved.values
 
 
 def _with_short_names(payload: dict[str, Any]) -> dict[str, Any]:
@@ -64,10 +102,40 @@ def _with_short_names(payload: dict[str, Any]) -> dict[str, Any]:
     return {name.removeprefix("check_"): value for name, value in payload.items()} | payload
 
 
-def _judge(delivery: Delivery, answer: Answer) -> None:
-    now = timezone.now()
-    if 200 <= answer.status < 300:
-        delivery.succeeded(answer.status, now=now)
-        return
-    retry = answer.status >= 500 or answer.status in RETRIED_STATUS_CODES
-    delivery.attempt_failed(f"The receiver answered {answer.status}.", status_code=answer.status, retry=retry, now=now)
+def _made(call: Call, client: GuardedClient, started: datetime) -> Outcome:
+    try:
+        answer = client.send(call.method, call.url, headers=call.headers, body=call.body, params=call.query)
+    except (RequestRefused, ExchangeFailed) as error:
+        permanent = isinstance(error, RequestRefused) and error.permanent
+        spent = round((timezone.now() - started).total_seconds() * 1000)
+        return Outcome(
+            started_at=started, duration_ms=max(0, spent), error=call.masked(str(error)), retry=not permanent
+        )
+    return _judged(call, answer, started)
+
+
+def _judged(call: Call, answer: Answer, started: datetime) -> Outcome:
+    delivered = 200 <= answer.status < 300
+    return Outcome(
+        started_at=started,
+        duration_ms=answer.elapsed_ms,
+        status_code=answer.status,
+        error="" if delivered else f"The receiver answered {answer.status}.",
+        answer=call.masked(_storable(answer.body)),
+        retry=answer.status >= 500 or answer.status in RETRIED_STATUS_CODES,
+        retry_after=retries.retry_after(answer.headers, now=timezone.now()),
+    )
+
+
+def _storable(body: bytes) -> str:
+    return body.decode(errors="replace").replace("\0", "\ufffd")
+
+
+def _report(delivery: Delivery, outcome: Outcome, *, settled: bool) -> None:
+    metrics.webhook_calls.labels(status_code=str(outcome.status_code or "none")).inc()
+    metrics.webhook_duration.observe(outcome.duration_ms / 1000)
+    if settled and delivery.next_attempt_at is None:
+        metrics.deliveries_ended.labels(status=delivery.status).inc()
+    log = logger.bind(delivery_id=str(delivery.pk), job_id=delivery.job_id, attempt=delivery.attempts)
+    level = log.info if outcome.delivered else log.warning
+    level("delivery_attempted", status_code=outcome.status_code, status=delivery.status, reason=outcome.error)

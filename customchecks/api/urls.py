@@ -4,6 +4,7 @@ from django.urls import re_path
 from rest_framework.parsers import MultiPartParser
 
 from customchecks.api.views import CustomCheckLogViewSet, CustomCheckViewSet
+from customchecks.api.webhooks import WebhookViewSet
 
 VERBS = ("pause", "resume", "trigger", "restart")
 JOB = r"^custom-checks/(?P<pk>[0-9]{1,18})"
@@ -16,6 +17,7 @@ urlpatterns = [
     re_path(rf"{JOB}/?$", _one, name="custom-check"),
     re_path(rf"{JOB}/logs/?$", CustomCheckLogViewSet.as_view({"get": "list"}), name="custom-check-logs"),
     re_path(rf"{JOB}/script/upload/?$", _upload, name="custom-check-upload"),
+    re_path(rf"{JOB}/webhook/test/?$", WebhookViewSet.as_view({"post": "test"}), name="custom-check-webhook-test"),
     *(
         re_path(
             rf"{JOB}/{verb}/?$", CustomCheckViewSet.as_view({"post": verb}, needs="change"), name=f"custom-check-{verb}"

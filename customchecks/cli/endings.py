@@ -26,7 +26,7 @@ OPTIONS = {
     "keboola_configuration_id": "--configuration",
     "webhook_headers": "--webhook-header",
 } | dict.fromkeys(
-    ("script_source_type", "script_git_url", "script_git_branch", "webhook_query_params"),
+    ("script_source_type", "script_git_url", "script_git_branch", "webhook_query_params", "webhook_signing_secrets"),
     "--config",
 )
 

@@ -11,7 +11,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('polling', '0001_initial'),
+        ('polling', '0002_delivery_attempts'),
         ('secrets_app', '0001_initial'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
@@ -30,7 +30,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='delivery',
             name='status',
-            field=models.CharField(choices=[('pending', 'Pending'), ('delivered', 'Delivered'), ('failed', 'Failed'), ('unknown', 'Unknown')], default='pending', editable=False, max_length=20),
+            field=models.CharField(choices=[('pending', 'Pending'), ('delivered', 'Delivered'), ('failed', 'Failed'), ('gone', 'Gone'), ('unknown', 'Unknown')], default='pending', editable=False, max_length=20),
         ),
         migrations.CreateModel(
             name='PollingJob',

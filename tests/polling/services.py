@@ -135,7 +135,7 @@ def check(job: PollingJob) -> PollingJob:
 
 def call_keboola(now: datetime) -> list[Delivery]:
     """Makes the calls that are due at this moment."""
-    claimed = [delivery for delivery, _ in Delivery.objects.claim_due(now=now)]
+    claimed = Delivery.objects.claim([pk for pk, _ in Delivery.objects.waiting(now=now)], now=now)
     for delivery in claimed:
         keboola_calls.attempt(delivery, GuardedClient.from_settings(), now=now)
     return claimed

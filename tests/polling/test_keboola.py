@@ -15,7 +15,7 @@ from django.conf import settings as product
 from django.db import connection
 from django.utils import timezone
 
-from polling import jobs, keboola, tasks
+from polling import jobs, keboola
 from polling.deliveries import Delivery
 from polling.polling_job import PollingJob
 from polling.scheduling import TransitionRefused
@@ -35,7 +35,10 @@ from tests.polling.services import (
 pytestmark = pytest.mark.django_db(transaction=True)
 
 Start = Callable[..., Service]
-CALL = "import sys, django; django.setup(); from polling import tasks; tasks.deliver(*sys.argv[1:])"
+CALL = (
+    "import django; django.setup()\n"
+    "from django.utils import timezone; from tests.polling import services; services.call_keboola(timezone.now())"
+)
 
 
 @pytest.fixture
@@ -210,8 +213,7 @@ def test_a_process_that_is_killed_after_keboola_has_answered_starts_no_second_jo
 
     with receivers.receiving(accept_without_end) as receiver:
         job = ended(settings, f"http://127.0.0.1:{receiver.port}")
-        ((delivery, token),) = Delivery.objects.claim_due(now=timezone.now())
-        caller = subprocess.Popen([sys.executable, "-c", CALL, str(delivery.pk), str(token)], **_process())
+        caller = subprocess.Popen([sys.executable, "-c", CALL], **_process())
         assert answered.wait(60)
         time.sleep(0.2)
         caller.kill()
@@ -232,28 +234,18 @@ def _process() -> dict[str, Any]:
     return {"cwd": product.BASE_DIR, "env": os.environ | {"DATABASE_URL": url, "TECKO_WEBHOOK_ALLOW": "127.0.0.1"}}
 
 
-def test_a_doubled_task_finds_nothing_to_do(start: Start, settings: Any) -> None:
-    service = start(503)
-    job = ended(settings, service.url)
-    ((delivery, token),) = Delivery.objects.claim_due(now=timezone.now())
-    tasks.deliver(str(delivery.pk), str(token))
-    assert tasks.deliver(str(delivery.pk), str(token)) == "claimed by another attempt"
-    assert (len(service.calls), state(job)[0]) == (1, "active")
-
-
 def test_a_call_that_begins_is_taken_from_its_double(start: Start, settings: Any) -> None:
     ended(settings, start(201).url)
-    ((first, _),) = Delivery.objects.claim_due(now=timezone.now())
+    (first,) = Delivery.objects.claim([Delivery.objects.get().pk], now=timezone.now())
     second = Delivery.objects.get()
     assert first.begin(timezone.now())
     assert not second.begin(timezone.now())
-    assert first.succeeded(201, now=timezone.now())
 
 
 def test_a_call_that_is_sent_again_by_hand_completes_the_job(start: Start, settings: Any) -> None:
     job = ended(settings, start(403, 201).url)
     call_keboola(timezone.now())
-    Delivery.objects.update(status="pending", next_attempt_at=timezone.now())  # as sending again does
+    Delivery.objects.get().resend()
     call_keboola(timezone.now())
     assert state(job) == ("completed", "", "delivered")
 
@@ -271,7 +263,7 @@ def test_a_restarted_job_is_not_ended_by_the_call_of_its_last_cycle(start: Start
     call_keboola(timezone.now())
     assert state(job)[0] == "failed"
     job.restart()
-    Delivery.objects.update(status="pending", next_attempt_at=timezone.now())
+    Delivery.objects.get().resend()
     call_keboola(timezone.now())
     assert state(job)[0] == "active"
 

@@ -12,7 +12,7 @@ from typer import Context
 from typer._click.exceptions import UsageError
 
 from customchecks import engine
-from customchecks.cli import checks, diagnosis, jobs, operations, polling_job
+from customchecks.cli import checks, deliveries, diagnosis, jobs, operations, polling_job
 from customchecks.cli.endings import EngineUnavailable, Exit, Failed
 
 
@@ -77,3 +77,13 @@ for subcommand, name in (
 _polling_jobs = Command.group("polling-job")(polling_job.group)  # type: ignore[arg-type]
 for action, name in polling_job.COMMANDS:
     _polling_jobs.command(name)(action)
+
+
+@Command.group("deliveries", help="What is sent to webhooks: list, send again, send a test.")  # type: ignore[arg-type]
+def delivery_commands() -> None:
+    pass
+
+
+delivery_commands.command("list")(deliveries.list_deliveries)
+delivery_commands.command("resend")(deliveries.resend)
+delivery_commands.command("test")(deliveries.test)

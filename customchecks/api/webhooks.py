@@ -1,0 +1,26 @@
+"""``POST /api/custom-checks/{id}/webhook/test``."""
+
+from typing import Any
+
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import GenericViewSet
+
+from customchecks.models import CustomCheckJob
+from polling import trials
+from polling.api import DeliverySerializer, Refused
+
+
+class WebhookViewSet(GenericViewSet[Any]):
+    queryset: Any = CustomCheckJob.objects.order_by("id")
+    serializer_class = DeliverySerializer
+    needs = "change"
+
+    def test(self, request: Request, pk: str) -> Response:
+        """Answers with the delivery, which is made at once; how it went is in ``/api/deliveries/{id}``."""
+        try:
+            delivery = trials.send_test(self.get_object())
+        except trials.NothingToSend as error:
+            raise Refused(str(error)) from None
+        return Response(self.get_serializer(delivery).data, status=status.HTTP_202_ACCEPTED)

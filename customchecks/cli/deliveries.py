@@ -1,0 +1,101 @@
+"""``deliveries list|resend|test``."""
+
+import uuid
+from typing import Annotated, cast
+
+import typer
+
+from customchecks.cli import options, output
+from customchecks.cli.endings import Failed, NotFound
+from customchecks.cli.lookups import find_job
+from polling import trials
+from polling.api import DeliverySerializer
+from polling.deliveries import Delivery, DeliveryStatus, ResendRefused
+
+COLUMNS = ("ID", "Job", "Event", "Status", "Attempts", "Answer", "Next attempt", "Error")
+
+Limit = Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="At most so many.")]
+OnlyJob = Annotated[str | None, typer.Option("--job", metavar="JOB", help="Only those of this job.")]
+Status = Annotated[DeliveryStatus | None, typer.Option(help="Only deliveries of this status.")]
+Id = Annotated[str, typer.Argument(metavar="ID", help="The delivery's id, which is the call's webhook-id.")]
+
+
+def list_deliveries(
+    job: OnlyJob = None, status: Status = None, limit: Limit = 50, as_json: options.Json = False
+) -> None:
+    """List what was to be sent, the newest first.
+
+    \b
+    Example:
+      manage.py customcheck deliveries list --status failed
+    """
+    rows = Delivery.objects.order_by("-created_at", "pk")
+    if job is not None:
+        found = find_job(job)
+        rows = rows.filter(job_kind=found.kind, job_id=found.pk)
+    if status is not None:
+        rows = rows.filter(status=status)
+    chosen = rows[:limit]
+    if as_json:
+        output.document(DeliverySerializer(chosen, many=True).data)
+    else:
+        output.table(COLUMNS, [_row(delivery) for delivery in chosen])
+
+
+def resend(delivery_id: Id, as_json: options.Json = False) -> None:
+    """Send a delivery again, with its id and its body.
+
+    \b
+    Example:
+      manage.py customcheck deliveries resend 0b9c1f9e-4a53-4b8c-9a3c-6d1d3f7c2e11
+    """
+    delivery = _find(delivery_id)
+    try:
+        delivery.resend()
+    except ResendRefused as error:
+        raise Failed(str(error)) from None
+    _print(delivery, as_json=as_json)
+
+
+def test(job: options.Job, as_json: options.Json = False) -> None:
+    """Send a test to a job's webhook and print the delivery's id.
+
+    It is sent by the running server, as every delivery is, with "test": true in its body.
+
+    \b
+    Example:
+      manage.py customcheck deliveries test nightly
+    """
+    try:
+        delivery = trials.send_test(find_job(job))
+    except trials.NothingToSend as error:
+        raise Failed(str(error)) from None
+    _print(delivery, as_json=as_json)
+
+
+def _find(delivery_id: str) -> Delivery:
+    try:
+        return cast(Delivery, Delivery.objects.get(pk=uuid.UUID(delivery_id)))
+    except (ValueError, Delivery.DoesNotExist):
+        raise NotFound(f"There is no delivery {delivery_id!r}. See: manage.py customcheck deliveries list") from None
+
+
+def _print(delivery: Delivery, *, as_json: bool) -> None:
+    if as_json:
+        output.document(DeliverySerializer(delivery).data)
+    else:
+        output.text(str(delivery.pk))
+        output.say(f"{delivery} is due now.")
+
+
+def _row(delivery: Delivery) -> tuple[object, ...]:
+    return (
+        delivery.pk,
+        delivery.job_name,
+        delivery.event,
+        delivery.status,
+        delivery.attempts,
+        delivery.last_status_code,
+        delivery.next_attempt_at,
+        delivery.last_error,
+    )
