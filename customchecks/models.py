@@ -113,6 +113,8 @@ class CustomCheckJob(ScheduledJob):
         return ""
 
     def recorded_fields(self, result: CheckResult) -> dict[str, Any]:
+        if result.cause is not None and result.cause.ours:
+            return {}
         changed: dict[str, Any] = {"last_check_data": result.data, "progress": result.progress}
         if result.state is not None:
             changed["state"] = result.state

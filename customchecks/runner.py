@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Self
 
 import structlog
+from django.db import connection
 from django.utils import timezone
 
 from customchecks import dependencies, fields, strictjson, verdict
@@ -69,6 +70,8 @@ class CustomCheckRunner:
             secrets = references.resolve(job.env_vars or {}, job_kind=job.kind, job_id=job.pk, check_id=claim.claim_id)
         except references.SecretMissing as error:
             raise CheckFailed(Cause.SECRET_MISSING, str(error)) from error
+        if not connection.in_atomic_block:
+            connection.close()  # a check may take an hour
         token = masking.active.set(secrets.masker)
         try:
             return self.run(

@@ -1,6 +1,7 @@
 """One run of a sandbox: what is asked, and how it ended by the launcher's answer, or else by the engine's word."""
 
 import secrets
+import signal
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -108,6 +109,9 @@ def without_answer(state: Mapping[str, Any], request: SandboxRequest, *, late: b
     if late:
         return SandboxOutcome(cause=Cause.TIMEOUT, message=_timeout(request))
     code = state.get("ExitCode")
+    if code in (128 + signal.SIGKILL, 128 + signal.SIGTERM):  # no script can send these to the launcher
+        message = f"The container was ended from outside (exit code {code}), as at a restart of the engine."
+        return SandboxOutcome(cause=Cause.ENGINE_UNAVAILABLE, message=message)
     return SandboxOutcome(
         cause=Cause.RUNNER_LOST,
         message=f"The sandbox ended without a valid answer (exit code {code}). The check will be tried again.",

@@ -78,6 +78,7 @@ class Sandbox:
         self._starts = threading.BoundedSemaphore(starts or 2 * (os.cpu_count() or 1))
         self._runs: dict[str, Run] = {}
         self._lock = threading.Lock()
+        self._closed = False
 
     @classmethod
     def from_settings(cls) -> Self:
@@ -115,8 +116,9 @@ class Sandbox:
         """
         containers = self._containers()
         with self._lock:
-            live = {*live_claims, *self._runs}
-        removed = [self._remove(item["Id"]) for item in containers if _orphaned(item["Labels"], live, now)]
+            own = set(self._runs)  # their threads have deadlines of their own, which no clock can move
+        strange = [item for item in containers if item["Labels"].get(hardening.CLAIM) not in own]
+        removed = [self._remove(item["Id"]) for item in strange if _orphaned(item["Labels"], live_claims, now)]
         try:
             self._network.ensure()
         except EngineError as error:
@@ -153,11 +155,17 @@ class Sandbox:
         return self._network.remove()
 
     def close(self) -> None:
+        """No run starts any more. Those that wait for a container end with it."""
+        with self._lock:
+            self._closed = True
+            for run in self._runs.values():
+                run.killed = True
         self._engine.close()
 
     @contextmanager
     def _registered(self, run: Run) -> Iterator[None]:
         with self._lock:
+            run.killed = self._closed
             self._runs[run.request.claim_id] = run
         try:
             yield

@@ -30,6 +30,12 @@ def _schedule_sweep(using: str, **_: Any) -> None:
 
 
 def _start_sweep(**_: Any) -> None:
+    import structlog
+    from django.db import DatabaseError
+
     from polling import duty
 
-    duty.start()
+    try:
+        duty.start()
+    except DatabaseError as error:  # the schedule starts it later; a worker that dies here is born again at once
+        structlog.get_logger(__name__).warning("sweep_not_started", reason=str(error))

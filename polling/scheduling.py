@@ -159,14 +159,10 @@ class ScheduledJob(models.Model):
         self.refresh_from_db()
 
     def interval_changed(self) -> None:
-        """The new interval counts from the last check."""
-        due = max(
-            (self.last_check_at or self.created_at) + timedelta(seconds=self.poll_interval_seconds),
-            timezone.now(),
-        )
-        type(self).objects.filter(pk=self.pk, status=JobStatus.ACTIVE, next_check_at__isnull=False).update(
-            next_check_at=due
-        )
+        """The new interval counts from the last check; what is due stays due."""
+        now = timezone.now()
+        due = max((self.last_check_at or self.created_at) + timedelta(seconds=self.poll_interval_seconds), now)
+        type(self).objects.filter(pk=self.pk, status=JobStatus.ACTIVE, next_check_at__gt=now).update(next_check_at=due)
         self.refresh_from_db()
 
     def conclude(self, status: str, *, cause: str = "", now: datetime) -> bool:
@@ -253,8 +249,22 @@ def record(claim: Claim, result: CheckResult, *, now: datetime) -> bool:
 
 
 def release(claim: Claim, *, now: datetime) -> None:
-    """Gives a check up without an answer, as at a shutdown: the job is due again and nothing is logged."""
-    claim.kind.objects.filter(pk=claim.job_id, claim_id=claim.claim_id).update(**_unclaimed(), next_check_at=now)
+    """Gives a check up without an answer, as at a shutdown: nothing is logged, and what was wanted is due again."""
+    mine = claim.kind.objects.filter(pk=claim.job_id, claim_id=claim.claim_id)
+    wanted = CHECKABLE if claim.next_check_at is None else (JobStatus.ACTIVE,)  # None: a trigger on a paused job
+    if not mine.filter(status__in=wanted).update(**_unclaimed(), next_check_at=now):
+        mine.update(**_unclaimed())
+
+
+def pull_back(kind: type[ScheduledJob], *, now: datetime) -> None:
+    """Makes jobs due that wait for longer than they ever should: the clock was set back."""
+    waiting = kind.objects.filter(status=JobStatus.ACTIVE)
+    late = timedelta(seconds=ERROR_RETRY_CAP_SECONDS * 1.1 + 60)
+    for interval in waiting.order_by().values_list("poll_interval_seconds", flat=True).distinct():
+        patient = waiting.filter(poll_interval_seconds=interval)
+        longest = now + timedelta(seconds=interval + 60)
+        patient.exclude(last_check_status=Verdict.ERROR).filter(next_check_at__gt=longest).update(next_check_at=now)
+        patient.filter(next_check_at__gt=max(longest, now + late)).update(next_check_at=now)
 
 
 def recover(kind: type[ScheduledJob], *, now: datetime) -> int:

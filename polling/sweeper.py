@@ -8,9 +8,10 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Collection, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, Self
 
 import psutil
@@ -36,6 +37,7 @@ UPKEEP_SECONDS = 2.0
 DUTY_SECONDS = 3600.0
 GRACE_SECONDS = 30.0
 RECORD_TRIES = 5
+KILLERS = 8
 HOST_MEMORY_SHARE = 0.85
 SLOTS_PER_CORE = 20
 
@@ -123,6 +125,8 @@ class Sweeper:
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._upkeep_due = 0.0
+        self._housekeeper = ThreadPoolExecutor(1, thread_name_prefix="housekeeping")
+        self._tidying: Future[None] | None = None
 
     @classmethod
     def from_settings(cls, *, host: str) -> Self:
@@ -142,10 +146,10 @@ class Sweeper:
             courier.stop()
             self._drain(stopped=stopped)
         finally:
+            self._give_up()
             courier.close()
             threads.shutdown(wait=False, cancel_futures=True)
-            for runner in self._runners.values():
-                runner.close()
+            self._housekeeper.shutdown(wait=False, cancel_futures=True)
         logger.info("sweep_ended", host=self.host, stopped=stopped)
         return "stopped" if stopped else "handed over"
 
@@ -164,10 +168,10 @@ class Sweeper:
         async_task("polling.tasks.sweep", task_name="sweep")
         return False
 
-    def _safely(self, action: Callable[[], bool]) -> bool:
-        """The loop must not die of one bad pass; what was not done is still due in the next one."""
+    def _safely(self, action: Callable[[], bool | None]) -> bool:
+        """The loop must not die of one bad pass; what was not done is due in the next one. False: go no further."""
         try:
-            return action()
+            return action() is not False
         except Exception:
             logger.exception("sweep_pass_failed")
             close_old_connections()
@@ -175,13 +179,12 @@ class Sweeper:
             return True
 
     def _pass(self, threads: ThreadPoolExecutor) -> bool:
-        now = timezone.now()
         if time.monotonic() >= self._upkeep_due:
             self._upkeep_due = time.monotonic() + UPKEEP_SECONDS
-            if not SweepLease.renew(self.host, sweep_id=self.sweep_id, now=now):
+            if not SweepLease.renew(self.host, sweep_id=self.sweep_id, now=timezone.now()):
                 return False
-            self._upkeep(now)
-        self._start_due(threads, now)
+            self._upkeep(timezone.now())
+        self._start_due(threads, timezone.now())
         return True
 
     # Starting
@@ -191,8 +194,12 @@ class Sweeper:
         if not kinds:
             return
         room = self._room()
+        if room.checks < 1:
+            return
         for kind in sorted(kinds, key=lambda kind: len(self._of_kind(kind))):  # no kind starves another
-            for job, claim in scheduling.claim_due(kind, host=self.host, now=now, fits=room.fits):
+            for job, claim in scheduling.claim_due(
+                kind, host=self.host, now=now, fits=room.fits, most=max(room.checks, 0)
+            ):
                 self._start(threads, job, claim)
 
     def _room(self) -> "Room":
@@ -215,7 +222,7 @@ class Sweeper:
         try:
             result = _answer(runner, job, claim)
             _record(claim, result)
-        except DatabaseError:
+        except Exception:
             logger.exception("check_not_recorded")  # the claim expires and the job runs again
         finally:
             with self._lock:
@@ -226,17 +233,28 @@ class Sweeper:
     # Upkeep
 
     def _upkeep(self, now: datetime) -> None:
+        """Only what the database does: an engine that hangs must not keep us from renewing claims."""
         self._renew()
-        for kind, runner in self._runners.items():
+        for kind in self._kinds:
+            scheduling.pull_back(kind, now=now)
             if recovered := scheduling.recover(kind, now=now):
                 logger.warning("checks_recovered", kind=kind.kind, count=recovered)
-            runner.reap(self._live(kind))
+        if self._tidying is None or self._tidying.done():
+            self._tidying = self._housekeeper.submit(self._tidy)
 
-    def _renew(self) -> bool:
+    def _tidy(self) -> None:
+        for kind, runner in self._runners.items():
+            try:
+                runner.reap(self._live(kind))
+            except Exception:
+                logger.exception("reaping_failed", kind=kind.kind)
+        connections.close_all()
+
+    def _renew(self) -> None:
         for claim in scheduling.renew(self._claims(), now=timezone.now()):
-            logger.info("claim_lost", job_id=claim.job_id, check_id=str(claim.claim_id))
-            self._runners[claim.kind].kill(claim)
-        return True
+            if claim in self._claims():  # else it was recorded a moment ago
+                logger.info("claim_lost", job_id=claim.job_id, check_id=str(claim.claim_id))
+                self._housekeeper.submit(self._runners[claim.kind].kill, claim)
 
     def _live(self, kind: type[ScheduledJob]) -> Collection[str]:
         claimed = kind.objects.in_flight(self.host).values_list("claim_id", flat=True)
@@ -249,8 +267,10 @@ class Sweeper:
     def _of_kind(self, kind: type[ScheduledJob]) -> list[Claim]:
         return [claim for claim in self._claims() if claim.kind is kind]
 
+    # Ending
+
     def _drain(self, *, stopped: bool) -> None:
-        """Lets running checks end. After a stop they have the grace period; then their jobs are due again."""
+        """Lets running checks end. After a stop they have the grace period."""
         end = time.monotonic() + self._grace_seconds if stopped else float("inf")
         while self._claims() and time.monotonic() < end:
             stopped = stopped or self._stopping()
@@ -258,9 +278,17 @@ class Sweeper:
             self._safely(self._renew)
             self._wake.wait(PASS_SECONDS)
             self._wake.clear()
-        for claim in self._claims():
-            scheduling.release(claim, now=timezone.now())
-            self._runners[claim.kind].kill(claim)
+
+    def _give_up(self) -> None:
+        """The jobs of what still runs are due again; the containers end now, and with this process at the latest."""
+        left = self._claims()
+        for claim in left:
+            self._safely(partial(scheduling.release, claim, now=timezone.now()))
+        for runner in self._runners.values():
+            runner.close()
+        with ThreadPoolExecutor(KILLERS, thread_name_prefix="kill") as killers:
+            for claim in left:
+                killers.submit(self._runners[claim.kind].kill, claim)
 
 
 def _answer(runner: Runner, job: ScheduledJob, claim: Claim) -> CheckResult:

@@ -128,8 +128,8 @@ Q_CLUSTER = {
     "orm": "default",
     "workers": 4,
     "queue_limit": 4,
-    "timeout": 4200,
-    "retry": 4500,
+    "timeout": 8400,  # an hour on duty, then the longest install and check, and some slack
+    "retry": 8700,
     "max_attempts": 1,
     "ack_failures": True,
     "catch_up": False,
