@@ -14,6 +14,7 @@ from django.utils.html import format_html
 from django_q import admin as _registered  # noqa: F401  what is replaced below has to be there first
 from django_q.models import Failure, OrmQ, Schedule, Success
 
+from polling import polling_job_admin as _polling_job_admin  # noqa: F401  registers itself
 from polling import scheduling
 from polling.deliveries import ResendRefused
 from polling.models import Delivery, DeliveryAttempt, SweepLease

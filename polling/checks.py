@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
-from polling.addresses import Allowance
+from polling.addresses import Allowance, UrlRefused, check_url
 
 
 @register()
@@ -24,3 +24,25 @@ def webhook_allow(**_: Any) -> list[CheckMessage]:
                 )
             )
     return found
+
+
+@register()
+def openai_url(**_: Any) -> list[CheckMessage]:
+    try:
+        check_url(settings.TECKO_OPENAI_URL, allow=Allowance.parse(settings.TECKO_WEBHOOK_ALLOW))
+    except UrlRefused as error:
+        problem = str(error)
+    except ValueError:  # the allow-list itself is wrong, and reported above
+        return []
+    else:
+        if not set("?#") & set(settings.TECKO_OPENAI_URL):
+            return []
+        problem = "It has a query or a fragment."
+    return [
+        Error(
+            f"TECKO_OPENAI_URL: {problem}",
+            hint="Name the address before /v1, such as https://api.openai.com; a gateway at a private address, or "
+            "without TLS, has to be listed in TECKO_WEBHOOK_ALLOW.",
+            id="polling.E002",
+        )
+    ]

@@ -32,6 +32,7 @@ class DeliveryStatus(models.TextChoices):
     DELIVERED = "delivered"
     FAILED = "failed"
     GONE = "gone"  # the receiver answered 410: it wants no more calls
+    UNKNOWN = "unknown"  # made once, its outcome not seen, and not to be made twice
 
 
 class ResendRefused(Exception):
@@ -43,6 +44,7 @@ class DeliveryDraft:
     """One call to be made. Header and query values may hold ``secret_ref:…``, which is resolved when it is sent.
 
     ``signing_secrets`` are such references, of one key or two. A ``test`` does not count as the cycle's own delivery.
+    ``at_most_once``: the receiver cannot tell a call from its repetition, so one without a known outcome is the last.
     """
 
     event: str
@@ -53,11 +55,15 @@ class DeliveryDraft:
     payload: Mapping[str, Any]
     signing_secrets: Sequence[str] = ()
     test: bool = False
+    at_most_once: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What an attempt came to. ``answer`` and ``error`` are masked; ``retry`` says whether another may do better."""
+    """What an attempt came to. ``answer`` and ``error`` are masked; ``retry`` says whether another may do better.
+
+    ``unknown``: the receiver may have acted on a call that cannot be made again.
+    """
 
     started_at: datetime
     duration_ms: int
@@ -65,6 +71,7 @@ class Outcome:
     error: str = ""
     answer: str = ""
     retry: bool = False
+    unknown: bool = False
     retry_after: timedelta | None = None
 
     @property
@@ -96,6 +103,7 @@ class DeliveryManager(models.Manager.from_queryset(DeliveryQuerySet)):  # type: 
             receiver=_receiver(draft.url),
             signing_secrets=list(draft.signing_secrets),
             test=draft.test,
+            at_most_once=draft.at_most_once,
             body=json.dumps({**draft.payload, "delivery_id": str(delivery_id)}, ensure_ascii=False),
             next_attempt_at=now,
             created_at=now,
@@ -105,6 +113,11 @@ class DeliveryManager(models.Manager.from_queryset(DeliveryQuerySet)):  # type: 
     def sign_with(self, signing_secrets: Sequence[str], *, job: "ScheduledJob") -> None:
         """A job's new keys hold for what it has sent or owes already: the old ones may be gone when that is sent."""
         self.filter(job_kind=job.kind, job_id=job.pk).update(signing_secrets=list(signing_secrets))
+
+    def give_up(self, *, job_kind: str, job_id: int, reason: str) -> None:
+        """Drops what a job owes, but for a call that is just being made."""
+        owed = self.filter(job_kind=job_kind, job_id=job_id, status=DeliveryStatus.PENDING, attempt_started_at=None)
+        owed.update(status=DeliveryStatus.FAILED, last_error=reason, next_attempt_at=None, claim_token=None)
 
     def waiting(self, *, now: datetime, without: Collection[str] = (), most: int = 1000) -> list[tuple[uuid.UUID, str]]:
         """Ids and receivers of what is due, the longest first."""
@@ -143,6 +156,8 @@ class Delivery(models.Model):
     receiver = models.CharField(max_length=MAX_RECEIVER_LENGTH, blank=True, default="", editable=False)
     signing_secrets = models.JSONField(default=list, editable=False)
     test = models.BooleanField(default=False, editable=False)
+    at_most_once = models.BooleanField(default=False, editable=False)
+    attempt_started_at = models.DateTimeField(null=True, editable=False)
     body = models.TextField(editable=False)
     status = models.CharField(max_length=20, choices=DeliveryStatus, default=DeliveryStatus.PENDING, editable=False)
     attempts = models.PositiveIntegerField(default=0, editable=False)
@@ -173,6 +188,17 @@ class Delivery(models.Model):
     def __str__(self) -> str:
         return f"{self.method} {self.url}"
 
+    def begin(self, now: datetime) -> bool:
+        """Writes down that the call is about to be made, under a new token: a doubled attempt finds nothing to do.
+
+        False where another attempt was faster. A delivery that is claimed and has ``attempt_started_at`` is one whose
+        attempt was lost.
+        """
+        mine = type(self).objects.filter(pk=self.pk, claim_token=self.claim_token, attempt_started_at=None)
+        begun = mine.exclude(claim_token=None).update(attempt_started_at=now, claim_token=uuid.uuid4())
+        self.refresh_from_db()
+        return bool(begun)
+
     def settle(self, outcome: Outcome, *, now: datetime) -> bool:
         """False where another attempt has taken this one's place: then nothing is changed."""
         mine = type(self).objects.filter(pk=self.pk, claim_token=self.claim_token)
@@ -181,6 +207,7 @@ class Delivery(models.Model):
                 attempts=models.F("attempts") + 1,
                 claim_token=None,
                 claimed_until=None,
+                attempt_started_at=None,
                 last_status_code=outcome.status_code,
                 last_error=outcome.error[:MAX_ERROR_LENGTH],
                 **self._after(outcome, now),
@@ -206,6 +233,8 @@ class Delivery(models.Model):
     def _after(self, outcome: Outcome, now: datetime) -> dict[str, Any]:
         if outcome.delivered:
             return {"status": DeliveryStatus.DELIVERED, "delivered_at": now, "next_attempt_at": None}
+        if outcome.unknown:
+            return {"status": DeliveryStatus.UNKNOWN, "next_attempt_at": None}
         failed = self.attempts - self.sent_before + 1
         again = retries.next_attempt(failed, now=now, retry_after=outcome.retry_after) if outcome.retry else None
         if again:

@@ -68,10 +68,15 @@ class RequestRefused(Exception):
 
 
 class ExchangeFailed(Exception):
-    """No whole answer came: network, TLS, time. Worth another try; the receiver may have got the request.
+    """No whole answer came: network, TLS, time. Worth another try.
 
-    The message is safe to show, and no cause is chained: those of the libraries quote the URL with its query.
+    ``sent`` is False where the receiver surely has nothing of the request. The message is safe to show, and no cause is
+    chained: those of the libraries quote the URL with its query.
     """
+
+    def __init__(self, message: str, *, sent: bool = False) -> None:
+        super().__init__(message)
+        self.sent = sent
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,9 +171,9 @@ class GuardedClient:
                 content = b"".join(_pieces(response.raw, self._max_body + 1))
         except (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError) as error:
             reason = self._late() if route.watchdog.remaining() <= 0 else _reason(error)
-            raise ExchangeFailed(f"{route.target.host}: {reason}.") from None
+            raise ExchangeFailed(f"{route.target.host}: {reason}.", sent=route.watchdog.sent) from None
         if route.watchdog.remaining() <= 0:  # what looks like the end of the answer is our own cut
-            raise ExchangeFailed(f"{route.target.host}: {self._late()}.")
+            raise ExchangeFailed(f"{route.target.host}: {self._late()}.", sent=True)
         return response.status_code, response.headers, content
 
     def _checked(self, url: str, watchdog: Watchdog) -> tuple[Target, tuple[IPAddress, ...]]:

@@ -7,9 +7,11 @@ from datetime import datetime, timedelta
 import psutil
 from django.db import models, transaction
 
+from polling.batches import Batch
 from polling.deliveries import Delivery, DeliveryAttempt, DeliveryStatus
+from polling.polling_job import PollingJob, PollingLog
 
-__all__ = ["Delivery", "DeliveryAttempt", "DeliveryStatus", "SweepLease"]
+__all__ = ["Batch", "Delivery", "DeliveryAttempt", "DeliveryStatus", "PollingJob", "PollingLog", "SweepLease"]
 
 LEASE_SECONDS = 15
 

@@ -34,6 +34,7 @@ class Cause(enum.StrEnum):
     SECRET_MISSING = "secret_missing"  # noqa: S105
     ENGINE_UNAVAILABLE = "engine_unavailable"
     RUNNER_LOST = "runner_lost"
+    SERVICE_FAILED = "service_failed"
 
     @property
     def ours(self) -> bool:

@@ -68,6 +68,7 @@ class ScheduledJob(models.Model):
 
     runner: ClassVar[str]
     kind: ClassVar[str]
+    ended: ClassVar[Sequence[str]] = (JobStatus.COMPLETED, JobStatus.FAILED)
 
     name = models.CharField(max_length=255)
     poll_interval_seconds = models.PositiveIntegerField(
@@ -110,6 +111,10 @@ class ScheduledJob(models.Model):
         """Columns of the kind that a new cycle starts with."""
         return {}
 
+    def ends_as(self, result: CheckResult) -> str | None:
+        """The status that a terminal answer gives the job. None: it waits, without a next check, for ``conclude``."""
+        return JobStatus.COMPLETED
+
     def write_log(self, claim: Claim, result: CheckResult, now: datetime) -> None:
         raise NotImplementedError
 
@@ -134,7 +139,7 @@ class ScheduledJob(models.Model):
     def restart(self) -> None:
         self._refuse_unless_runnable()
         self._move(
-            (JobStatus.COMPLETED, JobStatus.FAILED),
+            self.ended,
             "restarted",
             status=JobStatus.ACTIVE,
             next_check_at=timezone.now(),
@@ -160,11 +165,21 @@ class ScheduledJob(models.Model):
         type(self).objects.filter(pk=self.pk, status=JobStatus.ACTIVE, next_check_at__gt=now).update(next_check_at=due)
         self.refresh_from_db()
 
+    def conclude(self, status: str, *, cause: str = "", now: datetime) -> bool:
+        """Ends a job that waited for the outcome of a call that it owed; a call that was sent again ends it anew.
+
+        False, and nothing changes, where the job is in another cycle or has completed.
+        """
+        waiting = type(self).objects.filter(pk=self.pk, cycle=self.cycle, status__in=(*CHECKABLE, JobStatus.FAILED))
+        concluded = waiting.update(status=status, failure_cause=cause, completed_at=now, next_check_at=None)
+        self.refresh_from_db()
+        return bool(concluded)
+
     def _refuse_unless_runnable(self) -> None:
         if reason := self.not_runnable():
             raise TransitionRefused(reason)
 
-    def _move(self, sources: Sequence[JobStatus], verb: str, **changes: Any) -> None:
+    def _move(self, sources: Sequence[str], verb: str, **changes: Any) -> None:
         moved = type(self).objects.filter(pk=self.pk, status__in=sources).update(**changes)
         self.refresh_from_db()
         if not moved:
@@ -277,7 +292,9 @@ def _answered(job: ScheduledJob, claim: Claim, result: CheckResult, now: datetim
         "consecutive_errors": 0,
     }
     if result.verdict.terminal:
-        return changes | {"status": JobStatus.COMPLETED, "completed_at": now, "next_check_at": None}
+        status = job.ends_as(result)
+        ending = {"status": status, "completed_at": now} if status else {}
+        return changes | {"next_check_at": None} | ending
     if result.verdict is Verdict.ERROR:
         changes["consecutive_errors"] = job.consecutive_errors + (0 if result.cause and result.cause.ours else 1)
         if job.status == JobStatus.ACTIVE and job.next_check_at == claim.next_check_at:  # nobody asked for another time

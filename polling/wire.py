@@ -29,6 +29,7 @@ class Watchdog:
         self._timer.daemon = True
         self._lock = threading.Lock()
         self._twin: socket.socket | None = None
+        self.sent = False  # the request, or a part of it
 
     def __enter__(self) -> Self:
         self._timer.start()
@@ -135,6 +136,12 @@ class _Connection(HTTPConnection):
         if self.sock is None:
             raise http.client.RemoteDisconnected("reset while connecting")
         return super().getresponse()
+
+    def send(self, data: Any) -> None:
+        if self.sock is None:
+            self.connect()
+        self._route.watchdog.sent = True
+        super().send(data)
 
 
 class _TlsConnection(_Connection, HTTPSConnection):

@@ -55,7 +55,7 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     if response is None:
         logger.error("request_failed", path=context["request"].path, exc_info=error)
         return Response({"detail": FAILED}, status=status.HTTP_500_INTERNAL_SERVER_ERROR)
-    if response.status_code == status.HTTP_400_BAD_REQUEST:
+    if response.status_code in (status.HTTP_400_BAD_REQUEST, status.HTTP_422_UNPROCESSABLE_ENTITY):
         response.data = _explained(response.data)
     return response
 

@@ -20,6 +20,10 @@ OPTIONS = {
     "resource_limits": "--memory, --cpu",
     "webhook_url": "--webhook-url",
     "webhook_method": "--webhook-method",
+    "batch_ids": "--batch",
+    "keboola_stack_url": "--stack-url",
+    "keboola_component_id": "--component",
+    "keboola_configuration_id": "--configuration",
     "webhook_headers": "--webhook-header",
 } | dict.fromkeys(
     (

@@ -11,8 +11,11 @@ HOME = "polling/scheduling.py"
 COLUMNS = frozenset(
     {"status", "next_check_at", "claim_id", "claimed_until", "completed_at", "cycle", "consecutive_errors"}
 )
-# A delivery has a status and a lease of its own
-OWN_COLUMNS = {"polling/deliveries.py": {"status", "claimed_until"}}
+# A delivery has a status and a lease of its own, and a batch a status and an end
+OWN_COLUMNS = {
+    "polling/deliveries.py": {"status", "claimed_until"},
+    "polling/batches.py": {"status", "completed_at"},
+}
 WRITING_CALLS = frozenset({"update", "bulk_update", "update_or_create"})
 
 

@@ -12,7 +12,7 @@ from typer import Context
 from typer._click.exceptions import UsageError
 
 from customchecks import engine
-from customchecks.cli import checks, deliveries, deps, diagnosis, jobs, operations, versions
+from customchecks.cli import checks, deliveries, deps, diagnosis, jobs, operations, polling_job, versions
 from customchecks.cli.endings import EngineUnavailable, Exit, Failed
 
 
@@ -86,6 +86,9 @@ for subcommand, name in (
 
 Command.deps.command("list")(deps.list_sets)
 Command.deps.command("prune")(deps.prune)
+_polling_jobs = Command.group("polling-job")(polling_job.group)  # type: ignore[arg-type]
+for action, name in polling_job.COMMANDS:
+    _polling_jobs.command(name)(action)
 
 
 @Command.group("deliveries", help="What is sent to webhooks: list, send again, send a test.")  # type: ignore[arg-type]

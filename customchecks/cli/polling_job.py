@@ -1,0 +1,212 @@
+"""``customcheck polling-job create list show pause resume delete``: jobs that watch OpenAI batches."""
+
+import sys
+from collections.abc import Callable
+from typing import Annotated, Any, cast
+
+import typer
+from django.core.exceptions import ValidationError
+
+from customchecks.cli import options, output
+from customchecks.cli.endings import Failed, Invalid, NotFound, Usage
+from customchecks.cli.lookups import LARGEST_ID, acting_user
+from polling import jobs
+from polling.legacy_api import PollingJobSerializer, PollingLogSerializer
+from polling.polling_job import STATUSES, PollingJob
+from polling.scheduling import TransitionRefused
+from secrets_app.models import Secret
+
+COLUMNS = ("ID", "Name", "Status", "Batches", "Ended", "Last check", "Next check")
+
+BatchIds = Annotated[list[str], typer.Option("--batch", metavar="ID", help="An OpenAI batch. Repeatable, at most 10.")]
+OpenAISecret = Annotated[str, typer.Option(metavar="SECRET", help="Number or name of the OpenAI secret.")]
+KeboolaSecret = Annotated[str, typer.Option(metavar="SECRET", help="Number or name of the Keboola secret.")]
+Stack = Annotated[str, typer.Option(metavar="URL", help="Such as https://connection.keboola.com.")]
+Component = Annotated[str, typer.Option(metavar="ID", help="The component that is to be run.")]
+Configuration = Annotated[str, typer.Option(metavar="ID", help="Its configuration.")]
+Interval = Annotated[int, typer.Option(metavar="S", help="Seconds between checks, 30 to 3600.")]
+Status = Annotated[str | None, typer.Option(help="Only jobs of this status.")]
+Logs = Annotated[int, typer.Option("--logs", min=0, max=500, metavar="N", help="So many of its newest logs.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+
+def group() -> None:
+    """Jobs that watch OpenAI batches, and start a Keboola job when all of them have ended."""
+
+
+def create(
+    name: Annotated[str, typer.Option(help="The job's name.")],
+    batch: BatchIds,
+    openai_secret: OpenAISecret,
+    keboola_secret: KeboolaSecret,
+    stack_url: Stack,
+    component: Component,
+    configuration: Configuration,
+    interval: Interval = 120,
+    user: options.User = None,
+    as_json: options.Json = False,
+) -> None:
+    """Create a job, due at once, and print its number.
+
+    \b
+    Example:
+      manage.py customcheck polling-job create --name nightly --batch batch_abc --batch batch_def \\
+          --openai-secret openai --keboola-secret keboola --stack-url https://connection.keboola.com \\
+          --component kds-team.app-x --configuration 12345
+    """
+    data = {
+        "name": name,
+        "keboola_stack_url": stack_url,
+        "keboola_component_id": component,
+        "keboola_configuration_id": configuration,
+        "poll_interval_seconds": interval,
+    }
+    secrets = {"openai_secret_id": _secret_id(openai_secret), "keboola_secret_id": _secret_id(keboola_secret)}
+    try:
+        job = jobs.create_job(data, batch_ids=batch, user=acting_user(user), **secrets)
+    except jobs.SecretUnknown as error:
+        raise NotFound(str(error)) from None
+    except ValidationError as error:
+        raise Invalid.of(error) from None
+    output.say(f"Created polling job {job.pk}: {job.name}")
+    if as_json:
+        output.document(_shown(job))
+    else:
+        output.text(str(job.pk))
+
+
+def list_jobs(status: Status = None, as_json: options.Json = False) -> None:
+    """List polling jobs, newest first.
+
+    \b
+    Example:
+      manage.py customcheck polling-job list --status active
+    """
+    known = [value for value, _ in STATUSES]
+    if status is not None and status not in known:
+        raise Usage(f"--status: one of {', '.join(known)} is wanted.")
+    found = PollingJob.objects.filter(**({"status": status} if status else {})).order_by("-created_at", "-id")
+    shown = [_shown(cast(PollingJob, job)) for job in found]
+    if as_json:
+        output.document({"jobs": shown, "total": len(shown)})
+    else:
+        output.table(COLUMNS, [_row(job) for job in shown])
+
+
+def show(job: options.Job, logs: Logs = 0, as_json: options.Json = False) -> None:
+    """Show one polling job with its batches, and its newest logs.
+
+    \b
+    Example:
+      manage.py customcheck polling-job show nightly --logs 20
+    """
+    found = _find(job)
+    shown = _shown(found)
+    if logs:
+        shown["logs"] = PollingLogSerializer(found.logs.order_by("-created_at", "-id")[:logs], many=True).data
+    if as_json:
+        output.document(shown)
+    else:
+        output.fields(shown.items())
+
+
+def pause(job: options.Job, as_json: options.Json = False) -> None:
+    """Ask about no batch until the job is resumed.
+
+    \b
+    Example:
+      manage.py customcheck polling-job pause nightly
+    """
+    _move(_find(job), PollingJob.pause, as_json=as_json)
+
+
+def resume(job: options.Job, as_json: options.Json = False) -> None:
+    """Ask about a paused job's batches again, now and by its interval.
+
+    \b
+    Example:
+      manage.py customcheck polling-job resume nightly
+    """
+    _move(_find(job), PollingJob.resume, as_json=as_json)
+
+
+def delete(job: options.Job, yes: Yes = False, as_json: options.Json = False) -> None:
+    """Delete a polling job with its logs. A Keboola job that is owed is not started any more.
+
+    \b
+    Example:
+      manage.py customcheck polling-job delete nightly --yes
+    """
+    found = _find(job)
+    if not yes:
+        _confirm(f"Delete polling job {found.pk} ({output.visible(found.name)}) and its {found.logs.count()} logs?")
+    deleted = {"id": found.pk, "name": found.name}
+    jobs.delete_job(found)
+    output.say(f"Deleted polling job {deleted['id']}: {deleted['name']}")
+    if as_json:
+        output.document(deleted)
+
+
+def _find(word: str) -> PollingJob:
+    """A number is an id, never a name."""
+    rows = PollingJob.objects.filter(**({"pk": min(int(word), LARGEST_ID)} if word.isdecimal() else {"name": word}))
+    found = list(rows[:5])
+    if not found:
+        raise NotFound(f"There is no polling job {word!r}. See: manage.py customcheck polling-job list")
+    if len(found) > 1:
+        ids = ", ".join(str(job.pk) for job in found)
+        raise Invalid(f"Several polling jobs are named {word!r}: say which by number, of {ids}.")
+    return cast(PollingJob, found[0])
+
+
+def _secret_id(word: str) -> int:
+    """Whether it may be used is decided where the job is created."""
+    if word.isdecimal():
+        return min(int(word), LARGEST_ID)
+    secret = Secret.objects.filter(name=word).first()
+    if secret is None:
+        raise NotFound(f"There is no secret {word!r}.")
+    return secret.pk
+
+
+def _move(job: PollingJob, transition: Callable[[PollingJob], None], *, as_json: bool) -> None:
+    try:
+        transition(job)
+    except TransitionRefused as error:
+        raise Failed(str(error)) from None
+    output.say(f"Polling job {job.pk} ({job.name}) is {job.status}.")
+    if as_json:
+        output.document(_shown(job))
+
+
+def _confirm(question: str) -> None:
+    if not sys.stdin.isatty():
+        raise Usage("Say --yes: there is no terminal to ask on.")
+    typer.confirm(question, abort=True, err=True)
+
+
+def _shown(job: PollingJob) -> dict[str, Any]:
+    return dict(PollingJobSerializer(job).data)
+
+
+def _row(job: dict[str, Any]) -> tuple[object, ...]:
+    ended = job["completed_count"] + job["failed_count"]
+    return (
+        job["id"],
+        job["name"],
+        job["status"],
+        job["batch_count"],
+        ended,
+        job["last_check_at"],
+        job["next_check_at"],
+    )
+
+
+COMMANDS = (
+    (create, "create"),
+    (list_jobs, "list"),
+    (show, "show"),
+    (pause, "pause"),
+    (resume, "resume"),
+    (delete, "delete"),
+)

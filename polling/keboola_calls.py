@@ -1,0 +1,127 @@
+"""Starts a Keboola job at most once, and ends the job that waited for it.
+
+The attempt is written down before the call and its outcome after it. Only what surely started nothing is tried again; a
+call whose outcome was not seen is shown as unknown, and repeated only by somebody who has looked.
+"""
+
+import json
+import time
+from contextlib import AbstractContextManager, nullcontext
+from datetime import datetime
+
+import structlog
+from django.db import transaction
+from django.utils import timezone
+
+from polling import crashpoints, retries
+from polling.deliveries import Delivery, Outcome
+from polling.http import Answer, ExchangeFailed, GuardedClient, RequestRefused
+from polling.polling_job import PollingJob
+from polling.scheduling import JobStatus
+from secrets_app import references
+from secrets_app.references import Resolved
+
+logger = structlog.get_logger(__name__)
+
+GATEWAY_TIMEOUT = 504  # a gateway gave up waiting: what stands behind it may have started
+LOOK = "Look into Keboola before it is sent again."
+LOST = f"The process that called Keboola was lost, so it is not known whether the job has started. {LOOK}"
+
+
+def attempt(
+    delivery: Delivery,
+    client: GuardedClient,
+    *,
+    database: AbstractContextManager[object] | None = None,
+    now: datetime | None = None,
+) -> None:
+    """``database`` as in ``webhooks.attempt``; ``now`` is for the tests: it stands for the clock."""
+    database = database or nullcontext()
+    started = now or timezone.now()
+    crashpoints.reach("delivery_claimed")
+    with database:
+        begun = _begin(delivery, started)
+    if begun is None:
+        return
+    crashpoints.reach("delivery_prepared")
+    outcome = begun if isinstance(begun, Outcome) else _made(delivery, begun, client, started)
+    crashpoints.reach("delivery_answered")
+    with database:
+        _settle(delivery, outcome, now=now or timezone.now())
+    crashpoints.reach("delivery_settled")
+    logger.info("keboola_called", delivery_id=str(delivery.pk), job_id=delivery.job_id, status=delivery.status)
+
+
+def _begin(delivery: Delivery, started: datetime) -> Resolved | Outcome | None:
+    """The headers with the token in them, an outcome where no call is made, None where another attempt was faster."""
+    if delivery.attempt_started_at is not None:
+        return Outcome(started_at=delivery.attempt_started_at, duration_ms=0, error=LOST, unknown=True)
+    try:
+        headers = references.resolve(
+            delivery.headers, job_kind=delivery.job_kind, job_id=delivery.job_id, check_id=delivery.pk
+        )
+    except references.SecretMissing as error:
+        return Outcome(started_at=started, duration_ms=0, error=str(error), retry=True)
+    return headers if delivery.begin(started) else None
+
+
+def _made(delivery: Delivery, resolved: Resolved, client: GuardedClient, started: datetime) -> Outcome:
+    body = json.loads(delivery.body)
+    body.pop("delivery_id", None)  # ours: Keboola refuses a field that it does not know
+    headers = {**resolved.values, "Content-Type": "application/json"}
+    began = time.monotonic()
+    try:
+        answer = client.send(delivery.method, delivery.url, headers=headers, body=json.dumps(body).encode())
+    except RequestRefused as error:
+        return Outcome(started_at=started, duration_ms=0, error=str(error), retry=not error.permanent)
+    except ExchangeFailed as error:
+        message = f"{error} The request was sent, and no answer came. {LOOK}" if error.sent else str(error)
+        spent = round((time.monotonic() - began) * 1000)
+        return Outcome(started_at=started, duration_ms=spent, error=message, retry=not error.sent, unknown=error.sent)
+    return _judged(answer, resolved, started)
+
+
+def _judged(answer: Answer, resolved: Resolved, started: datetime) -> Outcome:
+    unknown = answer.status == GATEWAY_TIMEOUT
+    problem = f"Keboola answered {answer.status}.{f' {LOOK}' if unknown else ''}"
+    return Outcome(
+        started_at=started,
+        duration_ms=answer.elapsed_ms,
+        status_code=answer.status,
+        error="" if 200 <= answer.status < 300 else problem,
+        answer=resolved.masker.text(answer.body.decode(errors="replace").replace("\0", "\ufffd")),
+        retry=answer.status == 429 or answer.status >= 500,
+        unknown=unknown,
+        retry_after=retries.retry_after(answer.headers, now=timezone.now()),
+    )
+
+
+@transaction.atomic
+def _settle(delivery: Delivery, outcome: Outcome, *, now: datetime) -> None:
+    if not delivery.settle(outcome, now=now) or not (job := _job(delivery)):
+        return
+    if outcome.delivered:
+        job.log("triggered", f"Keboola started a job{_number(outcome.answer)}.", now=now)
+        job.conclude(job.outcome, now=now)
+        return
+    again = f" Next attempt at {delivery.next_attempt_at:%H:%M:%S} UTC." if delivery.next_attempt_at else ""
+    job.log("error", f"{outcome.error}{again}", now=now)
+    if not delivery.next_attempt_at:
+        cause = "keboola_unknown" if outcome.unknown else "keboola_failed"
+        job.conclude(JobStatus.FAILED, cause=cause, now=now)
+
+
+def _job(delivery: Delivery) -> PollingJob | None:
+    """None where it was deleted, or restarted since: another cycle is not ended by an old call."""
+    jobs = PollingJob.objects.select_for_update().filter(pk=delivery.job_id, cycle=delivery.cycle)
+    job: PollingJob | None = jobs.first() if delivery.job_kind == PollingJob.kind else None  # type: ignore[assignment]
+    return job
+
+
+def _number(answer: str) -> str:
+    """Its number, or nothing: it is a service to the reader of the log only."""
+    try:
+        number = json.loads(answer).get("id")
+    except (ValueError, AttributeError):
+        return ""
+    return f": {str(number)[:50]}" if isinstance(number, str | int) else ""

@@ -1,0 +1,130 @@
+"""A job that watches OpenAI batches and starts a Keboola job when all of them have ended."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator, ProhibitNullCharactersValidator
+from django.db import models
+from django.utils import timezone
+
+from polling import keboola
+from polling.addresses import Allowance, UrlRefused, check_url
+from polling.batches import UNSUCCESSFUL, Batch, BatchStatus
+from polling.deliveries import DeliveryDraft
+from polling.results import CheckResult, Verdict
+from polling.scheduling import Claim, JobStatus, ScheduledJob
+from secrets_app.models import Secret
+
+COMPLETED_WITH_FAILURES = "completed_with_failures"
+STATUSES = (*JobStatus.choices, (COMPLETED_WITH_FAILURES, "Completed with failures"))
+OUTCOMES = {Verdict.SUCCESS: JobStatus.COMPLETED.value, Verdict.FAILED: COMPLETED_WITH_FAILURES}
+NO_NUL = ProhibitNullCharactersValidator()
+
+
+def stack_url(value: str) -> None:
+    try:
+        target = check_url(value, allow=Allowance.parse(settings.TECKO_WEBHOOK_ALLOW))
+    except UrlRefused as error:
+        raise ValidationError(str(error), "stack_url") from None
+    if target.path.partition("?")[0] != target.path or "#" in value:
+        raise ValidationError("The address of a stack has no query.", "stack_url")
+
+
+class PollingJob(ScheduledJob):
+    """When its batches have ended it waits, still active and without a next check, for what Keboola answers.
+
+    ``outcome`` is the status that it then gets.
+    """
+
+    kind: ClassVar[str] = "openai"
+    runner: ClassVar[str] = "polling.openai.OpenAIRunner"
+    ended: ClassVar[Sequence[str]] = (JobStatus.COMPLETED, COMPLETED_WITH_FAILURES, JobStatus.FAILED)
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, editable=False, related_name="+")
+    status = models.CharField(max_length=50, choices=STATUSES, default=JobStatus.ACTIVE, editable=False)
+    outcome = models.CharField(max_length=50, blank=True, editable=False)
+    poll_interval_seconds = models.PositiveIntegerField(
+        default=120, validators=[MinValueValidator(30), MaxValueValidator(3600)]
+    )
+    # The grant protects a secret that is in use
+    openai_secret = models.ForeignKey(Secret, models.SET_NULL, null=True, editable=False, related_name="+")
+    keboola_secret = models.ForeignKey(Secret, models.SET_NULL, null=True, editable=False, related_name="+")
+    keboola_stack_url = models.CharField(max_length=500, validators=[stack_url])
+    keboola_component_id = models.CharField(max_length=255, validators=[NO_NUL])
+    keboola_configuration_id = models.CharField(max_length=255, validators=[NO_NUL])
+
+    class Meta:
+        db_table = "polling_jobs"
+        ordering = ["id"]
+        indexes = [
+            models.Index(fields=["status"], name="idx_polling_job_status"),
+            models.Index(fields=["next_check_at"], name="idx_polling_job_next_check"),
+        ]
+
+    def not_runnable(self) -> str:
+        if self.outcome and self.status not in self.ended:
+            return "The batches of this job have ended: it waits for Keboola."
+        return ""
+
+    def recorded_fields(self, result: CheckResult) -> dict[str, Any]:
+        return {"outcome": OUTCOMES[result.verdict]} if result.verdict.terminal else {}
+
+    def restarted_fields(self) -> dict[str, Any]:
+        return {"outcome": ""}
+
+    def ends_as(self, result: CheckResult) -> str | None:
+        return None
+
+    def write_log(self, claim: Claim, result: CheckResult, now: datetime) -> None:
+        """The batches too: what was learnt of them must not be without its log."""
+        asked: dict[str, str] = result.data.get("batches", {})
+        Batch.objects.filter(job=self).answered(asked, now=now)
+        self.log("checking", f"Checking {self.batches.count()} batches.", claim=claim, now=claim.claimed_at)
+        status = {Verdict.SUCCESS: "completed"}.get(result.verdict, result.verdict.lower())
+        self.log(status, result.message, claim=claim, now=now)
+
+    def log(self, status: str, message: str, *, claim: Claim | None = None, now: datetime) -> None:
+        check_id = claim.claim_id if claim else None
+        PollingLog.objects.create(job=self, check_id=check_id, status=status, message=message, created_at=now)
+
+    def deliveries(self, result: CheckResult, now: datetime) -> Sequence[DeliveryDraft]:
+        batches = list(self.batches.all())
+        completed = [batch.batch_id for batch in batches if batch.status == BatchStatus.COMPLETED]
+        failed = [batch.batch_id for batch in batches if batch.status in UNSUCCESSFUL]
+        start = keboola.start(
+            stack_url=self.keboola_stack_url,
+            component=self.keboola_component_id,
+            configuration=self.keboola_configuration_id,
+            token=f"secret_ref:{self.keboola_secret_id}",
+            variables=keboola.batch_variables(completed, failed),
+        )
+        return (start,)
+
+
+class PollingLog(models.Model):
+    """``check_id`` is None where Keboola was called and no batch was asked about."""
+
+    class Status(models.TextChoices):
+        CHECKING = "checking"
+        PENDING = "pending"
+        COMPLETED = "completed"
+        FAILED = "failed"
+        ERROR = "error"
+        TRIGGERED = "triggered"
+
+    job = models.ForeignKey(PollingJob, models.CASCADE, related_name="logs", editable=False)
+    check_id = models.UUIDField(null=True, editable=False)
+    status = models.CharField(max_length=50, choices=Status, editable=False)
+    message = models.TextField(blank=True, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        db_table = "polling_logs"
+        ordering = ["-created_at", "-id"]
+        indexes = [models.Index(fields=["job", "created_at"], name="idx_polling_log_job_created")]
+
+    def __str__(self) -> str:
+        return f"{self.status} at {self.created_at:%Y-%m-%d %H:%M:%S}"
