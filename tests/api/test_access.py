@@ -1,6 +1,7 @@
 """Who may: logins, tokens, permissions, and what a stranger is told."""
 
 import base64
+import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -32,7 +33,7 @@ def routes() -> Iterator[str]:
     """Every path below /api and /metrics, with an id where one belongs."""
     for pattern in walk(get_resolver().url_patterns, ""):
         path = pattern.replace("^", "").replace("/?$", "").replace("(?P<pk>[0-9]{1,18})", "1")
-        path = path.replace("(?P<pk>[0-9a-f-]{36})", "0" * 8 + "-0000-0000-0000-" + "0" * 12)
+        path = re.sub(r"\(\?P<pk>\[0-9a-f\].*\)", "00000000-0000-0000-0000-000000000000", path)
         if path.startswith(("api/", "metrics")):
             yield path
 

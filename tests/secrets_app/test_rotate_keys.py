@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.core.management import CommandError, call_command
 from pytest_django.fixtures import Settings
 
@@ -102,7 +103,8 @@ print(sum(secret.value() == "value of " + secret.name for secret in Secret.objec
 def test_a_run_that_was_killed_is_finished_by_the_next(tmp_path: Path) -> None:
     def environment(*keys: str) -> dict[str, str]:
         url = f"sqlite:///{tmp_path / 'db.sqlite3'}"
-        return os.environ | {"TECKO_HOME": str(tmp_path), "DATABASE_URL": url, "TECKO_KEYS": ",".join(keys)}
+        own = {"TECKO_HOME": str(tmp_path), "DATABASE_URL": url, "TECKO_KEYS": ",".join(keys)}
+        return os.environ | own | {"TECKO_SECRET_KEY": settings.TECKO_SECRET_KEY}
 
     def python(*words: str, keys: tuple[str, ...]) -> str:
         command = [sys.executable, *words]
