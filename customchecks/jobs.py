@@ -79,8 +79,9 @@ def unpin_version(job: CustomCheckJob, *, user: User | AnonymousUser) -> None:
 
 @transaction.atomic
 def delete_job(job: CustomCheckJob) -> None:
-    """A running check loses its claim, and with it its container."""
+    """A running check loses its claim, and with it its container. What is still owed is not sent any more."""
     current = _locked(job)
+    Delivery.objects.give_up(job_kind=job.kind, job_id=job.pk, reason="The job was deleted before this was sent.")
     references.grant((), job_kind=job.kind, job_id=job.pk, user=None)
     archives = set(current.versions.values_list("archive_id", flat=True))
     current.delete()

@@ -149,7 +149,7 @@ def restart(job: options.Job, as_json: options.Json = False) -> None:
 def delete(job: options.Job, yes: Yes = False, as_json: options.Json = False) -> None:
     """Delete a job with its logs.
 
-    A running check is ended. Webhook calls that are owed are still made.
+    A running check is ended. Webhook calls that are still owed are not made any more.
 
     \b
     Example:

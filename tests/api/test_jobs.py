@@ -12,6 +12,7 @@ from rest_framework.test import APIClient
 
 from customchecks.models import CustomCheckJob, CustomCheckLog, ScriptArchive
 from polling import scheduling
+from polling.deliveries import Delivery, DeliveryDraft
 from polling.results import CheckResult, Verdict
 from secrets_app.models import Secret, SecretGrant
 from tests.api.conftest import JOBS, PASSWORD, make_log
@@ -226,3 +227,12 @@ def signed_in(user: User) -> APIClient:
     client = APIClient(raise_request_exception=False)
     client.force_authenticate(user)
     return client
+
+
+def test_what_a_deleted_job_still_owes_is_given_up_and_says_why(client: APIClient, make_job: MakeJob) -> None:
+    job = make_job()
+    draft = DeliveryDraft(event="check.ended", url="https://hooks.example.com/", method="POST", payload={})
+    owed = Delivery.objects.open(draft, job=job, now=timezone.now())
+    assert client.delete(f"{JOBS}/{job.pk}").status_code == 204
+    owed.refresh_from_db()
+    assert (owed.status, owed.last_error) == ("failed", "The job was deleted before this was sent.")

@@ -90,12 +90,14 @@ def test_kill_ends_a_run_and_says_so(sandbox: Sandbox, engine: Engine, instance:
     assert boxes.containers(engine, instance) == []
 
 
-def test_a_container_killed_by_somebody_else_is_a_lost_runner(sandbox: Sandbox, engine: Engine, instance: str) -> None:
+def test_a_container_killed_by_somebody_else_is_not_blamed_on_the_script(
+    sandbox: Sandbox, engine: Engine, instance: str
+) -> None:
     code = 'print(\'{"status": "SUCCESS"}\', flush=True)\n' + SLEEP
     with boxes.running(sandbox, boxes.request(code), engine=engine, instance=instance) as (seen, outcomes):
         engine.kill(seen["Id"])
         boxes.wait_for(lambda: outcomes)
-    assert outcomes[0].cause is Cause.RUNNER_LOST
+    assert outcomes[0].cause is Cause.ENGINE_UNAVAILABLE
     assert "137" in outcomes[0].message
 
 
