@@ -90,7 +90,7 @@ def test_kill_ends_a_run_and_says_so(sandbox: Sandbox, engine: Engine, instance:
     assert boxes.containers(engine, instance) == []
 
 
-def test_a_container_killed_by_somebody_else_is_not_blamed_on_the_script(
+def test_a_container_killed_from_outside_is_not_blamed_on_the_script(
     sandbox: Sandbox, engine: Engine, instance: str
 ) -> None:
     code = 'print(\'{"status": "SUCCESS"}\', flush=True)\n' + SLEEP
