@@ -207,6 +207,34 @@ class TestResolve:
         with pytest.raises(SecretMissing):
             resolved({"A": "secret_ref:api"})
 
+    def test_a_restricted_secret_does_not_come_back_when_its_giver_is_deleted(
+        self, secret: Secret, user: User, make_user: MakeUser
+    ) -> None:
+        secret.allowed_users.set([make_user("another")])
+        user.delete()
+        with pytest.raises(SecretMissing):
+            resolved({"A": "secret_ref:api"})
+
+    @pytest.mark.parametrize("superuser", [True, False])
+    def test_a_restricted_secret_serves_no_job_of_a_closed_account(
+        self, secret: Secret, user: User, superuser: bool
+    ) -> None:
+        secret.allowed_users.set([user])
+        User.objects.filter(pk=user.pk).update(is_active=False, is_superuser=superuser)
+        with pytest.raises(SecretMissing):
+            resolved({"A": "secret_ref:api"})
+
+    def test_a_superuser_who_gave_a_restricted_secret_need_not_be_named(
+        self, secret: Secret, user: User, make_user: MakeUser
+    ) -> None:
+        secret.allowed_users.set([make_user("another")])
+        User.objects.filter(pk=user.pk).update(is_superuser=True)
+        assert resolved({"A": "secret_ref:api"}) == {"A": CANARY}
+
+    def test_a_secret_that_names_nobody_serves_on_when_its_giver_is_deleted(self, secret: Secret, user: User) -> None:
+        user.delete()
+        assert resolved({"A": "secret_ref:api"}) == {"A": CANARY}
+
     def test_a_user_who_is_named_keeps_the_secret(self, secret: Secret, user: User) -> None:
         secret.allowed_users.set([user])
         assert resolved({"A": "secret_ref:api"}) == {"A": CANARY}
