@@ -112,7 +112,12 @@ CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
         "LOCATION": str(TECKO_HOME / "cache"),
-    }
+    },
+    "logins": {
+        "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
+        "LOCATION": str(TECKO_HOME / "cache" / "logins"),
+        "OPTIONS": {"MAX_ENTRIES": 8192},
+    },
 }
 
 # The sweep is one task that stays on duty for up to an hour; everything else in the queue is short
@@ -133,6 +138,7 @@ Q_CLUSTER = {
     "label": "Queue",
 }
 
+AUTHENTICATION_BACKENDS = ["teckochecker.logins.SlowedLogin"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},

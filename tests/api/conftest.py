@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.core.cache import caches
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 from knox.models import AuthToken
@@ -47,6 +48,11 @@ def submit(client: APIClient, parts: dict[str, Any]) -> Response:
 def static_root(settings: Any) -> None:
     """The web server warns where it is missing."""
     settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
+
+
+@pytest.fixture(autouse=True)
+def no_failed_logins() -> None:
+    caches["logins"].clear()
 
 
 @pytest.fixture
