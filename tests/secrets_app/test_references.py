@@ -90,6 +90,12 @@ def test_a_malformed_reference_is_refused_without_being_shown(rest: str) -> None
     assert str(caught.value) == "After secret_ref: comes the number or the name of a secret, as in secret_ref:5."
 
 
+def test_a_value_refers_to_secrets_twenty_times_at_most() -> None:
+    assert len(find("secret_ref:a " * 20)) == 20
+    with pytest.raises(ReferenceError_, match="at most 20 times"):
+        find("secret_ref:a " * 21)
+
+
 @given(st.text(st.sampled_from("secret_ref:5a.-; ²\n"), max_size=60))
 def test_a_reference_is_the_text_that_it_says(value: str) -> None:
     try:
@@ -102,6 +108,12 @@ def test_a_reference_is_the_text_that_it_says(value: str) -> None:
 
 @pytest.mark.django_db
 class TestValidate:
+    def test_a_value_with_too_many_references_is_named_by_its_key(self, make_secret: MakeSecret, user: User) -> None:
+        make_secret()
+        with pytest.raises(InvalidReferences) as caught:
+            validate({"A": "secret_ref:api", "B": "secret_ref:api " * 21}, user=user)
+        assert caught.value.errors == {"B": "A value refers to secrets at most 20 times."}
+
     def test_a_secret_is_named_by_its_number_or_its_name_and_listed_once(
         self, make_secret: MakeSecret, user: User
     ) -> None:
@@ -282,6 +294,21 @@ class TestResolve:
             literal=lambda text: text.replace("x", "secret_ref:other ").replace("z", "Z"),
         )
         assert given.values == {"A": f"secret_ref:other  {CANARY} y", "B": "Z"}
+
+    def test_a_value_that_becomes_longer_than_a_variable_may_be_is_refused(
+        self, make_secret: MakeSecret, user: User
+    ) -> None:
+        grant([make_secret(value="é" * 32768)], job_kind="custom", job_id=1, user=user)
+        assert len(resolved({"A": "secret_ref:api,"})["A"]) == 32769
+        with pytest.raises(SecretMissing, match=r"^A is longer than 128 kB with its secrets"):
+            resolved({"A": "secret_ref:api secret_ref:api."}, check_id=uuid4())
+        assert SecretUse.objects.count() == 1
+
+    def test_values_that_together_fill_the_memory_are_refused(self, make_secret: MakeSecret, user: User) -> None:
+        grant([make_secret(value="x" * 65536)], job_kind="custom", job_id=1, user=user)
+        assert len(resolved({f"V{number}": "secret_ref:api" for number in range(16)})) == 16
+        with pytest.raises(SecretMissing, match="together are longer than 1 MB"):
+            resolved({f"V{number}": "secret_ref:api" for number in range(17)})
 
     def test_values_without_references_ask_nothing_of_the_database(self) -> None:
         with CaptureQueriesContext(connection) as queries:
