@@ -5,7 +5,7 @@ Types are strict: "60", 60.5 and true are not whole numbers.
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -44,6 +44,7 @@ MAX_VARIABLE_BYTES = 32 * 1024
 MAX_VARIABLES_BYTES = 256 * 1024
 MAX_PARAMS_BYTES = 64 * 1024
 MAX_HEADER_VALUE = 4096
+REFERRING = ("env_vars", "webhook_headers", "webhook_query_params")
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 SUFFIXES: Mapping[str, tuple[str, ...]] = {"python": (".py",), "node": (".js", ".mjs", ".cjs")}
 
@@ -101,6 +102,8 @@ def job(instance: JobFields) -> None:
     if instance.webhook_url:
         checks["webhook_url"] = lambda: webhook_url(instance.webhook_url, allow=allow)
         checks["webhook_method"] = lambda: webhook_method(instance.webhook_method)
+    referring = {field: _texts(getattr(instance, field, None)) for field in REFERRING}
+    checks |= {field: lambda: _few_references(referring.values()) for field, texts in referring.items() if texts}
     _all(checks)
 
 
@@ -225,6 +228,19 @@ def webhook_signing_secrets(value: object) -> None:
             raise ValidationError("A signing secret is secret_ref: and a secret's number or name.", code="signing_ref")
     if len(set(value)) < len(value):
         raise ValidationError("The same signing secret is given twice.", code="signing_twice")
+
+
+def _texts(value: object) -> list[str]:
+    """What is no string is refused by the field's own validator."""
+    return [text for text in value.values() if isinstance(text, str)] if isinstance(value, dict) else []
+
+
+def _few_references(texts: Iterable[list[str]]) -> None:
+    if sum(text.count(references.PREFIX) for each in texts for text in each) > references.MOST_IN_A_JOB:
+        raise ValidationError(
+            f"A job refers to secrets at most {references.MOST_IN_A_JOB} times in its variables, headers and query.",
+            code="too_many_references",
+        )
 
 
 def _all(checks: Mapping[str, Callable[[], None]]) -> None:

@@ -177,23 +177,29 @@ def _error(failure: CheckFailed) -> CheckResult:
 def _answer(
     outcome: SandboxOutcome, masker: masking.Masker, *, revision: str, timings: Mapping[str, int]
 ) -> CheckResult:
-    """Parsed first and masked then: a secret that looks like a status word must not change the verdict."""
+    """Parsed first and masked then, but for the message: a secret that looks like a status word changes no verdict."""
     stdout = _Printed.of(outcome.stdout, head=outcome.stdout_head_len, cut=outcome.stdout_cut)
     stderr = _Printed.of(outcome.stderr, head=outcome.stderr_head_len, cut=outcome.stderr_cut)
     if outcome.cause is None:
-        parsed = verdict.parse(stdout.whole(), exit_code=outcome.exit_code)
+        parsed = verdict.parse(stdout.end(), exit_code=outcome.exit_code, cut=stdout.cut > 0, mask=masker.text)
     else:
         parsed = CheckResult(verdict=Verdict.ERROR, cause=outcome.cause, message=outcome.message)
     return replace(
         parsed,
         message=masker.text(parsed.message),
         data=masker.data(parsed.data),
-        state=None if parsed.state is None else masker.data(parsed.state),
+        state=_without_secrets(parsed.state, masker),
+        progress=_without_secrets(parsed.progress, masker),
         stdout=stdout.masked(masker),
         stderr=stderr.masked(masker),
         revision=revision,
         timings=dict(timings),
     )
+
+
+def _without_secrets(value: Any, masker: masking.Masker) -> Any:
+    """None where a secret is in it: a masked number is none, and a masked state would mislead the next check."""
+    return value if masker.data(value) == value else None
 
 
 @dataclass(frozen=True)
@@ -210,8 +216,9 @@ class _Printed:
             return cls(_text(content), "", 0)
         return cls(_text(content[:head]), _text(content[head:]), cut)
 
-    def whole(self) -> str:
-        return f"{self.head}\n{self.tail}" if self.cut else self.head
+    def end(self) -> str:
+        """Everything, or what follows the cut: a line that goes through it is no line."""
+        return self.tail if self.cut else self.head
 
     def masked(self, masker: masking.Masker) -> str:
         if not self.cut:

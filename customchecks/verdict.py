@@ -29,14 +29,19 @@ class _Bad(Exception):
     """The script's last word cannot be read as a verdict."""
 
 
-def parse(stdout: str, *, exit_code: int | None) -> CheckResult:
+Mask = Callable[[str], str]
+
+
+def parse(stdout: str, *, exit_code: int | None, cut: bool = False, mask: Mask = str) -> CheckResult:
     """Never raises. ``exit_code`` None means unknown, which no SUCCESS survives.
 
-    Data over 64 kB become ``{}`` and messages are cut at 2000 characters; the message then says so.
+    ``cut`` says that ``stdout`` is only the end of what was printed, and begins within a line. Data over 64 kB become
+    ``{}`` and messages are cut at 2000 characters; the message then says so. Only the message is masked, before its
+    cut: half a secret could not be found later.
     """
     try:
-        answer = _last_answer(stdout)
-        result = None if answer is None else _result(answer)
+        answer = _last_answer(stdout, cut=cut)
+        result = None if answer is None else _result(answer, mask)
     except _Bad as bad:
         return _error(Cause.BAD_VERDICT, f"The script's last line is not a verdict: {bad}. {_HOW}")
     return _judged(result, exit_code)
@@ -55,16 +60,16 @@ def _judged(result: CheckResult | None, exit_code: int | None) -> CheckResult:
     return result
 
 
-def _last_answer(stdout: str) -> dict[str, Any] | None:
+def _last_answer(stdout: str, *, cut: bool) -> dict[str, Any] | None:
     """The whole document first: lines inside a pretty-printed object are parts of it, not verdicts."""
     document = stdout.strip(_BLANK + "\r\n")
     broken = None
-    if _looks_like_one_object(document):
+    if not cut and _looks_like_one_object(document):
         try:
             return _object(document)
         except _Bad as bad:
             broken = bad
-    for line in reversed(_last_lines(stdout)):
+    for line in reversed(_last_lines(stdout, cut=cut)):
         if line.startswith("{") and line != "{":
             return _object(line)
     if broken:
@@ -78,11 +83,11 @@ def _looks_like_one_object(text: str) -> bool:
     return over_lines and text.startswith("{") and text.endswith("}")
 
 
-def _last_lines(stdout: str) -> list[str]:
+def _last_lines(stdout: str, *, cut: bool) -> list[str]:
     """The last lines that are not blank, whole ones only. Raises _Bad where the last of all is too long."""
     text = stdout.rstrip(_BLANK + "\r\n")
     lines = _LINE_END.split(text[-MAX_LINE - 1 :])
-    if len(text) > MAX_LINE:
+    if cut or len(text) > MAX_LINE:
         if len(lines) == 1 and text.endswith("}"):
             raise _Bad("it is longer than 64 kB")
         del lines[0]
@@ -100,7 +105,7 @@ def _object(text: str) -> dict[str, Any]:
     return found
 
 
-def _result(answer: Mapping[str, Any]) -> CheckResult:
+def _result(answer: Mapping[str, Any], mask: Mask) -> CheckResult:
     status = answer.get("status")
     if not isinstance(status, str) or status not in set(Verdict):
         raise _Bad(f"its status is not one of {', '.join(Verdict)}")
@@ -109,7 +114,7 @@ def _result(answer: Mapping[str, Any]) -> CheckResult:
     return CheckResult(
         verdict=verdict,
         cause=Cause.SCRIPT if verdict is Verdict.ERROR else None,
-        message=_message(answer, note),
+        message=_message(answer, note, mask),
         data=data,
         state=_state(answer),
         progress=_optional(answer, "progress", _is_progress, "a number from 0 to 100"),
@@ -125,8 +130,8 @@ def _data(answer: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     return {}, f"[data left out: {size:,} bytes, at most {MAX_DATA:,}]"
 
 
-def _message(answer: Mapping[str, Any], note: str) -> str:
-    message = _optional(answer, "message", _is_text, "a string") or ""
+def _message(answer: Mapping[str, Any], note: str, mask: Mask) -> str:
+    message = mask(_optional(answer, "message", _is_text, "a string") or "")
     return f"{_cut(message, MAX_MESSAGE - len(note) - 1)} {note}".strip() if note else _cut(message)
 
 

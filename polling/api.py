@@ -66,7 +66,10 @@ class DeliveryViewSet(GenericViewSet[Delivery]):
 
     def list(self, request: Request) -> Response:
         """``?status=``, ``?job_kind=`` and ``?job_id=`` narrow the list."""
-        chosen = {name: request.query_params[name] for name in FILTERS if name in request.query_params}
+        # PostgreSQL cannot look for a NUL
+        chosen = {
+            name: request.query_params[name].replace("\0", "\ufffd") for name in FILTERS if name in request.query_params
+        }
         if not JOB_ID.fullmatch(chosen.get("job_id", "0")):
             raise serializers.ValidationError({"job_id": ["A whole number is wanted."]})
         if chosen.get("status", DeliveryStatus.PENDING) not in DeliveryStatus.values:

@@ -117,11 +117,12 @@ class Secret(models.Model):
         return key_id(self.ciphertext)
 
     def may_serve(self, grant: "SecretGrant") -> bool:
-        """False where the user who gave it to the job was since left out of ``allowed_users``."""
-        if grant.granted_by is None or grant.granted_by.is_superuser:
-            return True
+        """A secret that names users serves only what one of them, or a superuser, gave it to and may still use it."""
         allowed = {user.pk for user in self.allowed_users.all()}
-        return not allowed or grant.granted_by.pk in allowed
+        giver = grant.granted_by
+        if not allowed:
+            return True
+        return giver is not None and giver.is_active and (giver.is_superuser or giver.pk in allowed)
 
 
 class SecretGrant(models.Model):

@@ -24,7 +24,8 @@ def needles(value: str) -> set[str]:
     written = {form for part in _parts(value) for form in _forms(part)}
     # A script's line of JSON holds every other form escaped once more
     escaped = {form for each in written for form in _json(each)}
-    return {form for form in written | escaped if len(form) >= SHORTEST}
+    deeper = {form for part in _parts(value) for form in _json_in_json(part)}
+    return {form for form in written | escaped | deeper if len(form) >= SHORTEST}
 
 
 def _parts(value: str) -> Iterator[str]:
@@ -46,6 +47,16 @@ def _forms(text: str) -> Iterator[str]:
     yield data.hex()
     yield data.hex().upper()
     yield from _base64(data)
+    # PowerShell's texts
+    yield from _base64(text.encode("utf-16-le", errors="surrogatepass"))
+
+
+def _json_in_json(text: str) -> set[str]:
+    """Three times: a message with an answer of a service that holds JSON itself, in a script's line of JSON."""
+    forms = {text}
+    for _ in range(3):
+        forms = {json.dumps(form, ensure_ascii=ascii_only)[1:-1] for form in forms for ascii_only in (True, False)}
+    return forms
 
 
 def _json(text: str) -> Iterator[str]:
@@ -61,12 +72,18 @@ def _escaped_markup(text: str) -> str:
 
 
 def _url(text: str) -> Iterator[str]:
-    for safe in _URL_SAFE:
-        quoted = quote(text, safe=safe, errors="surrogatepass")
+    for quoted in _quoted(text):
         yield from _both_cases(quoted)
-    for safe in ("", "*"):
-        posted = quote_plus(text, safe=safe, errors="surrogatepass")
-        yield from (*_both_cases(posted), *_both_cases(posted.replace("~", "%7E")))
+        # A URL within a parameter of another
+        yield from _both_cases(quoted.replace("%", "%25"))
+        for safe in ("", "/"):
+            yield from _both_cases(quote(quoted, safe=safe))
+
+
+def _quoted(text: str) -> set[str]:
+    plain = {quote(text, safe=safe, errors="surrogatepass") for safe in _URL_SAFE}
+    posted = {quote_plus(text, safe=safe, errors="surrogatepass") for safe in ("", "*")}
+    return plain | posted | {form.replace("~", "%7E") for form in posted}
 
 
 def _both_cases(quoted: str) -> Iterator[str]:

@@ -14,6 +14,11 @@ from secrets_app.masking import Masker
 from secrets_app.models import Secret, SecretGrant, SecretUse
 
 PREFIX = "secret_ref:"
+MOST_IN_A_VALUE = 20
+MOST_IN_A_JOB = 100
+# Linux takes no longer variable
+LONGEST_VALUE = 128 * 1024
+LONGEST_VALUES = 1024 * 1024
 
 # What may follow keeps "secret_ref:1;2" and a digit of another script from being read as secret 1
 _TOKEN = re.compile(
@@ -23,7 +28,7 @@ _LONGEST_ID = 18
 
 
 class ReferenceError_(ValueError):
-    """A value holds ``secret_ref:`` without a secret's number or name. The message is safe to show."""
+    """A value has ``secret_ref:`` without a secret's number or name, or too often. The message is safe to show."""
 
 
 class InvalidReferences(ValueError):
@@ -69,6 +74,8 @@ class Resolved:
 
 def find(value: str) -> list[Reference]:
     """Raises ReferenceError_."""
+    if value.count(PREFIX) > MOST_IN_A_VALUE:
+        raise ReferenceError_(f"A value refers to secrets at most {MOST_IN_A_VALUE} times.")
     return [_reference(value, found.start(), found.end()) for found in re.finditer(PREFIX, value)]
 
 
@@ -118,13 +125,16 @@ def resolve(
     """Puts the secrets in the place of their references and writes down their use.
 
     ``literal`` changes the text between references; what it returns is not searched for references. Raises
-    SecretMissing, with nothing written, where a secret is unknown, not granted or cannot be decrypted.
+    SecretMissing, with nothing written, where a secret is unknown, not granted or cannot be decrypted, and where the
+    values become too long: a few references could fill the memory.
     """
     found = _found(values)
     used = _secrets([reference for each in found.values() for reference in each], job_kind, job_id)
     plain = {token: _value(secret) for token, secret in used.items()}
+    pieces = {key: _pieces(values[key], each, plain, literal) for key, each in found.items()}
+    _check_lengths(pieces)
     _write_down(used.values(), job_kind=job_kind, job_id=job_id, check_id=check_id)
-    replaced = {key: _replaced(values[key], each, plain, literal) for key, each in found.items()}
+    replaced = {key: "".join(each) for key, each in pieces.items()}
     return Resolved(values=replaced, masker=Masker(plain.values()))
 
 
@@ -188,12 +198,22 @@ def _write_down(secrets: Iterable[Secret], *, job_kind: str, job_id: int, check_
     SecretUse.objects.bulk_create(uses, ignore_conflicts=True)
 
 
-def _replaced(
+def _pieces(
     value: str, references: Iterable[Reference], plain: Mapping[str, str], literal: Callable[[str], str]
-) -> str:
+) -> list[str]:
+    """A secret that is referred to often is there once: nothing is copied."""
     pieces: list[str] = []
     position = 0
     for reference in references:
         pieces += [literal(value[position : reference.start]), plain[reference.token]]
         position = reference.end
-    return "".join([*pieces, literal(value[position:])])
+    return [*pieces, literal(value[position:])]
+
+
+def _check_lengths(pieces: Mapping[str, Iterable[str]]) -> None:
+    lengths = {key: sum(len(piece.encode()) for piece in each) for key, each in pieces.items()}
+    for key, length in lengths.items():
+        if length > LONGEST_VALUE:
+            raise SecretMissing(f"{key} is longer than {LONGEST_VALUE // 1024} kB with its secrets.")
+    if sum(lengths.values()) > LONGEST_VALUES:
+        raise SecretMissing("The values together are longer than 1 MB with their secrets.")

@@ -171,6 +171,6 @@ def failed(request: HttpRequest) -> HttpResponseBase:
 
 def _json(request: HttpRequest, detail: str, *, status: int) -> HttpResponse | None:
     """None for pages, whose errors are pages."""
-    if request.path_info.split("/")[1] not in ("api", "metrics"):
+    if request.path_info.lstrip("/").partition("/")[0] not in ("api", "metrics"):
         return None
     return JsonResponse({"detail": detail}, status=status)

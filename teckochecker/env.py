@@ -6,6 +6,7 @@ A value that cannot be read is kept as a fault: settings then hold the default, 
 
 import hashlib
 import os
+import re
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from typing import TypeVar
 import environ
 
 T = TypeVar("T")
+LOGIN = re.compile("//.*@")  # in a URL
 
 HOST_CA_BUNDLES = (
     Path("/etc/ssl/certs/ca-certificates.crt"),
@@ -67,7 +69,7 @@ class Reader:
         try:
             return parse(raw)
         except (ValueError, TypeError):
-            self.faults.append(Fault(name, f"{name} is {raw!r}", remedy))
+            self.faults.append(Fault(name, f"{name} is {LOGIN.sub('//***@', raw)!r}", remedy))
             return default
 
     def whole(self, name: str, default: int, low: int, high: int) -> int:

@@ -2,10 +2,13 @@
 
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
 from django.contrib.auth.models import User
 from knox.auth import TokenAuthentication
 from rest_framework import authentication, exceptions, permissions
 from rest_framework.request import Request
+
+from teckochecker import logins
 
 if TYPE_CHECKING:
     from rest_framework.views import APIView  # imports what the settings name, and so this module
@@ -21,12 +24,29 @@ class TokenLogin(TokenAuthentication):
 
 
 class PasswordLogin(authentication.BasicAuthentication):
-    """HTTP Basic. A NUL, which PostgreSQL cannot even look for, is in nobody's name."""
+    """HTTP Basic. Browsers keep such a login and send it with the forms of any site, so those may only read."""
+
+    def authenticate(self, request: Request) -> tuple[User, None] | None:
+        found = super().authenticate(request)
+        if found and request.method not in permissions.SAFE_METHODS and _from_another_site(request):
+            raise exceptions.PermissionDenied("A page of another site may not use a password; use a token.")
+        return found
 
     def authenticate_credentials(self, userid: str, password: str, request: Request | None = None) -> tuple[User, None]:
-        if "\0" in userid:
+        if "\0" in userid:  # PostgreSQL cannot even look for it
             raise exceptions.AuthenticationFailed("Invalid username/password.")
+        wait = logins.seconds_to_wait(request, userid)
+        if wait:
+            raise exceptions.Throttled(wait, "Too many wrong passwords.")
         return super().authenticate_credentials(userid, password, request)
+
+
+def _from_another_site(request: Request) -> bool:
+    """Command-line clients send neither header, browsers at least one of them."""
+    if request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
+        return True
+    ours = {f"{request.scheme}://{request.get_host()}", *settings.CSRF_TRUSTED_ORIGINS}
+    return request.headers.get("Origin") not in {None, *ours}
 
 
 class ModelPermissions(permissions.DjangoModelPermissions):

@@ -5,9 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import environ
-
-from teckochecker import env, logs
+from teckochecker import env, logs, values
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 TECKO_HOME = env.home_folder(BASE_DIR)
@@ -19,16 +17,24 @@ os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 
 # Who and where
 VERSION = "1.0.0"
-TECKO_HOST = _read.text("TECKO_HOST", "127.0.0.1")
+TECKO_HOST = _read.parsed("TECKO_HOST", "127.0.0.1", values.host, "Use a host name or an address without brackets.")
 TECKO_PORT = _read.whole("TECKO_PORT", 8000, 1, 65535)
-TECKO_PUBLIC_URL = _read.text("TECKO_PUBLIC_URL", f"http://{TECKO_HOST}:{TECKO_PORT}")
-TECKO_LOG_LEVEL = _read.text("TECKO_LOG_LEVEL", "INFO").upper()
+TECKO_PUBLIC_URL = _read.parsed(
+    "TECKO_PUBLIC_URL",
+    f"http://{values.in_brackets(TECKO_HOST)}:{TECKO_PORT}",
+    values.web_origin,
+    "Use http:// or https:// and a host, without a path.",
+)
+TECKO_LOG_LEVEL = _read.parsed(
+    "TECKO_LOG_LEVEL", "INFO", values.log_level, f"Use one of {', '.join(values.LOG_LEVELS)}."
+)
 
 # Checks
 TECKO_MAX_CONCURRENT_CHECKS = _read.whole("TECKO_MAX_CONCURRENT_CHECKS", 50, 1, 500)
 TECKO_CA_BUNDLE = _read.text("TECKO_CA_BUNDLE", env.host_ca_bundle())
-TECKO_PIP_INDEX_URL = _read.text("TECKO_PIP_INDEX_URL")
-TECKO_NPM_REGISTRY = _read.text("TECKO_NPM_REGISTRY")
+_AN_URL = "Use an address that begins with http:// or https://."
+TECKO_PIP_INDEX_URL = _read.parsed("TECKO_PIP_INDEX_URL", "", values.web_url, _AN_URL)
+TECKO_NPM_REGISTRY = _read.parsed("TECKO_NPM_REGISTRY", "", values.web_url, _AN_URL)
 TECKO_EGRESS_ALLOW = _read.words("TECKO_EGRESS_ALLOW")
 TECKO_WEBHOOK_ALLOW = _read.words("TECKO_WEBHOOK_ALLOW")
 TECKO_OPENAI_URL = _read.text("TECKO_OPENAI_URL", "https://api.openai.com")
@@ -42,13 +48,14 @@ TECKO_SECRET_KEY = _read.text("TECKO_SECRET_KEY")
 SECRET_KEY = TECKO_SECRET_KEY
 TECKO_KEYS = _read.words("TECKO_KEYS")
 
-TECKO_SETTING_FAULTS = _read.faults
-
 DEBUG = False
-ALLOWED_HOSTS = _read.words(
-    "TECKO_ALLOWED_HOSTS", ("127.0.0.1", "localhost", "[::1]", TECKO_HOST, urlsplit(TECKO_PUBLIC_URL).hostname or "")
+_own_hosts = {TECKO_HOST, urlsplit(TECKO_PUBLIC_URL).hostname or TECKO_HOST} - {"0.0.0.0", "::"}  # noqa: S104
+ALLOWED_HOSTS = _read.parsed(
+    "TECKO_ALLOWED_HOSTS",
+    sorted({"127.0.0.1", "localhost", "[::1]", *map(values.in_brackets, _own_hosts)}),
+    values.host_patterns,
+    "List host names or addresses, such as tecko.example.com, without http:// and without a port.",
 )
-ALLOWED_HOSTS = sorted({host for host in ALLOWED_HOSTS if host not in {"", "0.0.0.0", "::"}})  # noqa: S104
 ROOT_URLCONF = "teckochecker.urls"
 WSGI_APPLICATION = "teckochecker.wsgi.application"
 APPEND_SLASH = False
@@ -102,8 +109,13 @@ TEMPLATES = [
 ]
 
 # Database: with SQLite's defaults 147 of 500 concurrent tasks were lost; with these, none
-_database_url = _read.text("DATABASE_URL", f"sqlite:///{TECKO_HOME / 'teckochecker.sqlite3'}")
-DATABASES = {"default": environ.Env.db_url_config(_database_url)}
+_database = _read.parsed(
+    "DATABASE_URL",
+    values.database(f"sqlite:///{TECKO_HOME / 'teckochecker.sqlite3'}"),
+    values.database,
+    "Use sqlite:///PATH or postgres://USER:PASSWORD@HOST/NAME.",
+)
+DATABASES = {"default": _database}
 DATABASES["default"]["CONN_MAX_AGE"] = 600
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
@@ -112,6 +124,7 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         "timeout": 20,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA temp_store=MEMORY;",
     }
+TECKO_SETTING_FAULTS = _read.faults
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Shared between processes: qinfo and qmonitor see a cluster only through it, and so does the sweep
@@ -119,7 +132,12 @@ CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
         "LOCATION": str(TECKO_HOME / "cache"),
-    }
+    },
+    "logins": {
+        "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
+        "LOCATION": str(TECKO_HOME / "cache" / "logins"),
+        "OPTIONS": {"MAX_ENTRIES": 8192},
+    },
 }
 
 # The sweep is one task that stays on duty for up to an hour; everything else in the queue is short
@@ -140,6 +158,7 @@ Q_CLUSTER = {
     "label": "Queue",
 }
 
+AUTHENTICATION_BACKENDS = ["teckochecker.logins.SlowedLogin"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},

@@ -10,7 +10,11 @@ _host = f"[{settings.TECKO_HOST}]" if ":" in settings.TECKO_HOST else settings.T
 
 bind = f"{_host}:{settings.TECKO_PORT}"
 workers = 2
-threads = 4
+worker_class = "teckochecker.webworker.Worker"
+# On PostgreSQL each thread that has served a request keeps a connection: at most 32 in all
+threads = 16
+# Below the usual limit of 1024 open files, with the database's and the logs'
+worker_connections = 400
 timeout = 60
 # Running checks belong to the cluster; no request takes longer
 graceful_timeout = 20

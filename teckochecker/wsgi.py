@@ -4,5 +4,7 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
+from teckochecker.lastresort import LastResort
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "teckochecker.settings")
-application = get_wsgi_application()
+application = LastResort(get_wsgi_application())

@@ -3,13 +3,15 @@
 import io
 import json
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.core.cache import caches
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
+from knox.models import AuthToken
 from rest_framework.response import Response
 from rest_framework.test import APIClient
 
@@ -17,6 +19,7 @@ from customchecks import jobs
 from customchecks.archives import normalise
 from customchecks.models import CustomCheckJob, CustomCheckLog
 from secrets_app.models import Secret
+from tests.api import live
 from tests.archives import tgz
 
 JOBS = "/api/custom-checks"
@@ -47,6 +50,11 @@ def static_root(settings: Any) -> None:
     settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 
 
+@pytest.fixture(autouse=True)
+def no_failed_logins() -> None:
+    caches["logins"].clear()
+
+
 @pytest.fixture
 def boss(db: None) -> User:
     return User.objects.create_superuser("boss", password=PASSWORD)
@@ -72,6 +80,19 @@ def login(db: None) -> Callable[..., APIClient]:
         return client
 
     return make
+
+
+@pytest.fixture(scope="module")
+def gunicorn(django_db_setup: None) -> Iterator[tuple[int, int]]:
+    with live.gunicorn() as server:
+        yield server
+
+
+@pytest.fixture
+def server(gunicorn: tuple[int, int], transactional_db: None) -> live.Server:
+    _, token = AuthToken.objects.create(User.objects.create_superuser("boss"))
+    port, pid = gunicorn
+    return live.Server(port, token, pid)
 
 
 @pytest.fixture

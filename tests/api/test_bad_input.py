@@ -150,6 +150,7 @@ def test_a_hostile_archive_is_refused_as_the_script(client: APIClient, content: 
         {"config": '{"timeout_seconds": NaN}'},
         {"config": '{"timeout_seconds": 1e999}'},
         {"config": '{"a":' * 100 + "1" + "}" * 100},
+        {"config": "[" * 100_000},
         {"config": '{"timeout_seconds": ' + "9" * 400 + "}"},
         {"config": ["{}", "{}"]},
     ],

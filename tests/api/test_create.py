@@ -148,3 +148,9 @@ def test_a_job_with_a_script_can_change_over_to_git(client: APIClient, make_job:
     answer = client.put(f"{JOBS}/{make_job().pk}", GIT)
     assert answer.status_code == 200
     assert answer.json()["script_source_type"] == "git"
+
+
+def test_a_receiver_can_be_taken_away(client: APIClient, make_job: Callable[..., CustomCheckJob]) -> None:
+    job = make_job(webhook_url="https://hooks.example.com/")
+    answer = client.put(f"{JOBS}/{job.pk}", {"webhook_url": None})
+    assert (answer.status_code, answer.json()["webhook_url"]) == (200, None)

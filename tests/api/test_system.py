@@ -69,6 +69,7 @@ def test_deliveries_are_an_envelope(client: APIClient, delivery: Delivery) -> No
         ("status=failed", 0),
         ("job_kind=custom", 1),
         ("job_kind=x", 0),
+        ("job_kind=%00", 0),
         ("job_id=999999999999999999", 0),
     ],
 )

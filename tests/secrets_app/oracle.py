@@ -15,7 +15,9 @@ _HEX = re.compile(r"(?:[0-9A-Fa-f]{2})+")
 
 
 def leaked(secret: str, text: str) -> bool:
-    return any(secret in reading for reading in _readings(text)) or secret.encode() in b"\0".join(_decoded(text))
+    decoded = b"\0".join(_decoded(text))
+    found = secret.encode() in decoded or secret.encode("utf-16-le") in decoded
+    return found or any(secret in reading for reading in _readings(text))
 
 
 def _readings(text: str) -> Iterator[str]:
@@ -23,6 +25,7 @@ def _readings(text: str) -> Iterator[str]:
     for once in (decode(text) for decode in _DECODERS):
         yield once
         yield from (decode(once) for decode in _DECODERS)
+    yield _unescape(_unescape(_unescape(text)))
 
 
 def _unescape(text: str) -> str:

@@ -4,9 +4,12 @@ import base64
 import codecs
 import gzip
 import json
+import quopri
 import time
+import unicodedata
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -226,15 +229,45 @@ class TestCutText:
         lambda secret: codecs.encode(secret, "rot13"),
         lambda secret: " ".join(secret),
         lambda secret: secret.encode().hex(" "),
+        lambda secret: secret.encode().hex(":"),
+        lambda secret: str(list(secret.encode())),
+        lambda secret: "".join(f"\\x{byte:02x}" for byte in secret.encode()),
+        lambda secret: "".join(f"%{byte:02X}" for byte in secret.encode()),
+        lambda secret: quopri.encodestring(secret.encode()).decode(),
         lambda secret: secret.swapcase(),
         lambda secret: base64.b64encode(base64.b64encode(secret.encode())).decode(),
         lambda secret: base64.b32encode(secret.encode()).decode(),
     ],
-    ids=["reversed", "gzip", "halves", "rot13", "spaced", "hex with spaces", "case", "base64 twice", "base32"],
+    ids=[
+        "reversed",
+        "gzip",
+        "halves",
+        "rot13",
+        "spaced",
+        "hex with spaces",
+        "hex with colons",
+        "list of bytes",
+        "backslash x",
+        "percent",
+        "quoted-printable",
+        "case",
+        "base64 twice",
+        "base32",
+    ],
 )
 def test_what_a_script_transforms_on_purpose_is_documented_as_not_masked(transform: Callable[[str], str]) -> None:
     text = transform(SECRETS["token"])
     assert Masker([SECRETS["token"]]).text(text) == text
+
+
+@pytest.mark.parametrize(
+    "transform",
+    [lambda secret: unicodedata.normalize("NFD", secret), lambda secret: quote(secret, encoding="latin-1")],
+    ids=["another normal form", "Latin-1 URL"],
+)
+def test_what_another_alphabet_makes_of_a_secret_is_documented_as_not_masked(transform: Callable[[str], str]) -> None:
+    text = transform("pässwörd")
+    assert Masker(["pässwörd"]).text(text) == text
 
 
 @pytest.mark.parametrize(

@@ -90,6 +90,12 @@ def test_a_malformed_reference_is_refused_without_being_shown(rest: str) -> None
     assert str(caught.value) == "After secret_ref: comes the number or the name of a secret, as in secret_ref:5."
 
 
+def test_a_value_refers_to_secrets_twenty_times_at_most() -> None:
+    assert len(find("secret_ref:a " * 20)) == 20
+    with pytest.raises(ReferenceError_, match="at most 20 times"):
+        find("secret_ref:a " * 21)
+
+
 @given(st.text(st.sampled_from("secret_ref:5a.-; ²\n"), max_size=60))
 def test_a_reference_is_the_text_that_it_says(value: str) -> None:
     try:
@@ -102,6 +108,12 @@ def test_a_reference_is_the_text_that_it_says(value: str) -> None:
 
 @pytest.mark.django_db
 class TestValidate:
+    def test_a_value_with_too_many_references_is_named_by_its_key(self, make_secret: MakeSecret, user: User) -> None:
+        make_secret()
+        with pytest.raises(InvalidReferences) as caught:
+            validate({"A": "secret_ref:api", "B": "secret_ref:api " * 21}, user=user)
+        assert caught.value.errors == {"B": "A value refers to secrets at most 20 times."}
+
     def test_a_secret_is_named_by_its_number_or_its_name_and_listed_once(
         self, make_secret: MakeSecret, user: User
     ) -> None:
@@ -207,6 +219,34 @@ class TestResolve:
         with pytest.raises(SecretMissing):
             resolved({"A": "secret_ref:api"})
 
+    def test_a_restricted_secret_does_not_come_back_when_its_giver_is_deleted(
+        self, secret: Secret, user: User, make_user: MakeUser
+    ) -> None:
+        secret.allowed_users.set([make_user("another")])
+        user.delete()
+        with pytest.raises(SecretMissing):
+            resolved({"A": "secret_ref:api"})
+
+    @pytest.mark.parametrize("superuser", [True, False])
+    def test_a_restricted_secret_serves_no_job_of_a_closed_account(
+        self, secret: Secret, user: User, superuser: bool
+    ) -> None:
+        secret.allowed_users.set([user])
+        User.objects.filter(pk=user.pk).update(is_active=False, is_superuser=superuser)
+        with pytest.raises(SecretMissing):
+            resolved({"A": "secret_ref:api"})
+
+    def test_a_superuser_who_gave_a_restricted_secret_need_not_be_named(
+        self, secret: Secret, user: User, make_user: MakeUser
+    ) -> None:
+        secret.allowed_users.set([make_user("another")])
+        User.objects.filter(pk=user.pk).update(is_superuser=True)
+        assert resolved({"A": "secret_ref:api"}) == {"A": CANARY}
+
+    def test_a_secret_that_names_nobody_serves_on_when_its_giver_is_deleted(self, secret: Secret, user: User) -> None:
+        user.delete()
+        assert resolved({"A": "secret_ref:api"}) == {"A": CANARY}
+
     def test_a_user_who_is_named_keeps_the_secret(self, secret: Secret, user: User) -> None:
         secret.allowed_users.set([user])
         assert resolved({"A": "secret_ref:api"}) == {"A": CANARY}
@@ -254,6 +294,21 @@ class TestResolve:
             literal=lambda text: text.replace("x", "secret_ref:other ").replace("z", "Z"),
         )
         assert given.values == {"A": f"secret_ref:other  {CANARY} y", "B": "Z"}
+
+    def test_a_value_that_becomes_longer_than_a_variable_may_be_is_refused(
+        self, make_secret: MakeSecret, user: User
+    ) -> None:
+        grant([make_secret(value="é" * 32768)], job_kind="custom", job_id=1, user=user)
+        assert len(resolved({"A": "secret_ref:api,"})["A"]) == 32769
+        with pytest.raises(SecretMissing, match=r"^A is longer than 128 kB with its secrets"):
+            resolved({"A": "secret_ref:api secret_ref:api."}, check_id=uuid4())
+        assert SecretUse.objects.count() == 1
+
+    def test_values_that_together_fill_the_memory_are_refused(self, make_secret: MakeSecret, user: User) -> None:
+        grant([make_secret(value="x" * 65536)], job_kind="custom", job_id=1, user=user)
+        assert len(resolved({f"V{number}": "secret_ref:api" for number in range(16)})) == 16
+        with pytest.raises(SecretMissing, match="together are longer than 1 MB"):
+            resolved({f"V{number}": "secret_ref:api" for number in range(17)})
 
     def test_values_without_references_ask_nothing_of_the_database(self) -> None:
         with CaptureQueriesContext(connection) as queries:

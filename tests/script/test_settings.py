@@ -1,0 +1,106 @@
+"""Wrong settings: each is reported with its remedy, and none crashes what reads it."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from teckochecker import values
+from tests.ground_rules.code import BASE_DIR
+
+WRONG = {
+    "TECKO_HOST": "300.1.1.1",
+    "TECKO_PORT": "eighty",
+    "TECKO_PUBLIC_URL": "ftp://x",
+    "TECKO_LOG_LEVEL": "LOUD",
+    "TECKO_PIP_INDEX_URL": "blah",
+    "TECKO_NPM_REGISTRY": "blah",
+    "TECKO_ALLOWED_HOSTS": "http://x",
+    "DATABASE_URL": "mysql://user:canary@host/name",
+}
+
+
+def run(*arguments: str, home: Path, **environ: str) -> subprocess.CompletedProcess[str]:
+    kept = {name: value for name, value in os.environ.items() if name not in WRONG}
+    argv = [sys.executable, *arguments]
+    env = kept | {"TECKO_HOME": str(home), "DJANGO_SETTINGS_MODULE": "teckochecker.settings"} | environ
+    return subprocess.run(argv, cwd=BASE_DIR, env=env, capture_output=True, text=True, timeout=60)
+
+
+def read(home: Path, *names: str, **environ: str) -> list[Any]:
+    code = f"import json; from django.conf import settings as s; print(json.dumps([getattr(s, n) for n in {names}]))"
+    return list(json.loads(run("-c", code, home=home, **environ).stdout))
+
+
+def test_everything_wrong_is_said_at_once_with_its_remedy(tmp_path: Path) -> None:
+    done = run("manage.py", "check", home=tmp_path, **WRONG)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    for name in WRONG:
+        assert f"{name}: (teckochecker.E001) {name} is " in done.stderr
+    assert done.stderr.count("HINT: ") >= len(WRONG)
+
+
+def test_a_password_in_a_wrong_address_is_not_shown(tmp_path: Path) -> None:
+    assert "canary" not in run("manage.py", "check", home=tmp_path, **WRONG).stderr
+
+
+def test_wrong_values_leave_the_defaults(tmp_path: Path) -> None:
+    names = ("TECKO_HOST", "TECKO_PUBLIC_URL", "TECKO_LOG_LEVEL", "ALLOWED_HOSTS")
+    expected = ["127.0.0.1", "http://127.0.0.1:8000", "INFO", ["127.0.0.1", "[::1]", "localhost"]]
+    assert read(tmp_path, *names, **WRONG) == expected
+
+
+def test_an_ipv6_address_has_brackets_where_urls_and_hosts_want_them(tmp_path: Path) -> None:
+    url, hosts = read(tmp_path, "TECKO_PUBLIC_URL", "ALLOWED_HOSTS", TECKO_HOST="fd00::7", TECKO_PORT="9000")
+    assert url == "http://[fd00::7]:9000"
+    assert "[fd00::7]" in hosts
+
+
+@pytest.mark.parametrize(
+    ("parse", "raw", "value"),
+    [
+        (values.host, "::1", "::1"),
+        (values.host, "0.0.0.0", "0.0.0.0"),
+        (values.host, "tecko-1.example.com", "tecko-1.example.com"),
+        (values.host_patterns, "a.example, .b.example *,[::1] ::1", ["a.example", ".b.example", "*", "[::1]", "[::1]"]),
+        (values.web_origin, "https://tecko.example.com:8443/", "https://tecko.example.com:8443"),
+        (values.web_origin, "http://[::1]:80", "http://[::1]:80"),
+        (values.web_url, "https://user:word@pypi.example.com/simple/", "https://user:word@pypi.example.com/simple/"),
+        (values.log_level, "debug", "DEBUG"),
+    ],
+)
+def test_what_can_be_used_is_read(parse: Callable[[str], Any], raw: str, value: object) -> None:
+    assert parse(raw) == value
+
+
+@pytest.mark.parametrize(
+    ("parse", "raw"),
+    [
+        *(
+            (values.host, raw)
+            for raw in ("", "1.2.3", "[::1]", "fe80::1%eth0", "a b", "-a", "a..b", "a:80", "http://a")
+        ),
+        *((values.host_patterns, raw) for raw in ("a:80", "http://a", "a, .", "[a]", "a/b")),
+        *((values.web_origin, raw) for raw in ("x", "https://", "https://a/b", "https://a?b", "https://u:p@a")),
+        *(
+            (values.web_url, raw)
+            for raw in ("ftp://a", "//a", "https://a:99999", "https://a:0", "https://a b", "http://[")
+        ),
+        *((values.database, raw) for raw in ("foo", "sqlite:///", "mysql://a/b", "postgres:a", "postgres://a:b/c")),
+        *((values.log_level, raw) for raw in ("", "LOUD", "10")),
+    ],
+)
+def test_what_cannot_be_used_is_refused(parse: Callable[[str], Any], raw: str) -> None:
+    with pytest.raises(ValueError):
+        parse(raw)
+
+
+def test_a_database_is_sqlite_or_postgresql() -> None:
+    assert values.database("sqlite:////srv/t.sqlite3")["NAME"] == "/srv/t.sqlite3"
+    assert values.database("postgres://u:p@h:5433/n")["PORT"] == 5433
