@@ -1,6 +1,9 @@
 """The one place that says what a container may do: the whole body of its creation."""
 
+import functools
+import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 USER = "1000:1000"
@@ -56,12 +59,21 @@ def container(
     }
 
 
+@functools.cache
+def system_calls() -> str:
+    """The seccomp profile, which the engine takes by value only. What it does not name is refused.
+
+    Ours, as the default of Engine 20.10 lets a script open AF_VSOCK, which no packet rule sees, and io_uring.
+    """
+    profile = json.loads(Path(__file__).with_name("seccomp.json").read_text(encoding="utf-8"))
+    return json.dumps(profile, separators=(",", ":"))
+
+
 def _host_config(network: str, memory_mb: int, cpu_cores: float) -> dict[str, Any]:
-    """No seccomp profile is named: the engine's default is in force then, and naming it "default" is an error."""
     return {
         "ReadonlyRootfs": True,
         "CapDrop": ["ALL"],
-        "SecurityOpt": ["no-new-privileges"],
+        "SecurityOpt": ["no-new-privileges", f"seccomp={system_calls()}"],
         "Privileged": False,
         "Init": False,
         "NetworkMode": network,

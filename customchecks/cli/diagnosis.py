@@ -11,6 +11,7 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from customchecks import git
+from customchecks.cli import kernel
 from customchecks.cli.endings import Failed
 from customchecks.sandbox import EngineStatus, Sandbox
 from polling import sweeper
@@ -67,7 +68,10 @@ def _sandbox() -> Iterator[Finding]:
         yield _failed("sandbox", f"Its settings cannot be used: {error}", "Correct what is reported above.")
         return
     try:
-        yield from _engine(sandbox.status())
+        status = sandbox.status()
+        yield from _engine(status)
+        if status.reachable:
+            yield _seccomp(sandbox, status)
     finally:
         sandbox.close()
 
@@ -82,7 +86,6 @@ def _engine(status: EngineStatus) -> Iterator[Finding]:
         build = f"Run manage.py customcheck build-images --runtime {runtime}."
         yield _ok(f"image {runtime}", image) if image else _failed(f"image {runtime}", "It has to be built.", build)
     yield _network(status)
-    yield _seccomp(status)
 
 
 def _network(status: EngineStatus) -> Finding:
@@ -96,11 +99,15 @@ def _network(status: EngineStatus) -> Finding:
     return _ok("network", f"{network.name}, packet rules in force")
 
 
-def _seccomp(status: EngineStatus) -> Finding:
+def _seccomp(sandbox: Sandbox, status: EngineStatus) -> Finding:
     options = ", ".join(option.removeprefix("name=") for option in status.security_options)
     if "seccomp" not in options:
         return _failed("seccomp", options or "The engine has none.", "Use a kernel and an engine with seccomp.")
-    return _ok("seccomp", options)
+    if not status.images.get("python"):
+        return _warning("seccomp", "The profile could not be tried.", "Build the runner image for Python.")
+    if wrong := kernel.complaint(sandbox):
+        return _failed("seccomp", wrong, "Use an engine and a runtime that take a seccomp profile.")
+    return _ok("seccomp", "TeckoChecker's profile is in force, tried in a container")
 
 
 def _git() -> Finding:

@@ -49,6 +49,13 @@ def test_doctor_is_content_with_a_whole_installation(cli: Cli) -> None:
     assert {found[name] for name in ("engine", "image python", "image node", "database", "secrets", "sweep")} == {"ok"}
 
 
+@pytest.mark.engine
+def test_doctor_tries_the_seccomp_profile_in_a_container(here: Here) -> None:
+    findings = {finding["name"]: finding for finding in here("doctor", "--json").json["findings"]}
+    assert findings["seccomp"]["level"] == "ok"
+    assert "tried in a container" in findings["seccomp"]["detail"]
+
+
 def test_doctor_without_an_engine_ends_with_its_own_code(cli: Cli) -> None:
     ended = cli("doctor", **NO_ENGINE)
     assert ended.code == 5

@@ -12,7 +12,8 @@ from customchecks import fields
 def job(**changed: Any) -> SimpleNamespace:
     plain = {"name": "n", "script_source_type": "upload", "script_runtime": "python", "script_entrypoint": "main.py"}
     empty = {"webhook_url": None, "env_vars": None, "webhook_headers": None, "webhook_query_params": None}
-    return SimpleNamespace(**{**plain, **empty, **changed})
+    git = dict.fromkeys(("script_git_commit", "script_git_path", "script_git_token"))
+    return SimpleNamespace(**{**plain, **empty, **git, **changed})
 
 
 def referring(count: int) -> dict[str, str]:

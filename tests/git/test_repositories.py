@@ -313,7 +313,8 @@ def test_a_token_is_in_no_command_line_and_not_in_the_cache(
     kept = b"".join(file.read_bytes() for file in cache.rglob("*") if file.is_file())
     written = [TOKEN, basic(f"x-access-token:{TOKEN}").removeprefix("Basic ")]
     assert len(seen) >= 3
-    assert all("remote-https" in lines and not any(word in lines for word in written) for lines in seen)
+    assert any("remote-https" in lines for lines in seen)  # a process may be between two programs when we look
+    assert not any(word in lines for word in written for lines in seen)
     assert not any(word.encode() in kept for word in written)
     assert commit
 
