@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from customchecks import fields, strictjson, verdict
 from customchecks.archives import Archive
+from customchecks.dependencies import installation
 from customchecks.dependencies.prepare import Dependencies, Prepared, Wanted
 from customchecks.models import CustomCheckJob, Runtime
 from customchecks.sandbox import Sandbox, SandboxOutcome, SandboxRequest
@@ -55,7 +56,8 @@ class CustomCheckRunner:
         return replace(result, execution_time_ms=elapsed)
 
     def memory_mb(self, job: CustomCheckJob) -> int:
-        return job.memory_mb
+        """A first check may have dependencies to install, which takes more than the check itself."""
+        return max(job.memory_mb, installation.MEMORY_MB) if job.last_check_at is None else job.memory_mb
 
     def kill(self, claim: Claim) -> None:
         self._sandbox.kill(str(claim.claim_id))

@@ -41,11 +41,11 @@ from tests.security import boxes  # noqa: E402
 
 PYTHON = 'print(\'{"status": "PENDING"}\')\n'
 NODE = 'console.log(\'{"status": "PENDING"}\')\n'
-IMPORTING = {"python": f"import requests\n{PYTHON}", "node": f'require("is-number")\n{NODE}'}
+IMPORTING = {"python": f"import requests\n{PYTHON}", "node": f'require("axios")\n{NODE}'}
 SCRIPTS = {"python": ("main.py", PYTHON), "node": ("index.js", NODE)}
 MANIFESTS = {
     "python": ("requirements.txt", "requests>=2.{}\n"),
-    "node": ("package.json", '{{"dependencies": {{"is-number": ">=6.0.0 <7.{}"}}}}'),
+    "node": ("package.json", '{{"dependencies": {{"axios": ">=1.6.0 <2.{}"}}}}'),
 }
 DOCUMENT = {
     "python": "python3 -m venv --without-pip venv"
