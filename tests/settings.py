@@ -32,3 +32,7 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 # Where the process is to be killed: see polling/crashpoints.py
 TECKO_CRASH_AT = os.environ.get("TECKO_CRASH_AT")
+
+# Two processes of one suite must not count each other's wrong passwords
+for _cache in globals()["CACHES"].values():
+    _cache["LOCATION"] = f"{_cache['LOCATION']}-{os.getpid()}"

@@ -258,7 +258,10 @@ def basic(token: str) -> str:
     return f"Basic {base64.b64encode(token.encode()).decode()}"
 
 
-@pytest.mark.parametrize(("token", "sent"), [(TOKEN, f"x-access-token:{TOKEN}"), (f"bot:{TOKEN}", f"bot:{TOKEN}")])
+# Names of their own: pytest's processes show that of the running test in their command line
+@pytest.mark.parametrize(
+    ("token", "sent"), [(TOKEN, f"x-access-token:{TOKEN}"), (f"bot:{TOKEN}", f"bot:{TOKEN}")], ids=["token", "user"]
+)
 def test_a_token_opens_a_private_repository(
     repositories: Repositories, server: GitServer, origin: Origin, token: str, sent: str
 ) -> None:
