@@ -72,12 +72,9 @@ class Builder:
     def build(self, recipe: Recipe, *, offline: bool | None = None, force: bool = False) -> str:
         """``offline`` None takes a registry's base where one answers soon. Raises EngineError with the remedy."""
         order = Order(recipe=recipe, offline=offline, force=force, progress=_timed(self._progress, recipe.runtime))
-        if image := self._keep(order):
-            order.progress("The image is current")
-            return image
-        with self._lock(order.progress):
+        with self._lock(order.progress):  # also to keep one: a build that is not done yet moves the tags
             if image := self._keep(order):
-                order.progress("Another process has built the image")
+                order.progress("The image is current")
                 return image
             return self._build(order)
 
