@@ -16,7 +16,7 @@ from pathlib import Path
 
 import structlog
 
-from customchecks.engine import Conflict, Engine, EngineError, NotFound
+from customchecks.engine import Engine, EngineError, NotFound
 from customchecks.hardening import INSTANCE
 
 logger = structlog.get_logger(__name__)
@@ -141,8 +141,14 @@ class EgressNetwork:
             "com.docker.network.bridge.name": self._bridge,
             "com.docker.network.bridge.enable_icc": "false",
         }
-        with suppress(Conflict):  # another process of this instance was faster
+        try:
             self._engine.create_network(self.name, options=options, labels={INSTANCE: self._instance})
+        except EngineError as error:
+            # Another process of this instance was faster; the engine has several words for that
+            try:
+                self._engine.network(self.name)
+            except NotFound:
+                raise error from None
 
     # Packet rules, written as ``iptables -S`` prints them so that they can be compared
 

@@ -302,6 +302,7 @@ class _Images:
     def __init__(self, find: Callable[[str], str | None]) -> None:
         self._find = find
         self._found: dict[str, tuple[str, float]] = {}
+        self._lock = threading.Lock()  # one look serves all threads, and Python's sysconfig is not made for several
 
     def id(self, runtime: str) -> str:
         """Raises _ImageMissing, EngineError."""
@@ -312,10 +313,11 @@ class _Images:
 
     def find(self, runtime: str) -> str:
         """Empty where there is none. Raises EngineError."""
-        image, until = self._found.get(runtime, ("", 0.0))
-        if time.monotonic() >= until:
-            image = self._find(runtime) or ""
-            self._found[runtime] = image, time.monotonic() + (IMAGE_SECONDS if image else 0)
+        with self._lock:
+            image, until = self._found.get(runtime, ("", 0.0))
+            if time.monotonic() >= until:
+                image = self._find(runtime) or ""
+                self._found[runtime] = image, time.monotonic() + (IMAGE_SECONDS if image else 0)
         return image
 
     def forget(self) -> None:
