@@ -18,10 +18,12 @@ from customchecks.remotes import git_commit as git_commit
 from customchecks.remotes import git_path as git_path
 from customchecks.remotes import git_token as git_token
 from customchecks.remotes import git_url as git_url
-from customchecks.remotes import visible
-from customchecks.remotes import webhook_url as webhook_url
-from polling import templates
-from polling.signatures import MAX_KEYS
+from polling.webhook_fields import check_storable, json_object, strings, visible
+from polling.webhook_fields import webhook_headers as webhook_headers
+from polling.webhook_fields import webhook_method as webhook_method
+from polling.webhook_fields import webhook_query_params as webhook_query_params
+from polling.webhook_fields import webhook_signing_secrets as webhook_signing_secrets
+from polling.webhook_fields import webhook_url as webhook_url
 from secrets_app import references
 
 
@@ -39,18 +41,14 @@ LIMITS: Mapping[str, Range] = {
 }
 MAX_NAME = 255
 MAX_ENTRYPOINT = 255
-MAX_ENTRIES = 100
 MAX_VARIABLE_BYTES = 32 * 1024
 MAX_VARIABLES_BYTES = 256 * 1024
 MAX_PARAMS_BYTES = 64 * 1024
-MAX_HEADER_VALUE = 4096
 REFERRING = ("env_vars", "webhook_headers", "webhook_query_params")
-METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 SUFFIXES: Mapping[str, tuple[str, ...]] = {"python": (".py",), "node": (".js", ".mjs", ".cjs")}
 
 _ENTRYPOINT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./-]*")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
-_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _RESERVED_VARIABLES = re.compile(
     r"""PATH | HOME | SHELL | IFS | ENV | PS4 | BASH_.* | LD_.* | MALLOC_.*
     | GCONV_PATH | GLIBC_TUNABLES | LOCPATH | HOSTALIASES | RES_OPTIONS
@@ -61,11 +59,6 @@ _RESERVED_VARIABLES = re.compile(
     re.VERBOSE,
 )
 _HARMLESS_VARIABLES = re.compile("PYTHON(?:HASHSEED|UNBUFFERED|UTF8|DONTWRITEBYTECODE|FAULTHANDLER)")
-_RESERVED_HEADERS = re.compile(
-    r"""host | connection | keep-alive | proxy-.* | te | trailer | transfer-encoding | upgrade | expect
-    | content-length | content-encoding | webhook-(?:id|timestamp|signature)""",
-    re.VERBOSE | re.IGNORECASE,
-)
 
 
 class JobFields(Protocol):
@@ -145,7 +138,7 @@ def timeout_seconds(value: object) -> None:
 
 
 def resource_limits(value: object) -> None:
-    limits = _object(value, "resource_limits")
+    limits = json_object(value, "resource_limits")
     if unknown := limits.keys() - {"memory_mb", "cpu_cores"}:
         raise ValidationError(f"{min(unknown)!r:.80} is not a limit: give memory_mb or cpu_cores.", code="unknown_key")
     if "memory_mb" in limits:
@@ -162,7 +155,7 @@ def is_variable_name(key: str) -> bool:
 
 def env_vars(value: object) -> None:
     """Whether the secrets that values refer to may be used depends on who asks: ``references.validate`` tells."""
-    variables = _strings(value, "env_vars")
+    variables = strings(value, "env_vars")
     for key, text in variables.items():
         if not is_variable_name(key):
             raise ValidationError(
@@ -170,7 +163,7 @@ def env_vars(value: object) -> None:
                 " the system, the runtime or TeckoChecker uses itself.",
                 code="variable_name",
             )
-        _check_storable(text, f"The value of {key}")
+        check_storable(text, f"The value of {key}")
         if len(text.encode()) > MAX_VARIABLE_BYTES:
             raise ValidationError(f"The value of {key} is longer than 32 kB.", code="variable_length")
     if sum(len(key) + len(text.encode()) for key, text in variables.items()) > MAX_VARIABLES_BYTES:
@@ -179,55 +172,10 @@ def env_vars(value: object) -> None:
 
 def check_params(value: object) -> None:
     """Any JSON object that both databases can store."""
-    params = _object(value, "check_params")
+    params = json_object(value, "check_params")
     _check_json(params, depth=1)
     if strictjson.size(params) > MAX_PARAMS_BYTES:
         raise ValidationError("check_params is longer than 64 kB.", code="params_length")
-
-
-def webhook_method(value: object) -> None:
-    if value not in METHODS:
-        raise ValidationError(f"The method is one of {', '.join(METHODS)}.", code="method")
-
-
-def webhook_headers(value: object) -> None:
-    headers = _strings(value, "webhook_headers")
-    if len({key.lower() for key in headers}) < len(headers):
-        raise ValidationError("A header is given twice: small and capital letters are the same.", code="header_twice")
-    for key, text in headers.items():
-        if not _HEADER.fullmatch(key):
-            raise ValidationError(f"{key!r:.80} is not the name of a header.", code="header_name")
-        if _RESERVED_HEADERS.fullmatch(key):
-            raise ValidationError(f"The header {key} is set by TeckoChecker itself.", code="header_reserved")
-        if not _is_header_value(text):
-            raise ValidationError(
-                f"The value of {key} has control or non-Latin-1 characters, spaces at an end, or is longer than 4 kB.",
-                code="header_value",
-            )
-
-
-def webhook_query_params(value: object) -> None:
-    """Names are plain, values may hold templates and references to secrets."""
-    for key, text in _strings(value, "webhook_query_params").items():
-        if not key or len(key) > 100 or not visible(key) or "{" in key or "}" in key:
-            raise ValidationError(f"{key!r:.80} is not the name of a query parameter.", code="query_name")
-        _check_storable(text, f"The value of {key!r:.80}")
-        try:
-            templates.check(text)
-        except templates.TemplateError as error:
-            raise ValidationError(f"{key!r:.80}: {error}", code="template") from error
-
-
-def webhook_signing_secrets(value: object) -> None:
-    """One reference for one key; two while receivers change from one key to the other."""
-    if not isinstance(value, list) or len(value) > MAX_KEYS:
-        raise ValidationError(f"webhook_signing_secrets is a list of at most {MAX_KEYS}.", code="signing_secrets")
-    for key in _strings({str(place): key for place, key in enumerate(value)}, "webhook_signing_secrets").values():
-        found = references.find(key)
-        if len(found) != 1 or (found[0].start, found[0].end) != (0, len(key)):
-            raise ValidationError("A signing secret is secret_ref: and a secret's number or name.", code="signing_ref")
-    if len(set(value)) < len(value):
-        raise ValidationError("The same signing secret is given twice.", code="signing_twice")
 
 
 def _texts(value: object) -> list[str]:
@@ -258,11 +206,6 @@ def _is_relative(path: str) -> bool:
     return not any(part in ("", ".", "..") or part.startswith("-") for part in path.split("/"))
 
 
-def _is_header_value(text: str) -> bool:
-    printable = all(character == "\t" or " " <= character <= "~" or "\xa0" <= character <= "\xff" for character in text)
-    return printable and text == text.strip(" \t\xa0") and len(text) <= MAX_HEADER_VALUE
-
-
 def _whole(field: str, value: object) -> None:
     if type(value) is not int:
         raise ValidationError(f"{field} is a whole number.", code="not_whole")
@@ -277,32 +220,11 @@ def _number(field: str, value: object) -> None:
         raise ValidationError(f"{field} is from {limit.low:g} to {limit.high:g}.", code="out_of_range")
 
 
-def _object(value: object, field: str) -> dict[str, Any]:
-    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
-        raise ValidationError(f"{field} is a JSON object.", code="not_object")
-    return value
-
-
-def _strings(value: object, field: str) -> dict[str, str]:
-    """Strings, in which every reference to a secret is well formed."""
-    entries = _object(value, field)
-    if len(entries) > MAX_ENTRIES:
-        raise ValidationError(f"{field} has at most {MAX_ENTRIES} entries.", code="too_many")
-    for key, text in entries.items():
-        if not isinstance(text, str):
-            raise ValidationError(f"The value of {key!r:.80} in {field} is a string.", code="not_string")
-        try:
-            references.find(text)
-        except references.ReferenceError_ as error:
-            raise ValidationError(f"{key!r:.80}: {error}", code="secret_ref") from error
-    return entries
-
-
 def _check_json(value: object, *, depth: int) -> None:
     if depth > strictjson.MAX_DEPTH:
         raise ValidationError(f"check_params is nested deeper than {strictjson.MAX_DEPTH} levels.", code="params_depth")
     if isinstance(value, dict):
-        for key, inner in _object(value, "An object in check_params").items():
+        for key, inner in json_object(value, "An object in check_params").items():
             _check_scalar(key)
             _check_json(inner, depth=depth + 1)
     elif isinstance(value, list):
@@ -317,12 +239,6 @@ def _check_scalar(value: object) -> None:
     if too_large or (isinstance(value, float) and not math.isfinite(value)):
         raise ValidationError("check_params holds NaN, infinity or a number of over 30 digits.", code="params_number")
     if isinstance(value, str):
-        _check_storable(value, "A text in check_params")
+        check_storable(value, "A text in check_params")
     elif value is not None and not isinstance(value, int | float):
         raise ValidationError("check_params holds something that is not JSON.", code="params_type")
-
-
-def _check_storable(text: str, what: str) -> None:
-    """PostgreSQL stores neither NUL nor half a surrogate pair, and no environment holds them."""
-    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
-        raise ValidationError(f"{what} has a NUL or a lone surrogate.", code="not_storable")

@@ -15,6 +15,7 @@ from customchecks.dependencies.models import DependencySet as DependencySet
 from polling.deliveries import DeliveryDraft
 from polling.results import CheckResult
 from polling.scheduling import Claim, ScheduledJob
+from polling.webhook_fields import WebhookMethod
 
 DEFAULT_MEMORY_MB = 512
 DEFAULT_CPU_CORES = 0.5
@@ -39,14 +40,6 @@ class SourcePolicy(models.TextChoices):
 
     LAST_GOOD = "last_good"
     ERROR = "error"
-
-
-class WebhookMethod(models.TextChoices):
-    GET = "GET"
-    POST = "POST"
-    PUT = "PUT"
-    PATCH = "PATCH"
-    DELETE = "DELETE"
 
 
 class ScriptArchive(models.Model):

@@ -37,12 +37,12 @@ class TemplateError(ValueError):
     """The message is safe to show."""
 
 
-def check(value: str) -> None:
+def check(value: str, *, roots: frozenset[str] = ROOTS) -> None:
     """Raises TemplateError; keys below ``data`` are unknown at this time and not looked at."""
     for path in _compile(value)[1::2]:
         root = path.partition(".")[0]
-        if root not in ROOTS:
-            raise TemplateError(f"{{{path}}} is unknown; a template starts with one of: {', '.join(sorted(ROOTS))}.")
+        if root not in roots:
+            raise TemplateError(f"{{{path}}} is unknown; a template starts with one of: {', '.join(sorted(roots))}.")
 
 
 def render(value: str, payload: Mapping[str, Any]) -> str:
