@@ -14,6 +14,7 @@ from typing import IO, Any, cast
 
 import docker
 import docker.errors
+import docker.types
 import docker.utils
 import urllib3.exceptions
 
@@ -210,10 +211,14 @@ class Engine:
         with _translated():
             return cast(dict[str, Any], self._api.inspect_network(name))
 
-    def create_network(self, name: str, *, options: Mapping[str, str], labels: Mapping[str, str]) -> str:
+    def create_network(
+        self, name: str, *, options: Mapping[str, str], labels: Mapping[str, str], subnet: str = ""
+    ) -> str:
+        """Without ``subnet`` the engine takes the next of its address pools."""
+        ranges = docker.types.IPAMConfig(pool_configs=[docker.types.IPAMPool(subnet=subnet)]) if subnet else None
         with _translated():
             created = self._api.create_network(
-                name, driver="bridge", options=dict(options), labels=dict(labels), check_duplicate=True
+                name, driver="bridge", options=dict(options), labels=dict(labels), ipam=ranges, check_duplicate=True
             )
             return created["Id"]
 

@@ -46,6 +46,10 @@ RESOLVER_FILES = (Path("/etc/resolv.conf"), Path("/run/systemd/resolve/resolv.co
 
 _REJECT = "-j REJECT --reject-with icmp-port-unreachable"
 _COMMAND_SECONDS = 20
+_NO_NETWORK = (
+    "The engine cannot make the network of the checks. Where it has no address range left, remove networks that nobody "
+    "uses (docker network prune), or name a free range in TECKO_SUBNET."
+)
 
 
 class RulesFailed(Exception):
@@ -65,9 +69,10 @@ class NetworkStatus:
 class EgressNetwork:
     """Thread-safe. ``allow`` are IPv4 networks that scripts may reach although they are private."""
 
-    def __init__(self, engine: Engine, *, instance: str, allow: Collection[str] = ()) -> None:
+    def __init__(self, engine: Engine, *, instance: str, allow: Collection[str] = (), subnet: str = "") -> None:
         self._engine = engine
         self._instance = instance
+        self._subnet = subnet
         self._allow = tuple(str(ipaddress.ip_network(item, strict=False)) for item in allow)
         self.name = f"teckochecker-{instance}"
         self._bridge = f"tck-{instance[:8]}"
@@ -142,13 +147,14 @@ class EgressNetwork:
             "com.docker.network.bridge.enable_icc": "false",
         }
         try:
-            self._engine.create_network(self.name, options=options, labels={INSTANCE: self._instance})
+            labels = {INSTANCE: self._instance}
+            self._engine.create_network(self.name, options=options, labels=labels, subnet=self._subnet)
         except EngineError as error:
             # Another process of this instance was faster; the engine has several words for that
             try:
                 self._engine.network(self.name)
             except NotFound:
-                raise error from None
+                raise EngineError(f"{_NO_NETWORK} It says: {error}") from None
 
     # Packet rules, written as ``iptables -S`` prints them so that they can be compared
 

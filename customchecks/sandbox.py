@@ -67,6 +67,7 @@ class Sandbox:
         instance: str,
         ca_bundle: bytes = b"",
         egress_allow: Collection[str] = (),
+        subnet: str = "",
         starts: int | None = None,
         engine: Engine | None = None,
         find_image: Callable[[str], str | None] | None = None,
@@ -74,7 +75,7 @@ class Sandbox:
         self._instance = instance
         self._engine = engine or Engine(timeout=ENGINE_TIMEOUT)
         self.volumes = Volumes(self._engine, instance=instance)
-        self._network = EgressNetwork(self._engine, instance=instance, allow=egress_allow)
+        self._network = EgressNetwork(self._engine, instance=instance, allow=egress_allow, subnet=subnet)
         self._images = _Images(find_image or partial(images.current, engine=self._engine))
         self._files = {CA_FILE: ca_bundle} if ca_bundle else {}
         self._starts = threading.BoundedSemaphore(starts or 2 * (os.cpu_count() or 1))
@@ -88,6 +89,7 @@ class Sandbox:
             instance=settings.TECKO_INSTANCE,
             ca_bundle=Path(settings.TECKO_CA_BUNDLE).read_bytes() if settings.TECKO_CA_BUNDLE else b"",
             egress_allow=settings.TECKO_EGRESS_ALLOW,
+            subnet=settings.TECKO_SUBNET,
         )
 
     def run(self, request: SandboxRequest) -> SandboxOutcome:

@@ -36,6 +36,9 @@ _AN_URL = "Use an address that begins with http:// or https://."
 TECKO_PIP_INDEX_URL = _read.parsed("TECKO_PIP_INDEX_URL", "", values.web_url, _AN_URL)
 TECKO_NPM_REGISTRY = _read.parsed("TECKO_NPM_REGISTRY", "", values.web_url, _AN_URL)
 TECKO_EGRESS_ALLOW = _read.words("TECKO_EGRESS_ALLOW")
+TECKO_SUBNET = _read.parsed(
+    "TECKO_SUBNET", "", values.subnet, "Use an IPv4 network of at least 64 addresses, such as 10.213.0.0/24."
+)
 TECKO_WEBHOOK_ALLOW = _read.words("TECKO_WEBHOOK_ALLOW")
 TECKO_OPENAI_URL = _read.text("TECKO_OPENAI_URL", "https://api.openai.com")
 TECKO_PYTHON_BASE = _read.text("TECKO_PYTHON_BASE", "python:3.11-slim")

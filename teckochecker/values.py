@@ -10,6 +10,7 @@ import environ
 LABEL = r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?"
 HOST_NAME = re.compile(rf"{LABEL}(\.{LABEL})*", re.IGNORECASE)
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+SMALLEST_SUBNET = 64  # the engine's gateway, 50 checks at a time, and installs
 DATABASES = ("sqlite", "postgres", "postgresql")
 
 
@@ -42,6 +43,11 @@ def _host_pattern(word: str) -> str:
         return in_brackets(str(ipaddress.IPv6Address(word[1:-1])))
     dot = "." if word.startswith(".") else ""
     return dot + in_brackets(host(word.removeprefix(".")))
+
+
+def subnet(raw: str) -> str:
+    network = ipaddress.IPv4Network(raw)
+    return str(network) if network.num_addresses >= SMALLEST_SUBNET else _refuse(raw)
 
 
 def web_url(raw: str) -> str:

@@ -4,8 +4,10 @@ import functools
 import os
 
 import pytest
+from django.conf import settings
 
 from teckochecker.setup import dockerd
+from tests import instances
 
 LONGEST_ID = 40
 LONGEST_BYTES_ID = 8
@@ -16,6 +18,12 @@ _used_engine: list[str] = []
 @functools.cache
 def _engine_answer() -> dockerd.Answer:
     return dockerd.ask(os.environ)
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    instances.record(settings.TECKO_INSTANCE)
+    if not hasattr(session.config, "workerinput") and _engine_answer() is dockerd.Answer.READY:
+        instances.dismantle_dead()
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups

@@ -17,9 +17,9 @@ from typing import Any
 
 import httpx
 
-from customchecks.sandbox import Sandbox
 from teckochecker import env
 from teckochecker.setup import home as setup
+from tests import instances
 from tests.archives import tgz
 
 REPOSITORY = Path(__file__).parents[2]
@@ -59,7 +59,7 @@ class Receiver:
 class Instance:
     def __init__(self, home: Path, **settings: str) -> None:
         self.home = home
-        self.name = env.instance_id(home)
+        self.name = instances.record(env.instance_id(home))
         with socket.create_server(("127.0.0.1", 0)) as listener:
             self.port = listener.getsockname()[1]
         self.environ = {
@@ -166,9 +166,7 @@ def running(home: Path, **settings: str) -> Iterator[Instance]:
     finally:
         instance.client.close()
         instance.stop()
-        sandbox = Sandbox(instance=instance.name)
-        sandbox.dismantle()
-        sandbox.close()
+        instances.dismantle(instance.name)
 
 
 def wait_for(condition: Callable[[], object], *, seconds: float, what: str) -> float:

@@ -11,6 +11,7 @@ from django.conf import settings
 from customchecks import archives
 from customchecks.dependencies.prepare import Dependencies, Prepared, Wanted
 from customchecks.sandbox import Sandbox, SandboxOutcome
+from tests import instances
 from tests.security import boxes
 
 
@@ -18,7 +19,7 @@ class Box:
     """A sandbox of an instance of its own, and checks in it as the runner makes them."""
 
     def __init__(self, instance: str = "") -> None:
-        self.instance = instance or secrets.token_hex(5)
+        self.instance = instance or instances.new()
         self.sandbox = Sandbox(
             instance=self.instance,
             ca_bundle=Path(settings.TECKO_CA_BUNDLE).read_bytes() if settings.TECKO_CA_BUNDLE else b"",

@@ -14,7 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from teckochecker import env
 from teckochecker.setup import home
+from tests import instances
 from tests.ground_rules.code import BASE_DIR
 
 
@@ -56,8 +58,10 @@ class Instance:
 
 
 @pytest.fixture
-def instance(tmp_path: Path) -> Instance:
-    return Instance(tmp_path / "home")
+def instance(tmp_path: Path) -> Iterator[Instance]:
+    place = tmp_path / "home"
+    yield Instance(place)
+    instances.dismantle(instances.record(env.instance_id(place)))
 
 
 @contextlib.contextmanager

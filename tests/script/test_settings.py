@@ -18,6 +18,7 @@ WRONG = {
     "TECKO_PORT": "eighty",
     "TECKO_PUBLIC_URL": "ftp://x",
     "TECKO_LOG_LEVEL": "LOUD",
+    "TECKO_SUBNET": "10.0.0.1/24",
     "TECKO_PIP_INDEX_URL": "blah",
     "TECKO_NPM_REGISTRY": "blah",
     "TECKO_ALLOWED_HOSTS": "http://x",
@@ -73,6 +74,7 @@ def test_an_ipv6_address_has_brackets_where_urls_and_hosts_want_them(tmp_path: P
         (values.web_origin, "http://[::1]:80", "http://[::1]:80"),
         (values.web_url, "https://user:word@pypi.example.com/simple/", "https://user:word@pypi.example.com/simple/"),
         (values.log_level, "debug", "DEBUG"),
+        (values.subnet, "10.213.0.0/26", "10.213.0.0/26"),
     ],
 )
 def test_what_can_be_used_is_read(parse: Callable[[str], Any], raw: str, value: object) -> None:
@@ -93,6 +95,7 @@ def test_what_can_be_used_is_read(parse: Callable[[str], Any], raw: str, value: 
             for raw in ("ftp://a", "//a", "https://a:99999", "https://a:0", "https://a b", "http://[")
         ),
         *((values.database, raw) for raw in ("foo", "sqlite:///", "mysql://a/b", "postgres:a", "postgres://a:b/c")),
+        *((values.subnet, raw) for raw in ("10.213.0.0", "10.213.0.0/27", "10.213.0.1/24", "fd00::/64", "x")),
         *((values.log_level, raw) for raw in ("", "LOUD", "10")),
     ],
 )

@@ -16,6 +16,7 @@ from customchecks import hardening, verdict
 from customchecks.engine import Engine
 from customchecks.sandbox import Sandbox, SandboxOutcome, SandboxRequest
 from polling.results import Cause
+from tests import instances
 
 HERE = Path(__file__).parent
 INTERPRETERS = {"python": ("python3", "main.py"), "node": ("node", "main.js")}
@@ -39,7 +40,7 @@ def request(code: str, *, runtime: str = "python", **values: Any) -> SandboxRequ
 
 
 def instance_sandbox(**values: Any) -> tuple[str, Sandbox]:
-    instance = secrets.token_hex(5)
+    instance = instances.new()
     return instance, Sandbox(instance=instance, egress_allow=settings.TECKO_EGRESS_ALLOW, **values)
 
 

@@ -1,7 +1,6 @@
 """Who ends a run when its worker, its engine or its job has gone, and what is left."""
 
 import os
-import secrets
 import signal
 import socket
 import subprocess
@@ -17,6 +16,7 @@ from customchecks import hardening
 from customchecks.engine import Engine
 from customchecks.sandbox import Sandbox
 from polling.results import Cause
+from tests import instances
 from tests.security import boxes
 from tests.security.relay import Relay
 
@@ -30,7 +30,7 @@ ROOT = boxes.HERE.parent.parent
 
 @pytest.fixture
 def worker() -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    instance = secrets.token_hex(5)
+    instance = instances.new()
     environ = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings", "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "tests.security.crash_dummy", instance]
     with subprocess.Popen(command, cwd=ROOT, env=environ) as process:
@@ -102,7 +102,7 @@ def test_a_container_killed_from_outside_is_not_blamed_on_the_script(
 
 
 def test_a_missing_image_is_named_with_its_remedy() -> None:
-    sandbox = Sandbox(instance=secrets.token_hex(5), find_image=lambda runtime: None)
+    sandbox = Sandbox(instance=instances.new(), find_image=lambda runtime: None)
     outcome = sandbox.run(boxes.request("", network="none"))
     sandbox.close()
     assert outcome.cause is Cause.IMAGE_MISSING
@@ -110,7 +110,7 @@ def test_a_missing_image_is_named_with_its_remedy() -> None:
 
 
 def test_an_image_that_was_removed_meanwhile_is_missing_not_pulled() -> None:
-    sandbox = Sandbox(instance=secrets.token_hex(5), find_image=lambda runtime: f"sha256:{'0' * 64}")
+    sandbox = Sandbox(instance=instances.new(), find_image=lambda runtime: f"sha256:{'0' * 64}")
     outcome = sandbox.run(boxes.request("", network="none"))
     sandbox.close()
     assert outcome.cause is Cause.IMAGE_MISSING
@@ -119,7 +119,7 @@ def test_an_image_that_was_removed_meanwhile_is_missing_not_pulled() -> None:
 @leaky
 def test_no_engine_is_a_cause(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
-    sandbox = Sandbox(instance=secrets.token_hex(5))
+    sandbox = Sandbox(instance=instances.new())
     outcome = sandbox.run(boxes.request(""))
     assert (outcome.cause, sandbox.status().reachable) == (Cause.ENGINE_UNAVAILABLE, False)
     assert sandbox.reap([], now=datetime.now(UTC)) == 0
@@ -131,7 +131,7 @@ def test_an_engine_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch, tmp_p
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(f"{tmp_path}/hung.sock")
         listener.listen()
-        sandbox = Sandbox(instance=secrets.token_hex(5), engine=Engine(timeout=1))
+        sandbox = Sandbox(instance=instances.new(), engine=Engine(timeout=1))
         assert sandbox.run(boxes.request("")).cause is Cause.ENGINE_UNAVAILABLE
         sandbox.close()
 

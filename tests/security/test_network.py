@@ -14,15 +14,17 @@ import pytest
 from django.conf import settings
 from pip._internal.models.index import PyPI
 
-from customchecks.engine import Engine
+from customchecks.engine import Engine, EngineError
 from customchecks.network import EgressNetwork
 from customchecks.sandbox import Sandbox
+from tests import instances
 from tests.security import boxes
 
 pytestmark = pytest.mark.engine
 
 PROBE = (boxes.HERE / "probe.py").read_text()
 PEER_PORT = 9999
+SUBNET = "10.213.77.0/24"
 PEER = f"""
 import socket
 server = socket.create_server(("0.0.0.0", {PEER_PORT}))
@@ -146,6 +148,25 @@ def test_a_network_that_was_removed_is_made_again(sandbox: Sandbox, engine: Engi
     sandbox.run(boxes.request("print('here')"))
     engine.remove_network(f"teckochecker-{instance}")
     assert sandbox.run(boxes.request("print('here')")).stdout == b"here\n"
+
+
+def test_checks_have_addresses_of_the_operators_subnet(engine: Engine) -> None:
+    made = EgressNetwork(engine, instance=instances.new(), subnet=SUBNET)
+    made.ensure()
+    try:
+        assert engine.network(made.name)["IPAM"]["Config"][0]["Subnet"] == SUBNET
+    finally:
+        assert made.remove()
+
+
+def test_without_a_free_address_range_the_remedy_is_said(engine: Engine) -> None:
+    first = EgressNetwork(engine, instance=instances.new(), subnet=SUBNET)
+    first.ensure()
+    try:
+        with pytest.raises(EngineError, match="TECKO_SUBNET"):
+            EgressNetwork(engine, instance=instances.new(), subnet=SUBNET).ensure()
+    finally:
+        assert first.remove()
 
 
 def test_rules_that_cannot_be_read_are_never_claimed(
