@@ -180,12 +180,15 @@ class Engine:
                 decode=True,
                 timeout=1800,
             )
+            built = ""
             for line in lines:
                 if "error" in line:
                     raise EngineError(str(line["error"]).strip())
                 if text := str(line.get("stream", "")).strip():
                     progress(text)
-        return cast(str, self.image(tag)["Id"])
+                built = (line.get("aux") or {}).get("ID", built)
+        # Somebody else's build may have taken the tag meanwhile
+        return cast(str, self.image(built or tag)["Id"])
 
     def pull_image(self, reference: str) -> Iterator[str]:
         """The engine's own lines about one image; the first one comes when a registry has answered."""

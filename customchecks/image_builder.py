@@ -29,6 +29,7 @@ OFFLINE = "offline"
 REGISTRY_SECONDS = 5.0
 DEMANDED_REGISTRY_SECONDS = 60.0
 LINE_LENGTH = 100
+NEVER = "0001-01-01"  # as the engine has it
 TAIL_LINES = 15
 REMEDY = "Remedy: manage.py customcheck build-images --offline, which needs no registry."
 
@@ -135,11 +136,17 @@ class Builder:
     def _remove_left(self, recipe: Recipe) -> None:
         """Images that no owner's tag keeps any more, and no container runs."""
         for image in self._engine.images({RUNTIME_LABEL: recipe.runtime}):
-            if not [tag for tag in image["RepoTags"] or () if tag != "<none>:<none>"]:
-                try:
+            try:
+                if self._is_left(image["Id"]):
                     self._engine.remove_image(image["Id"])
-                except (Conflict, NotFound):
-                    continue
+            except (Conflict, NotFound):
+                continue
+
+    def _is_left(self, image: str) -> bool:
+        """One that never had a tag is what another home's builder is just about to give one."""
+        found = self._engine.image(image)
+        was_tagged = not found["Metadata"]["LastTagTime"].startswith(NEVER)
+        return was_tagged and not [tag for tag in found["RepoTags"] or () if tag != "<none>:<none>"]
 
     def _base(self, order: Order) -> tuple[str, str]:
         """A reference that the engine has now, and the kind for the label."""

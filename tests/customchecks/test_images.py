@@ -1,5 +1,6 @@
 """Runner images: the real ones as scripts meet them; how they are built with small ones that only hold a file."""
 
+import contextlib
 import dataclasses
 import gzip
 import hashlib
@@ -14,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import docker
 import pytest
 from pytest_httpserver import HTTPServer
 
@@ -192,6 +194,21 @@ def test_an_image_stays_until_its_last_owner_leaves(workshop: Workshop, engine: 
     theirs.build(new)
     with pytest.raises(NotFound):
         engine.image(image)
+
+
+def import_without_tag(change: str) -> str:
+    with contextlib.closing(docker.APIClient(version="1.41")) as api:
+        said = api.import_image(src=io.BytesIO(tar(file=secrets.token_bytes(8))), changes=[change])
+    return str(json.loads(said.splitlines()[-1])["status"])
+
+
+def test_an_image_that_another_home_is_about_to_tag_stays(workshop: Workshop, engine: Engine) -> None:
+    untagged = import_without_tag(f"LABEL {RUNTIME_LABEL}=python")
+    try:
+        workshop.builder().build(workshop.recipe())
+        assert engine.image(untagged)["Config"]["Labels"] == {RUNTIME_LABEL: "python"}
+    finally:
+        engine.remove_image(untagged)
 
 
 def test_builders_of_one_home_wait_for_each_other(workshop: Workshop) -> None:
