@@ -1,5 +1,6 @@
 """Finds a Docker Engine that answers; else starts one; else installs one; else says how."""
 
+import contextlib
 import http.client
 import os
 import shutil
@@ -16,6 +17,8 @@ from teckochecker.setup.progress import SetupFailed, quietly, say, stage
 
 DEFAULT_SOCKET = "/var/run/docker.sock"
 PACKAGES = ("docker.io", "iptables")
+# A killed daemon leaves them, and its successor takes whatever process has that number now for a living one
+PID_FILES = {"dockerd": Path("/var/run/docker.pid"), "containerd": Path("/var/run/docker/containerd/containerd.pid")}
 START_SECONDS = 40.0
 ANSWER_SECONDS = 5.0
 
@@ -105,10 +108,23 @@ def _starters(home: Path) -> list[Callable[[], object]]:
 
 def _daemon(log: Path) -> None:
     """The daemon outlives us: its own session, and none of our files. It writes its own pid file."""
+    for program, file in PID_FILES.items():
+        remove_stale_pid(program, file)
     with log.open("ab") as output:
         subprocess.Popen(
             ["dockerd"], stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, cwd="/"
         )
+
+
+def remove_stale_pid(program: str, file: Path) -> None:
+    """Removes the file unless the process that it names runs the program."""
+    try:
+        name = Path("/proc", file.read_text().strip(), "comm").read_text().strip()
+    except (OSError, ValueError):
+        name = ""
+    if name != program:
+        with contextlib.suppress(OSError):
+            file.unlink()
 
 
 def _answers_within(seconds: float) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from teckochecker.setup.dockerd import Answer, ask, ensure
+from teckochecker.setup.dockerd import Answer, ask, ensure, remove_stale_pid
 from tests.ground_rules.code import BASE_DIR
 
 NO_ENGINE = "unix:///nonexistent.sock"
@@ -49,6 +49,28 @@ def test_without_an_engine_the_set_up_says_what_to_do_and_goes_on(
 ) -> None:
     assert not ensure(home=tmp_path, may_install=False, environ={"DOCKER_HOST": NO_ENGINE})
     assert f"“engine unavailable”. Remedy: start the engine at DOCKER_HOST={NO_ENGINE}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("content", "program", "stays"),
+    [
+        (str(os.getpid()), Path("/proc/self/comm").read_text().strip(), True),
+        (str(os.getpid()), "dockerd", False),
+        ("4194999", "dockerd", False),
+        ("", "dockerd", False),
+    ],
+)
+def test_a_pid_file_stays_only_while_it_names_its_program(
+    tmp_path: Path, content: str, program: str, stays: bool
+) -> None:
+    file = tmp_path / "docker.pid"
+    file.write_text(content)
+    remove_stale_pid(program, file)
+    assert file.exists() is stays
+
+
+def test_a_pid_file_that_is_not_there_is_no_failure(tmp_path: Path) -> None:
+    remove_stale_pid("dockerd", tmp_path / "docker.pid")
 
 
 def probe(**environ: str) -> str:
