@@ -140,7 +140,11 @@ class Tokens(APIView):
     permission_classes = [permissions.IsAuthenticated]
 
     def get_authenticators(self) -> list[BaseAuthentication]:
-        return [TokenLogin()] if self.request.method == "DELETE" else [PasswordLogin(), SessionAuthentication()]
+        return (
+            [TokenLogin()]
+            if self.request and self.request.method == "DELETE"
+            else [PasswordLogin(), SessionAuthentication()]
+        )
 
     def post(self, request: Request) -> Response:
         if request.data:

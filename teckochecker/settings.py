@@ -81,6 +81,8 @@ INSTALLED_APPS = [
     "django_typer",
     "rest_framework",
     "knox",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
 ]
 
 MIDDLEWARE = [
@@ -210,9 +212,21 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["teckochecker.rest.ModelPermissions"],
     "DEFAULT_PARSER_CLASSES": ["customchecks.api.parsing.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_SCHEMA_CLASS": "teckochecker.openapi.Schema",
     "EXCEPTION_HANDLER": "teckochecker.api.handle",
     "URL_FORMAT_OVERRIDE": None,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "TeckoChecker",
+    "VERSION": VERSION,
+    "DESCRIPTION": "Every path works with a final slash too. A method that a path does not have is 405. Whatever goes "
+    "wrong is the same JSON: `detail`, a sentence, and for wrong input `errors` by field.",
+    "SCHEMA_PATH_PREFIX": "/(?:api/)?",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "PREPROCESSING_HOOKS": ["teckochecker.openapi.without_final_slash"],
+    "POSTPROCESSING_HOOKS": ["teckochecker.openapi.finish"],
 }
 REST_KNOX = {"TOKEN_TTL": timedelta(days=90), "TOKEN_PREFIX": "tck_"}
 FILE_UPLOAD_HANDLERS = ["customchecks.api.uploads.CappedUploadHandler"]

@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
-from teckochecker import api
+from teckochecker import api, reference
 
 urlpatterns = [
     path("", RedirectView.as_view(url="/admin/")),
@@ -15,6 +15,9 @@ urlpatterns = [
     path("api/admin/", include("secrets_app.api")),
     re_path(r"^api/health/?$", api.health, name="health"),
     re_path(r"^api/tokens/?$", api.Tokens.as_view(), name="tokens"),
+    re_path(r"^api/schema/?$", reference.SchemaView.as_view(), name="schema"),
+    re_path(r"^api/docs/?$", reference.Page.as_view(template="reference/swagger.html"), name="docs"),
+    re_path(r"^api/redoc/?$", reference.Page.as_view(template="reference/redoc.html"), name="redoc"),
     re_path(r"^metrics/?$", api.Metrics.as_view(), name="metrics"),
 ]
 handler400 = "teckochecker.api.bad_request"

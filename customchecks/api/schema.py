@@ -1,0 +1,219 @@
+"""What the calls of ``/api/custom-checks`` look like from outside."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from drf_spectacular.utils import inline_serializer
+from rest_framework import serializers
+
+from customchecks.api.examples import CONFIG, JOB, LOG, SHA256, VERSION
+from customchecks.api.scripts import VersionSerializer
+from customchecks.api.serializers import JobSerializer, LogSerializer
+from polling.api import DeliverySerializer
+from polling.scheduling import JobStatus
+from polling.schema import DELIVERY, PAGING
+from secrets_app.openapi import (
+    BINARY,
+    FORM,
+    NULLABLE_TEXT,
+    NUMBER,
+    OBJECT,
+    STRINGS,
+    TEXT,
+    Answer,
+    Body,
+    Operation,
+    Table,
+    envelope,
+    listed,
+    parameter,
+    says,
+    takes,
+)
+
+NULLABLE_STRINGS = {**STRINGS, "nullable": True}
+NULLABLE_OBJECT = {**OBJECT, "nullable": True}
+STRING_LIST = {"type": "array", "items": TEXT}
+LIMITS = takes(
+    {
+        "memory_mb": {"type": "integer", "minimum": 64, "maximum": 4096},
+        "cpu_cores": {"type": "number", "minimum": 0.1, "maximum": 4},
+    }
+)
+
+JSON_COLUMNS: Mapping[str, Mapping[str, Any]] = {
+    "check_params": {**OBJECT, "description": "The script gets it as CHECK_PARAMS."},
+    "env_vars": {**NULLABLE_STRINGS, "description": "`secret_ref:NUMBER` or `secret_ref:NAME` anywhere in a value."},
+    "resource_limits": {**LIMITS, "nullable": True},
+    "webhook_headers": NULLABLE_STRINGS,
+    "webhook_query_params": {**NULLABLE_STRINGS, "description": "Templates such as `{job_id}` are filled in."},
+    "webhook_signing_secrets": {**STRING_LIST, "maxItems": 2},
+    "last_check_data": NULLABLE_OBJECT,
+    "script_output": NULLABLE_OBJECT,
+    "timings": OBJECT,
+    "notes": STRING_LIST,
+}
+
+JOBS, SCRIPTS = "Custom checks", "Scripts"
+PATH = "/api/custom-checks"
+ONE = f"{PATH}/{{id}}"
+EITHER_FORM = "JSON, or a form with that JSON as text in the part `config` and the script's .tgz in the part `script`."
+UNCHANGED = "Fields that are not named stay as they are. Whoever changes a job must be allowed to use all its secrets."
+FORM_SHAPE = takes({"config": {**TEXT, "description": "The same JSON as text."}, "script": BINARY}, required=["config"])
+FEW = '{"name": "nightly export", "script_source_type": "upload", "script_runtime": "python"}'
+
+DONE = says({"message": TEXT, "job_id": NUMBER})
+PINNED = says({"message": TEXT, "job_id": NUMBER, "version": NUMBER})
+VERSION_NUMBER = {"type": "integer", "minimum": 1, "maximum": 2**31 - 1}
+
+
+def verb(summary: str, message: str, about: str = "") -> Operation:
+    answer = Answer(DONE, {"message": message, "job_id": 7})
+    return Operation(summary=summary, tag=JOBS, about=about, answers={200: answer}, refuses=[409])
+
+
+CHANGE = Operation(
+    summary="Change a job",
+    tag=JOBS,
+    about=f"{EITHER_FORM} {UNCHANGED}",
+    bodies=(
+        Body(JobSerializer(partial=True), {"poll_interval_seconds": 300}),
+        Body(FORM_SHAPE, {"config": '{"poll_interval_seconds": 300}'}, FORM),
+    ),
+    answers={200: Answer(JobSerializer, {**JOB, "poll_interval_seconds": 300})},
+)
+
+JOB_CALLS: Table = {
+    f"GET {PATH}": Operation(
+        summary="List jobs",
+        tag=JOBS,
+        query=(parameter("status", "Only jobs in this status.", example="active", enum=JobStatus.values), *PAGING),
+        answers={200: Answer(envelope("JobPage", "jobs", JobSerializer), listed("jobs", JOB))},
+    ),
+    f"POST {PATH}": Operation(
+        summary="Create a job",
+        tag=JOBS,
+        about=f"{EITHER_FORM} It is due at once; an upload job without a script waits for it.",
+        bodies=(Body(JobSerializer, CONFIG), Body(FORM_SHAPE, {"config": FEW}, FORM)),
+        answers={201: Answer(JobSerializer, JOB)},
+    ),
+    f"GET {ONE}": Operation(summary="Show a job", tag=JOBS, answers={200: Answer(JobSerializer, JOB)}),
+    f"PUT {ONE}": CHANGE,
+    f"PATCH {ONE}": CHANGE,
+    f"DELETE {ONE}": Operation(
+        summary="Delete a job",
+        tag=JOBS,
+        about="With its checks and versions. A running check is ended, and what is still owed is not sent.",
+        answers={204: Answer()},
+    ),
+    f"POST {ONE}/pause": verb("Pause a job", "Job paused"),
+    f"POST {ONE}/resume": verb("Resume a paused job", "Job resumed", "It is due at once."),
+    f"POST {ONE}/trigger": verb("Check a job now", "Job triggered", "A paused job is checked once and stays paused."),
+    f"POST {ONE}/restart": verb("Watch an ended job anew", "Job restarted", "A new cycle, with its own deliveries."),
+    f"GET {ONE}/logs": Operation(
+        summary="List the checks of a job",
+        tag=JOBS,
+        about="The newest first.",
+        query=PAGING,
+        answers={200: Answer(envelope("LogPage", "logs", LogSerializer), listed("logs", LOG))},
+    ),
+    f"POST {ONE}/webhook/test": Operation(
+        summary="Send a test of a job's webhook",
+        tag=JOBS,
+        about="It is made at once; how it went is in the delivery.",
+        answers={202: Answer(DeliverySerializer, {**DELIVERY, "test": True})},
+        refuses=[409],
+    ),
+}
+
+SCRIPT_CALLS: Table = {
+    f"POST {ONE}/script/upload": Operation(
+        summary="Upload a script",
+        tag=SCRIPTS,
+        about="A .tgz of at most 10 MB. A job that waited for its script is due.",
+        bodies=(Body(takes({"file": BINARY}, required=["file"]), {"file": "script.tgz"}, FORM),),
+        answers={
+            200: Answer(
+                says({"message": TEXT, "path": NULLABLE_TEXT, "sha256": TEXT}),
+                {"message": "Script uploaded successfully", "path": f"{SHA256}.tgz", "sha256": SHA256},
+            )
+        },
+    ),
+    f"GET {ONE}/script/info": Operation(
+        summary="Show where a job's script comes from",
+        tag=SCRIPTS,
+        about="`metadata` is the version that runs now, or null where there is none yet.",
+        answers={
+            200: Answer(
+                inline_serializer(
+                    "ScriptInfo",
+                    {
+                        "job_id": serializers.IntegerField(),
+                        "source_type": serializers.CharField(),
+                        "git_url": serializers.CharField(allow_null=True),
+                        "git_branch": serializers.CharField(allow_null=True),
+                        "file_path": serializers.CharField(allow_null=True),
+                        "metadata": VersionSerializer(allow_null=True),
+                    },
+                ),
+                {
+                    "job_id": 7,
+                    "source_type": "upload",
+                    "git_url": None,
+                    "git_branch": "main",
+                    "file_path": f"{SHA256}.tgz",
+                    "metadata": VERSION,
+                },
+            )
+        },
+    ),
+    f"GET {ONE}/script/versions": Operation(
+        summary="List the versions of a script",
+        tag=SCRIPTS,
+        about="The newest first.",
+        query=PAGING,
+        answers={200: Answer(envelope("VersionPage", "versions", VersionSerializer), listed("versions", VERSION))},
+    ),
+    f"POST {ONE}/script/git": Operation(
+        summary="Set the repository of a job",
+        tag=SCRIPTS,
+        bodies=(
+            Body(
+                takes({"git_url": TEXT, "branch": NULLABLE_TEXT}, required=["git_url"]),
+                {"git_url": "https://git.example.com/checks.git", "branch": "main"},
+            ),
+        ),
+        answers={
+            200: Answer(
+                says({"message": TEXT, "url": TEXT, "branch": NULLABLE_TEXT}),
+                {
+                    "message": "Git source configured",
+                    "url": "https://git.example.com/checks.git",
+                    "branch": "main",
+                },
+            )
+        },
+    ),
+    f"POST {ONE}/script/rollback": Operation(
+        summary="Run an older version",
+        tag=SCRIPTS,
+        about="Until the job is unpinned.",
+        bodies=(Body(takes({"version": VERSION_NUMBER}, required=["version"]), {"version": 1}),),
+        answers={200: Answer(PINNED, {"message": "Pinned to version 1", "job_id": 7, "version": 1})},
+    ),
+    f"POST {ONE}/script/pin": Operation(
+        summary="Stay with a version",
+        tag=SCRIPTS,
+        about="With the one that runs now, if none is named.",
+        bodies=(Body(takes({"version": {**VERSION_NUMBER, "nullable": True}}), {"version": 1}),),
+        answers={200: Answer(PINNED, {"message": "Pinned to version 1", "job_id": 7, "version": 1})},
+    ),
+    f"POST {ONE}/script/unpin": Operation(
+        summary="Follow the newest version again",
+        tag=SCRIPTS,
+        bodies=(Body(takes({}), {}),),
+        answers={200: Answer(DONE, {"message": "Unpinned", "job_id": 7})},
+    ),
+}
+
+OPERATIONS: Table = {**JOB_CALLS, **SCRIPT_CALLS}

@@ -1,0 +1,39 @@
+"""``/api/schema``, and the two pages that show it: everything they load comes from this server."""
+
+from django.http import HttpResponse
+from django.template.loader import render_to_string
+from drf_spectacular.renderers import OpenApiYamlRenderer2
+from rest_framework import permissions, renderers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from teckochecker import openapi
+
+# The pages' own libraries set styles in elements, draw images from data, and one of them searches in a worker
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; "
+    "connect-src 'self'; worker-src 'self' blob:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+
+
+class Reference(APIView):
+    """For everybody who has logged in: it says what there is, not what is in it."""
+
+    permission_classes = [permissions.IsAuthenticated]
+    schema = None
+
+
+class SchemaView(Reference):
+    renderer_classes = [renderers.JSONRenderer, OpenApiYamlRenderer2]
+
+    def get(self, request: Request) -> Response:
+        return Response(openapi.document())
+
+
+class Page(Reference):
+    template = ""
+
+    def get(self, request: Request) -> HttpResponse:
+        page = render_to_string(self.template, request=request._request)
+        return HttpResponse(page, headers={"Content-Security-Policy": POLICY})
