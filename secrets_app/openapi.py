@@ -16,7 +16,7 @@ OBJECT = {"type": "object", "additionalProperties": True}
 STRINGS = {"type": "object", "additionalProperties": {"type": "string"}}
 TEXT, NULLABLE_TEXT, NUMBER = {"type": "string"}, {"type": "string", "nullable": True}, {"type": "integer"}
 
-Shape = type[serializers.BaseSerializer[Any]] | serializers.BaseSerializer[Any] | Mapping[str, Any]
+Shape = type[serializers.Serializer[Any]] | serializers.Serializer[Any] | Mapping[str, Any]
 
 
 @dataclass(frozen=True)

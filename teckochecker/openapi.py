@@ -7,9 +7,10 @@ from typing import Any
 
 from drf_spectacular.drainage import warn
 from drf_spectacular.extensions import OpenApiAuthenticationExtension, OpenApiSerializerFieldExtension
-from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.generators import EndpointEnumerator, SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRequest, OpenApiResponse
+from rest_framework.request import Request
 
 import customchecks.api.schema
 import polling.schema
@@ -96,6 +97,12 @@ class Schema(AutoSchema):
     @property
     def described(self) -> Operation:
         return OPERATIONS.get(self.key, UNDESCRIBED)
+
+    def call(self, request: Request, method: str) -> Operation:
+        """What a request of its path with this method does."""
+        route = request.resolver_match.route if request.resolver_match else ""
+        path = EndpointEnumerator(patterns=[]).get_path_from_regex(route).rstrip("/").replace("{pk}", "{id}")
+        return OPERATIONS.get(f"{method} {path}", UNDESCRIBED)
 
     def get_summary(self) -> str:
         if self.key not in OPERATIONS:

@@ -9,12 +9,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from teckochecker import openapi
-
-# The pages' own libraries set styles in elements, draw images from data, and one of them searches in a worker
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; "
-    "connect-src 'self'; worker-src 'self' blob:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
-)
+from teckochecker.browsable import POLICY
 
 
 class Reference(APIView):

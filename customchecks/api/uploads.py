@@ -18,6 +18,8 @@ from customchecks import archives, strictjson, tarstream
 from customchecks.api import parsing
 from customchecks.archives import Archive, ArchiveRejected, TooLarge
 
+CSRF_PART = "csrfmiddlewaretoken"  # of a form in a browser; Django has looked at it by then
+
 
 class UploadTooLarge(RequestDataTooBig):
     """More than 10 MB in one file."""
@@ -70,7 +72,8 @@ def script(request: Request, *, part: str) -> Archive:
 
 
 def _check_parts(data: QueryDict, *, known: tuple[str, ...]) -> None:
-    unknown = {name: f"There is no such part; there is {' and '.join(known)}." for name in data if name not in known}
+    sent = [name for name in data if name != CSRF_PART]
+    unknown = {name: f"There is no such part; there is {' and '.join(known)}." for name in sent if name not in known}
     doubled = {name: "This part is given twice." for name in data if len(data.getlist(name)) > 1}
     if unknown or doubled:
         raise ValidationError(unknown | doubled)

@@ -34,11 +34,6 @@ def test_a_method_that_is_not_there_is_405(client: APIClient, method: str, path:
     assert answer.json()["detail"]
 
 
-def test_a_browser_that_takes_only_pages_gets_json(client: APIClient) -> None:
-    answer = client.get(JOBS, HTTP_ACCEPT="text/html")
-    assert (answer.status_code, answer.headers["Content-Type"]) == (406, "application/json")
-
-
 def test_a_host_that_is_not_ours_is_json(client: APIClient) -> None:
     answer = client.get(JOBS, HTTP_HOST="evil.example.com")
     assert (answer.status_code, answer.headers["Content-Type"]) == (400, "application/json")

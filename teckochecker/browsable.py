@@ -1,0 +1,129 @@
+"""The API in a browser: each call as a page, with forms that hold the example or what is there now."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.template.loader import render_to_string
+from django.utils.html import escape
+from rest_framework import exceptions, negotiation, renderers
+from rest_framework.request import Request, override_method
+
+from secrets_app.openapi import FORM, JSON, Body, Operation, Shape
+
+if TYPE_CHECKING:
+    from rest_framework.views import APIView  # imports what the settings name, and so this module
+
+# Bootstrap and the libraries of Swagger UI and ReDoc set styles in elements, draw images from data; one uses a worker
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; "
+    "connect-src 'self'; worker-src 'self' blob:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+
+
+class Negotiation(negotiation.DefaultContentNegotiation):
+    """A page for a browser that asks for one; JSON for everybody else, whatever they ask for."""
+
+    def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:
+        offered = [renderer for renderer in renderers if renderer.media_type != "text/html" or _is_browser(request)]
+        try:
+            return super().select_renderer(request, offered, format_suffix)
+        except exceptions.NotAcceptable:
+            return offered[0], offered[0].media_type
+
+
+def _is_browser(request: Request) -> bool:
+    """No browser sends a token."""
+    token = request.headers.get("Authorization", "").lower().startswith(("token", "bearer"))
+    return "text/html" in request.headers.get("Accept", "") and not token
+
+
+class RawForm(forms.Form):
+    """Sent by the page's script, as JSON."""
+
+    _content_type = forms.ChoiceField(
+        label="Media type", choices=[(JSON, JSON)], widget=forms.Select(attrs={"data-override": "content-type"})
+    )
+    _content = forms.CharField(
+        label="Content", required=False, widget=forms.Textarea(attrs={"data-override": "content", "rows": 16})
+    )
+
+
+class Pages(renderers.BrowsableAPIRenderer):
+    def render(self, data: Any, accepted_media_type: Any = None, renderer_context: Any = None) -> Any:
+        renderer_context["response"]["Content-Security-Policy"] = POLICY
+        return super().render(data, accepted_media_type, renderer_context)
+
+    def get_name(self, view: Any) -> str:
+        return _call(view, view.request.method).summary or view.get_view_name()
+
+    def get_description(self, view: Any, status_code: int) -> str:
+        return escape(_call(view, view.request.method).about)
+
+    def get_filter_form(self, data: Any, view: "APIView", request: Request) -> None:
+        return None
+
+    def get_raw_data_form(self, data: Any, view: Any, method: str, request: Request) -> forms.Form | None:
+        if not self._may(view, method, request):
+            return None
+        body = _body(_call(view, method), JSON)
+        if body is None:
+            return RawForm(initial={"_content_type": JSON})
+        shown = _sent(request, method) or _present(body, data, method) or body.example
+        return RawForm(initial={"_content_type": JSON, "_content": json.dumps(shown, indent=4, default=str)})
+
+    def get_rendered_html_form(self, data: Any, view: Any, method: str, request: Request) -> Any:
+        """Where a call takes a form; for DELETE and OPTIONS, whether there is a button."""
+        if not self._may(view, method, request):
+            return None
+        if method in ("DELETE", "OPTIONS"):
+            return True
+        body = _body(_call(view, method), FORM)
+        if body is None:
+            return None
+        return render_to_string("reference/form.html", {"inputs": list(_inputs(body)), "method": method})
+
+    def _may(self, view: Any, method: str, request: Request) -> bool:
+        with override_method(view, request, method) as overridden:
+            return bool(self.show_form_for_method(view, method, overridden, None))
+
+
+def _call(view: Any, method: str) -> Operation:
+    """From ``teckochecker.openapi.Schema``."""
+    described: Operation = view.schema.call(view.request, method)
+    return described
+
+
+def _body(call: Operation, media_type: str) -> Body | None:
+    return next((body for body in call.bodies if body.media_type == media_type), None)
+
+
+def _sent(request: Request, method: str) -> Any:
+    """What has just been refused, so that it can be corrected."""
+    try:
+        return request.data if request.method == method and isinstance(request.data, dict) else None
+    except exceptions.APIException:
+        return None
+
+
+def _present(body: Body, data: Any, method: str) -> dict[str, Any]:
+    """What a change would start from."""
+    if method not in ("PUT", "PATCH") or not isinstance(data, dict):
+        return {}
+    return {name: data[name] for name in _writable(body.shape) if name in data}
+
+
+def _writable(shape: Shape) -> list[str]:
+    if isinstance(shape, Mapping):
+        return list(shape["properties"])
+    fields = (shape() if isinstance(shape, type) else shape).fields
+    return [name for name, field in fields.items() if not field.read_only]
+
+
+def _inputs(body: Body) -> Iterator[dict[str, Any]]:
+    """Forms are described as JSON schema."""
+    shapes = body.shape["properties"] if isinstance(body.shape, Mapping) else {}
+    for name, shape in shapes.items():
+        is_file, about = shape.get("format") == "binary", shape.get("description")
+        yield {"name": name, "file": is_file, "about": about, "value": body.example.get(name, "")}

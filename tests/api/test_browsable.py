@@ -1,0 +1,124 @@
+"""The API in a browser is pages with forms; for everybody else it is JSON."""
+
+import json
+import re
+from collections.abc import Callable
+from html import unescape
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from knox.models import AuthToken
+from rest_framework.test import APIClient
+
+from customchecks import definition
+from customchecks.models import CustomCheckJob
+from tests.api.conftest import JOBS, config, form
+from tests.api.test_access import routes
+
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+OTHERS = ["", "*/*", "application/json", "application/json, text/html", "text/csv", "nonsense"]
+
+
+@pytest.fixture
+def browser(boss: User) -> APIClient:
+    client = APIClient(raise_request_exception=False, enforce_csrf_checks=True, HTTP_ACCEPT=BROWSER)
+    client.force_login(boss)
+    return client
+
+
+def raw_forms(answer: Any) -> list[Any]:
+    """What is in the forms for JSON, from top to bottom."""
+    assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+    found = re.findall(r'<textarea name="_content".*?>(.*?)</textarea>', answer.content.decode(), re.DOTALL)
+    return [json.loads(unescape(text)) if text.strip() else None for text in found]
+
+
+@pytest.mark.parametrize("accept", OTHERS)
+@pytest.mark.parametrize("path", [JOBS, f"{JOBS}/999", f"{JOBS}/1/pause", "/api/schema", "/api/stats", "/api/nothing"])
+def test_who_is_no_browser_gets_json(client: APIClient, path: str, accept: str) -> None:
+    answer = client.get(path, HTTP_ACCEPT=accept)
+    assert answer.headers["Content-Type"] == "application/json"
+    assert answer.json()
+
+
+def test_who_has_a_token_is_no_browser(boss: User) -> None:
+    _, token = AuthToken.objects.create(boss)
+    answer = APIClient().get(JOBS, HTTP_ACCEPT=BROWSER, HTTP_AUTHORIZATION=f"Token {token}")
+    assert answer.headers["Content-Type"] == "application/json"
+
+
+def test_a_path_that_is_not_there_is_json_in_a_browser_too(browser: APIClient) -> None:
+    answer = browser.get("/api/nothing")
+    assert (answer.status_code, answer.headers["Content-Type"]) == (404, "application/json")
+
+
+def test_a_page_has_the_forms_of_its_calls_filled_in(
+    browser: APIClient, make_job: Callable[..., CustomCheckJob]
+) -> None:
+    job = make_job(name="as it is")
+    (new,) = raw_forms(browser.get(JOBS))
+    assert new["script_source_type"] == "upload"
+    (change,) = raw_forms(browser.get(f"{JOBS}/{job.pk}"))
+    assert change["name"] == "as it is"
+    assert set(change) == set(definition.FIELDS)
+    assert raw_forms(browser.get(f"{JOBS}/{job.pk}/pause")) == [None]
+
+
+def test_what_a_page_offers_for_a_change_can_be_sent_back(
+    browser: APIClient, make_job: Callable[..., CustomCheckJob]
+) -> None:
+    path = f"{JOBS}/{make_job().pk}"
+    page = browser.get(path)
+    (change,) = raw_forms(page)
+    token = browser.cookies["csrftoken"].value
+    answer = browser.put(path, {**change, "poll_interval_seconds": 77}, format="json", HTTP_X_CSRFTOKEN=token)
+    assert answer.status_code == 200
+    assert raw_forms(answer)[0]["poll_interval_seconds"] == 77
+
+
+def test_what_was_refused_stays_in_the_form(browser: APIClient) -> None:
+    browser.get(JOBS)
+    token = browser.cookies["csrftoken"].value
+    answer = browser.post(JOBS, config(poll_interval_seconds=1), format="json", HTTP_X_CSRFTOKEN=token)
+    assert answer.status_code == 400
+    assert raw_forms(answer) == [config(poll_interval_seconds=1)]
+
+
+def test_a_script_can_be_sent_with_the_form_of_a_page(browser: APIClient) -> None:
+    page = browser.get(JOBS).content.decode()
+    assert 'type="file" name="script"' in page
+    (token,) = set(re.findall(r'name="csrfmiddlewaretoken" value="(\w+)"', page))
+    answer = browser.post(JOBS, {**form(), "csrfmiddlewaretoken": token}, format="multipart")
+    assert answer.status_code == 201
+    assert CustomCheckJob.objects.get().script_archive is not None
+
+
+def test_a_form_of_another_site_changes_nothing(browser: APIClient) -> None:
+    answer = browser.post(JOBS, form(), format="multipart")
+    assert answer.status_code == 403
+    assert not CustomCheckJob.objects.exists()
+
+
+def test_a_page_has_no_forms_for_what_somebody_may_not_do(login: Callable[..., APIClient]) -> None:
+    page = login("view_customcheckjob").get(JOBS, HTTP_ACCEPT=BROWSER)
+    assert page.status_code == 200
+    assert raw_forms(page) == []
+
+
+def test_the_browser_is_told_to_load_from_here_only(browser: APIClient) -> None:
+    assert "default-src 'none'" in browser.get(JOBS).headers["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize("text", ["<script>alert(1)</script>", '"><img src=x>', "</textarea><b>"])
+def test_what_people_wrote_is_text_on_a_page(
+    browser: APIClient, make_job: Callable[..., CustomCheckJob], text: str
+) -> None:
+    job = make_job(name=text)
+    for path in (JOBS, f"{JOBS}/{job.pk}"):
+        assert text not in browser.get(path).content.decode()
+
+
+@pytest.mark.parametrize("path", list(routes()))
+def test_every_path_can_be_opened_in_a_browser(browser: APIClient, path: str) -> None:
+    assert browser.get(f"/{path}").status_code in (200, 404, 405)
