@@ -28,8 +28,11 @@ STATE = (
     "last_check_status",
     "last_check_at",
     "next_check_at",
+    "next_check_in",
+    "deadline_at",
     "check_count",
     "consecutive_errors",
+    "alerting",
     "cycle",
     "progress",
     "created_at",
@@ -100,6 +103,18 @@ class CustomCheckJobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
                     "webhook_headers",
                     "webhook_query_params",
                     "webhook_signing_secrets",
+                )
+            },
+        ),
+        (
+            "Limits and alerts",
+            {
+                "fields": (
+                    "deadline_seconds",
+                    "max_checks",
+                    "max_consecutive_errors",
+                    "alert_after_errors",
+                    "alert_url",
                 )
             },
         ),

@@ -49,6 +49,11 @@ FIELDS: Mapping[str, Check] = {
     "webhook_query_params": _or_null(fields.webhook_query_params),
     "webhook_signing_secrets": fields.webhook_signing_secrets,
     "poll_interval_seconds": fields.poll_interval_seconds,
+    "deadline_seconds": fields.whole("deadline_seconds"),
+    "max_checks": fields.whole("max_checks"),
+    "max_consecutive_errors": fields.whole("max_consecutive_errors"),
+    "alert_after_errors": _or_null(fields.whole("alert_after_errors")),
+    "alert_url": _or_null(_text),
 }
 
 

@@ -18,6 +18,7 @@ from customchecks.remotes import git_commit as git_commit
 from customchecks.remotes import git_path as git_path
 from customchecks.remotes import git_token as git_token
 from customchecks.remotes import git_url as git_url
+from polling import limits
 from polling.webhook_fields import check_storable, json_object, strings, visible
 from polling.webhook_fields import webhook_headers as webhook_headers
 from polling.webhook_fields import webhook_method as webhook_method
@@ -38,6 +39,10 @@ LIMITS: Mapping[str, Range] = {
     "timeout_seconds": Range(10, 3600),
     "memory_mb": Range(64, 4096),
     "cpu_cores": Range(0.1, 4),
+    "deadline_seconds": Range(*limits.DEADLINE_SECONDS),
+    "max_checks": Range(*limits.MAX_CHECKS),
+    "max_consecutive_errors": Range(*limits.MAX_ERRORS),
+    "alert_after_errors": Range(*limits.MAX_ERRORS),
 }
 MAX_NAME = 255
 MAX_ENTRYPOINT = 255
@@ -75,6 +80,7 @@ class JobFields(Protocol):
     script_entrypoint: Any
     webhook_url: Any
     webhook_method: Any
+    alert_url: Any
 
 
 def job(instance: JobFields) -> None:
@@ -95,6 +101,8 @@ def job(instance: JobFields) -> None:
     if instance.webhook_url:
         checks["webhook_url"] = lambda: webhook_url(instance.webhook_url, allow=allow)
         checks["webhook_method"] = lambda: webhook_method(instance.webhook_method)
+    if instance.alert_url:
+        checks["alert_url"] = lambda: webhook_url(instance.alert_url, allow=allow)
     referring = {field: _texts(getattr(instance, field, None)) for field in REFERRING}
     checks |= {field: lambda: _few_references(referring.values()) for field, texts in referring.items() if texts}
     _all(checks)
@@ -135,6 +143,11 @@ def poll_interval_seconds(value: object) -> None:
 
 def timeout_seconds(value: object) -> None:
     _whole("timeout_seconds", value)
+
+
+def whole(field: str) -> Callable[[object], None]:
+    """The check of a whole number within the field's LIMITS."""
+    return lambda value: _whole(field, value)
 
 
 def resource_limits(value: object) -> None:

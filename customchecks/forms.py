@@ -35,6 +35,11 @@ EDITABLE = (
     "webhook_headers",
     "webhook_query_params",
     "webhook_signing_secrets",
+    "deadline_seconds",
+    "max_checks",
+    "max_consecutive_errors",
+    "alert_after_errors",
+    "alert_url",
 )
 
 
@@ -67,6 +72,12 @@ class CustomCheckJobForm(forms.ModelForm):  # type: ignore[type-arg]
             "env_vars": "A JSON object of strings; a value may hold secret_ref:NAME.",
             "resource_limits": 'Such as {"memory_mb": 512, "cpu_cores": 0.5}, which is the default.',
             "webhook_url": "Called once, when the job has ended.",
+            "deadline_seconds": "Without a verdict for so long, the job fails with the cause deadline.",
+            "max_checks": "After so many checks without a verdict it fails with the cause max_checks.",
+            "max_consecutive_errors": "After so many errors in a row it fails with the cause max_consecutive_errors.",
+            "alert_after_errors": "After so many errors in a row one alert is sent, and a word when they are over. "
+            "Empty: none.",
+            "alert_url": "Where alerts go, and that the job was given up. Empty: alerts go to the webhook.",
             "webhook_headers": "A JSON object of strings; a value may hold secret_ref:NAME.",
             "webhook_query_params": "A JSON object of strings, with {job_id} and the like in the values.",
             "webhook_signing_secrets": 'A JSON list of one or two signing keys, such as ["secret_ref:hook-key"].',

@@ -46,7 +46,7 @@ def update_job(
     Who changes a job must be allowed to use all of its secrets: another script could send them anywhere.
     """
     current = _locked(job)
-    before = _source(current)
+    before, deadline = _source(current), current.deadline_seconds
     secrets = _accepted(current, data, archive=archive, user=user)
     current.save(update_fields={*data, "script_entrypoint"})
     if _source(current) != before:
@@ -56,6 +56,8 @@ def update_job(
         Delivery.objects.sign_with(current.webhook_signing_secrets, job=current)
     if "poll_interval_seconds" in data:
         current.interval_changed()
+    if current.deadline_seconds != deadline:
+        current.deadline_changed(deadline)
     job.refresh_from_db()
 
 

@@ -9,17 +9,16 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils import timezone
 
-from customchecks import fields
+from customchecks import fields, notices
 from customchecks.archives import Archive
 from customchecks.dependencies.models import DependencySet as DependencySet
 from polling.deliveries import DeliveryDraft
-from polling.results import CheckResult
+from polling.results import CheckResult, Verdict
 from polling.scheduling import Claim, ScheduledJob
 from polling.webhook_fields import WebhookMethod
 
 DEFAULT_MEMORY_MB = 512
 DEFAULT_CPU_CORES = 0.5
-WEBHOOK_EVENT = "check.ended"
 
 
 class Runtime(models.TextChoices):
@@ -93,6 +92,8 @@ class CustomCheckJob(ScheduledJob):
     webhook_headers = models.JSONField(null=True, blank=True, validators=[fields.webhook_headers])
     webhook_query_params = models.JSONField(null=True, blank=True, validators=[fields.webhook_query_params])
     webhook_signing_secrets = models.JSONField(default=list, blank=True, validators=[fields.webhook_signing_secrets])
+
+    alert_url = models.CharField(max_length=500, null=True, blank=True)
 
     last_check_data = models.JSONField(null=True, editable=False)
     state = models.JSONField(null=True, editable=False)
@@ -171,28 +172,22 @@ class CustomCheckJob(ScheduledJob):
         )
 
     def deliveries(self, result: CheckResult, now: datetime) -> Sequence[DeliveryDraft]:
-        if not self.webhook_url:
-            return ()
-        draft = DeliveryDraft(
-            event=WEBHOOK_EVENT,
-            url=self.webhook_url,
-            method=self.webhook_method,
-            headers=self.webhook_headers or {},
-            query=self.webhook_query_params or {},
-            signing_secrets=self.webhook_signing_secrets,
-            payload={
-                "job_id": self.pk,
-                "job_name": self.name,
-                "check_status": result.verdict.value,
-                "check_data": result.data,
-                "check_message": result.message or None,
-                "timestamp": now.isoformat().replace("+00:00", "Z"),
-                "execution_time_ms": result.execution_time_ms,
-                "cause": result.cause,
-                "script_version": result.revision,
-            },
+        return notices.of_the_end(self, result, now)
+
+    def alert(self, result: CheckResult, now: datetime) -> Sequence[DeliveryDraft]:
+        return notices.of_errors(self, result, now)
+
+    def last_result(self) -> CheckResult:
+        last = self.logs.filter(cycle=self.cycle).order_by("-created_at", "-id").first()
+        if last is None:
+            return CheckResult(verdict=Verdict.PENDING)
+        return CheckResult(
+            verdict=Verdict.PENDING,
+            message=last.message or "",
+            data=(last.script_output or {}).get("data") or {},
+            revision=last.revision,
+            version=last.version,
         )
-        return (draft,)
 
 
 class ScriptVersion(models.Model):

@@ -43,6 +43,7 @@ class ResendRefused(Exception):
 class DeliveryDraft:
     """One call to be made. Header and query values may hold ``secret_ref:…``, which is resolved when it is sent.
 
+    ``occurrence`` tells events apart that a cycle can have several times.
     ``signing_secrets`` are such references, of one key or two. A ``test`` does not count as the cycle's own delivery.
     ``at_most_once``: the receiver cannot tell a call from its repetition, so one without a known outcome is the last.
     """
@@ -54,6 +55,7 @@ class DeliveryDraft:
     query: Mapping[str, str] = field(default_factory=dict)
     payload: Mapping[str, Any]
     signing_secrets: Sequence[str] = ()
+    occurrence: int = 1
     test: bool = False
     at_most_once: bool = False
 
@@ -87,7 +89,7 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
 
 class DeliveryManager(models.Manager.from_queryset(DeliveryQuerySet)):  # type: ignore[misc]
     def open(self, draft: DeliveryDraft, *, job: "ScheduledJob", now: datetime) -> "Delivery":
-        """One per job, cycle and event, tests apart: a second answer for the same cycle cannot make a second call."""
+        """One per job, cycle, event and occurrence, tests apart: what is answered twice is not called twice."""
         delivery_id = uuid.uuid4()
         delivery: Delivery = self.create(
             id=delivery_id,
@@ -96,6 +98,7 @@ class DeliveryManager(models.Manager.from_queryset(DeliveryQuerySet)):  # type: 
             job_name=job.name,
             cycle=job.cycle,
             event=draft.event,
+            occurrence=draft.occurrence,
             url=draft.url,
             method=draft.method,
             headers=dict(draft.headers),
@@ -149,6 +152,7 @@ class Delivery(models.Model):
     job_name = models.CharField(max_length=255, editable=False)
     cycle = models.PositiveIntegerField(editable=False)
     event = models.CharField(max_length=50, editable=False)
+    occurrence = models.PositiveIntegerField(default=1, editable=False)
     url = models.CharField(max_length=500, editable=False)
     method = models.CharField(max_length=10, editable=False)
     headers = models.JSONField(default=dict, editable=False)
@@ -178,7 +182,7 @@ class Delivery(models.Model):
         ordering = ["-created_at"]
         constraints = [
             models.UniqueConstraint(
-                fields=["job_kind", "job_id", "cycle", "event"],
+                fields=["job_kind", "job_id", "cycle", "event", "occurrence"],
                 condition=models.Q(test=False),
                 name="one_delivery_per_cycle_and_event",
             )

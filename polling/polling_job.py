@@ -80,6 +80,9 @@ class PollingJob(ScheduledJob):
 
     def write_log(self, claim: Claim, result: CheckResult, now: datetime) -> None:
         """The batches too: what was learnt of them must not be without its log."""
+        if result.cause is not None and result.cause.gave_up:
+            self.log("failed", result.message, claim=claim, now=now)
+            return
         asked: dict[str, str] = result.data.get("batches", {})
         Batch.objects.filter(job=self).answered(asked, now=now)
         self.log("checking", f"Checking {self.batches.count()} batches.", claim=claim, now=claim.claimed_at)
@@ -91,6 +94,9 @@ class PollingJob(ScheduledJob):
         PollingLog.objects.create(job=self, check_id=check_id, status=status, message=message, created_at=now)
 
     def deliveries(self, result: CheckResult, now: datetime) -> Sequence[DeliveryDraft]:
+        """Nothing where the job was given up: its batches have not ended."""
+        if not result.verdict.terminal:
+            return ()
         batches = list(self.batches.all())
         completed = [batch.batch_id for batch in batches if batch.status == BatchStatus.COMPLETED]
         failed = [batch.batch_id for batch in batches if batch.status in UNSUCCESSFUL]

@@ -19,7 +19,10 @@ class Verdict(enum.StrEnum):
 
 
 class Cause(enum.StrEnum):
-    """Why a check is an ERROR. ``script`` is the script's own word; the others are what stood in its way."""
+    """Why a check is an ERROR. ``script`` is the script's own word; the others are what stood in its way.
+
+    The last three are no check's: they say why the job was given up.
+    """
 
     SCRIPT = "script"
     TIMEOUT = "timeout"
@@ -35,11 +38,18 @@ class Cause(enum.StrEnum):
     ENGINE_UNAVAILABLE = "engine_unavailable"
     RUNNER_LOST = "runner_lost"
     SERVICE_FAILED = "service_failed"
+    DEADLINE = "deadline"
+    MAX_CHECKS = "max_checks"
+    MAX_CONSECUTIVE_ERRORS = "max_consecutive_errors"
 
     @property
     def ours(self) -> bool:
         """True where the job is surely not to blame: such an error does not count towards giving up."""
         return self in (Cause.IMAGE_MISSING, Cause.ENGINE_UNAVAILABLE)
+
+    @property
+    def gave_up(self) -> bool:
+        return self in (Cause.DEADLINE, Cause.MAX_CHECKS, Cause.MAX_CONSECUTIVE_ERRORS)
 
 
 @dataclass(frozen=True, kw_only=True)

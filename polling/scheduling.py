@@ -5,7 +5,6 @@ this module writes ``status``, ``next_check_at``, the claim or the counters.
 """
 
 import itertools
-import random
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,12 +16,12 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import connection, models, transaction
 from django.utils import timezone
 
+from polling import limits, pacing
 from polling.deliveries import Delivery, DeliveryDraft
 from polling.results import Cause, CheckResult, Verdict
 
 CLAIM_SECONDS = 30  # a sweep renews its claims every few seconds; a dead one's are free after this
-ERROR_RETRY_SECONDS = 60  # the first retry of an ERROR, or the job's interval where that is shorter
-ERROR_RETRY_CAP_SECONDS = 3600
+CLOCK_TOLERANCE = timedelta(seconds=60)
 
 
 class TransitionRefused(Exception):
@@ -62,8 +61,12 @@ class ScheduledJobQuerySet(models.QuerySet["ScheduledJob"]):
     def expired(self, now: datetime) -> Self:
         return self.filter(claimed_until__lt=now, claim_id__isnull=False)
 
+    def overdue(self, now: datetime) -> Self:
+        """What waits for something else than a check has no deadline, such as for Keboola."""
+        return self.filter(status=JobStatus.ACTIVE, deadline_at__lte=now, next_check_at__isnull=False)
 
-class ScheduledJob(models.Model):
+
+class ScheduledJob(limits.Limits):
     """What every kind of job has in common. ``runner`` is the dotted path of the kind's ``polling.runners.Runner``."""
 
     runner: ClassVar[str]
@@ -72,7 +75,7 @@ class ScheduledJob(models.Model):
 
     name = models.CharField(max_length=255)
     poll_interval_seconds = models.PositiveIntegerField(
-        default=120, validators=[MinValueValidator(10), MaxValueValidator(86400)]
+        default=120, validators=[MinValueValidator(pacing.SHORTEST_SECONDS), MaxValueValidator(pacing.LONGEST_SECONDS)]
     )
     status = models.CharField(max_length=50, choices=JobStatus, default=JobStatus.ACTIVE, editable=False)
     failure_cause = models.CharField(max_length=50, blank=True, editable=False)
@@ -82,6 +85,7 @@ class ScheduledJob(models.Model):
     last_check_status = models.CharField(max_length=50, null=True, editable=False)
     last_check_at = models.DateTimeField(null=True, editable=False)
     next_check_at = models.DateTimeField(null=True, editable=False)
+    next_check_in = models.PositiveIntegerField(null=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     completed_at = models.DateTimeField(null=True, editable=False)
 
@@ -119,13 +123,21 @@ class ScheduledJob(models.Model):
         raise NotImplementedError
 
     def deliveries(self, result: CheckResult, now: datetime) -> Sequence[DeliveryDraft]:
-        """What is to be sent when this answer has ended the job."""
+        """What is to be sent when this answer has ended the job, or the job was given up."""
         return ()
+
+    def alert(self, result: CheckResult, now: datetime) -> Sequence[DeliveryDraft]:
+        """What is to be sent when the job has begun to err (``alerting``), or errs no more."""
+        return ()
+
+    def last_result(self) -> CheckResult:
+        """What the last check of this cycle said, as far as the kind keeps it."""
+        return CheckResult(verdict=Verdict.PENDING)
 
     # Transitions that people ask for
 
     def pause(self) -> None:
-        self._move((JobStatus.ACTIVE,), "paused", status=JobStatus.PAUSED, next_check_at=None)
+        self._move((JobStatus.ACTIVE,), "paused", status=JobStatus.PAUSED, next_check_at=None, deadline_at=None)
 
     def resume(self) -> None:
         due = None if self.not_runnable() else timezone.now()
@@ -148,6 +160,10 @@ class ScheduledJob(models.Model):
             consecutive_errors=0,
             completed_at=None,
             failure_cause="",
+            next_check_in=None,
+            deadline_at=None,
+            alerting=False,
+            alert_count=0,
             **self.restarted_fields(),
         )
 
@@ -163,6 +179,12 @@ class ScheduledJob(models.Model):
         now = timezone.now()
         due = max((self.last_check_at or self.created_at) + timedelta(seconds=self.poll_interval_seconds), now)
         type(self).objects.filter(pk=self.pk, status=JobStatus.ACTIVE, next_check_at__gt=now).update(next_check_at=due)
+        self.refresh_from_db()
+
+    def deadline_changed(self, before: int) -> None:
+        """The new deadline counts from where the old one of ``before`` seconds did."""
+        moved = models.F("deadline_at") + timedelta(seconds=self.deadline_seconds - before)
+        type(self).objects.filter(pk=self.pk).update(deadline_at=moved)
         self.refresh_from_db()
 
     def conclude(self, status: str, *, cause: str = "", now: datetime) -> bool:
@@ -216,7 +238,9 @@ def _claim(job: ScheduledJob, *, host: str, now: datetime) -> Claim:
     )
     job.claim_id, job.claimed_by, job.next_check_at = claim.claim_id, host, following
     job.claimed_until = now + timedelta(seconds=CLAIM_SECONDS)
-    job.save(update_fields=["claim_id", "claimed_by", "claimed_until", "next_check_at"])
+    if job.status == JobStatus.ACTIVE and job.deadline_at is None:
+        job.deadline_at = now + timedelta(seconds=job.deadline_seconds)
+    job.save(update_fields=["claim_id", "claimed_by", "claimed_until", "next_check_at", "deadline_at"])
     return claim
 
 
@@ -238,14 +262,54 @@ def record(claim: Claim, result: CheckResult, *, now: datetime) -> bool:
         job = claim.kind.objects.select_for_update().filter(pk=claim.job_id, claim_id=claim.claim_id).first()
         if job is None:
             return False
+        alerting = job.alerting
         changes = _answered(job, claim, result, now) | job.recorded_fields(result)
         claim.kind.objects.filter(pk=job.pk, claim_id=claim.claim_id).update(**changes)
         job.refresh_from_db()
         job.write_log(claim, result, now)
+        cause = None if result.verdict.terminal else limits.reached(job, result, now=now)
+        if cause is not None:
+            _give_up(job, cause, result, now=now)
+            return True
+        if job.alerting is not alerting:
+            _owe(job, job.alert(result, now), now=now)
         if result.verdict.terminal:
-            for draft in job.deliveries(result, now):
-                Delivery.objects.open(draft, job=job, now=now)
+            _owe(job, job.deliveries(result, now), now=now)
     return True
+
+
+def give_up_overdue(kind: type[ScheduledJob], *, now: datetime, last_look: bool = False) -> int:
+    """Ends jobs whose deadline has passed, also those whose check still runs: its claim is taken away.
+
+    ``last_look``: those that are due are checked once more first, as after a time in which nothing ran.
+    """
+    overdue = kind.objects.overdue(now)
+    if last_look:
+        overdue = overdue.exclude(claim_id=None, next_check_at__lte=now)
+    given_up = 0
+    for pk in list(overdue.values_list("pk", flat=True)[:100]):
+        with transaction.atomic():
+            job = overdue.select_for_update().filter(pk=pk).first()
+            if job is not None:
+                _give_up(job, Cause.DEADLINE, job.last_result(), now=now)
+                given_up += 1
+    return given_up
+
+
+def _give_up(job: ScheduledJob, cause: Cause, last: CheckResult, *, now: datetime) -> None:
+    outcome = limits.gave_up(job, cause, last)
+    claim = Claim(type(job), job.pk, job.claim_id or uuid.uuid4(), None, now, now)
+    type(job).objects.filter(pk=job.pk).update(
+        **_unclaimed(), status=JobStatus.FAILED, failure_cause=cause.value, completed_at=now, next_check_at=None
+    )
+    job.refresh_from_db()
+    job.write_log(claim, outcome, now)
+    _owe(job, job.deliveries(outcome, now), now=now)
+
+
+def _owe(job: ScheduledJob, drafts: Sequence[DeliveryDraft], *, now: datetime) -> None:
+    for draft in drafts:
+        Delivery.objects.open(draft, job=job, now=now)
 
 
 def release(claim: Claim, *, now: datetime) -> None:
@@ -259,12 +323,22 @@ def release(claim: Claim, *, now: datetime) -> None:
 def pull_back(kind: type[ScheduledJob], *, now: datetime) -> None:
     """Makes jobs due that wait for longer than they ever should: the clock was set back."""
     waiting = kind.objects.filter(status=JobStatus.ACTIVE)
-    late = timedelta(seconds=ERROR_RETRY_CAP_SECONDS * 1.1 + 60)
+    asked = waiting.filter(next_check_in__isnull=False, last_check_at__gt=now + CLOCK_TOLERANCE)
+    asked.filter(next_check_at__gt=now).update(next_check_at=now)
+    waiting = waiting.filter(next_check_in=None)
+    late = timedelta(seconds=pacing.ERROR_RETRY_CAP_SECONDS * 1.1) + CLOCK_TOLERANCE
     for interval in waiting.order_by().values_list("poll_interval_seconds", flat=True).distinct():
         patient = waiting.filter(poll_interval_seconds=interval)
-        longest = now + timedelta(seconds=interval + 60)
+        longest = now + timedelta(seconds=interval) + CLOCK_TOLERANCE
         patient.exclude(last_check_status=Verdict.ERROR).filter(next_check_at__gt=longest).update(next_check_at=now)
         patient.filter(next_check_at__gt=max(longest, now + late)).update(next_check_at=now)
+
+
+def move_deadlines(kind: type[ScheduledJob], *, by: timedelta) -> None:
+    """The clock was set: what was left until a deadline is still left."""
+    kind.objects.filter(status=JobStatus.ACTIVE, deadline_at__isnull=False).update(
+        deadline_at=models.F("deadline_at") + by
+    )
 
 
 def recover(kind: type[ScheduledJob], *, now: datetime) -> int:
@@ -285,26 +359,29 @@ def _unclaimed() -> dict[str, Any]:
 
 
 def _answered(job: ScheduledJob, claim: Claim, result: CheckResult, now: datetime) -> dict[str, Any]:
+    counts = result.cause is None or not result.cause.ours
     changes = _unclaimed() | {
         "last_check_status": result.verdict.value,
         "last_check_at": now,
-        "check_count": job.check_count + 1,
-        "consecutive_errors": 0,
+        "check_count": job.check_count + counts,
+        "consecutive_errors": job.consecutive_errors + counts if result.verdict is Verdict.ERROR else 0,
+        "next_check_in": pacing.asked(result),
     }
+    changes |= _alerting(job, result, errors=changes["consecutive_errors"])
     if result.verdict.terminal:
         status = job.ends_as(result)
         ending = {"status": status, "completed_at": now} if status else {}
         return changes | {"next_check_at": None} | ending
-    if result.verdict is Verdict.ERROR:
-        changes["consecutive_errors"] = job.consecutive_errors + (0 if result.cause and result.cause.ours else 1)
-        if job.status == JobStatus.ACTIVE and job.next_check_at == claim.next_check_at:  # nobody asked for another time
-            changes["next_check_at"] = now + _retry_delay(job, result)
+    wait = pacing.wait(job, result)
+    nobody_asked = job.status == JobStatus.ACTIVE and job.next_check_at == claim.next_check_at
+    if wait is not None and nobody_asked:
+        changes["next_check_at"] = now + wait
     return changes
 
 
-def _retry_delay(job: ScheduledJob, result: CheckResult) -> timedelta:
-    first = min(job.poll_interval_seconds, ERROR_RETRY_SECONDS)
-    if result.cause is Cause.RUNNER_LOST and job.consecutive_errors == 0:
-        return timedelta(0)
-    seconds = min(first * 2 ** min(job.consecutive_errors, 12), ERROR_RETRY_CAP_SECONDS)
-    return timedelta(seconds=seconds * random.uniform(1.0, 1.1))  # noqa: S311  jitter, not a secret
+def _alerting(job: ScheduledJob, result: CheckResult, *, errors: int) -> dict[str, Any]:
+    if result.verdict is not Verdict.ERROR:
+        return {"alerting": False}
+    if job.alerting or job.alert_after_errors is None or errors < job.alert_after_errors:
+        return {}
+    return {"alerting": True, "alert_count": job.alert_count + 1}

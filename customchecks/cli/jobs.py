@@ -36,6 +36,11 @@ def create(
     webhook_url: options.WebhookUrl = None,
     webhook_method: options.WebhookMethod = None,
     webhook_header: options.WebhookHeader = None,
+    deadline: options.Deadline = None,
+    max_checks: options.MaxChecks = None,
+    max_errors: options.MaxErrors = None,
+    alert_after: options.AlertAfter = None,
+    alert_url: options.AlertUrl = None,
     config: options.Config = None,
     user: options.User = None,
     as_json: options.Json = False,
@@ -64,6 +69,11 @@ def create(
         timeout_seconds=timeout,
         webhook_url=webhook_url,
         webhook_method=webhook_method,
+        deadline_seconds=deadline,
+        max_checks=max_checks,
+        max_consecutive_errors=max_errors,
+        alert_after_errors=alert_after,
+        alert_url=alert_url,
     )
     data.setdefault("script_source_type", SourceType.UPLOAD)
     if source is None and data["script_source_type"] == SourceType.UPLOAD:

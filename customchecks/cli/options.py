@@ -39,6 +39,18 @@ WebhookHeader = Annotated[
     list[str] | None,
     typer.Option(metavar="K=V", help="A header of the call; V may hold secret_ref:NAME. Repeatable."),
 ]
+Deadline = Annotated[
+    int | None, typer.Option(metavar="S", help="Give up without a verdict after so long.  [default: 604800]")
+]
+MaxChecks = Annotated[int | None, typer.Option(metavar="N", help="Give up after so many checks.  [default: 100000]")]
+MaxErrors = Annotated[
+    int | None,
+    typer.Option("--max-errors", metavar="N", help="Give up after so many errors in a row.  [default: 25]"),
+]
+AlertAfter = Annotated[
+    int | None, typer.Option(metavar="N", help="Send an alert after so many errors in a row.  [default: 5]")
+]
+AlertUrl = Annotated[str | None, typer.Option(metavar="URL", help="Where alerts go.  [default: the webhook]")]
 Config = Annotated[
     str | None,
     typer.Option(metavar="FILE", help="JSON with the API's field names, - for stdin; other options win over it."),

@@ -47,6 +47,11 @@ def form(**fields: Any) -> dict[str, Any]:
         "webhook_method": "POST",
         "webhook_headers": "",
         "webhook_query_params": "",
+        "deadline_seconds": "604800",
+        "max_checks": "100000",
+        "max_consecutive_errors": "25",
+        "alert_after_errors": "5",
+        "alert_url": "",
         **fields,
     }
 
@@ -86,6 +91,11 @@ def test_a_job_without_its_script_waits_for_it(browser: Client) -> None:
     [
         ({"script": tgz(other_py="x")}, "script_entrypoint"),
         ({"poll_interval_seconds": "3"}, "poll_interval_seconds"),
+        ({"deadline_seconds": "9"}, "deadline_seconds"),
+        ({"max_checks": "0"}, "max_checks"),
+        ({"max_consecutive_errors": "1001"}, "max_consecutive_errors"),
+        ({"alert_after_errors": "0"}, "alert_after_errors"),
+        ({"alert_url": "http://127.0.0.1/"}, "alert_url"),
         ({"env_vars": json.dumps({"PATH": "x"})}, "env_vars"),
         ({"env_vars": "[1]"}, "env_vars"),
         ({"env_vars": json.dumps({"KEY": "secret_ref:nobody"})}, "env_vars"),
@@ -144,6 +154,16 @@ def test_a_new_interval_counts_from_the_last_check(browser: Client, make_job: Ma
     job = make_job(last_check_at=checked, next_check_at=checked + timedelta(seconds=120))
     save(browser, job, poll_interval_seconds="3600")
     assert job.next_check_at == checked + timedelta(seconds=3600)
+
+
+def test_limits_are_set_and_where_a_job_stands_is_shown(browser: Client, make_job: MakeJob) -> None:
+    job = make_job()
+    scheduling.claim_due(CustomCheckJob, host="test", now=timezone.now(), fits=lambda _: True)
+    save(browser, job, deadline_seconds="3600", max_checks="9", alert_after_errors="")
+    assert (job.deadline_seconds, job.max_checks, job.alert_after_errors) == (3600, 9, None)
+    assert job.deadline_at < timezone.now() + timedelta(hours=1)
+    page = browser.get(reverse(CHANGE, args=[job.pk])).content.decode()
+    assert all(f"field-{name}" in page for name in ("progress", "next_check_in", "deadline_at", "alerting"))
 
 
 def test_a_value_can_be_emptied(browser: Client, make_job: MakeJob) -> None:

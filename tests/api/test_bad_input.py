@@ -37,6 +37,12 @@ WHOLE = ["60", 60.5, True, None, [60], 0, 9, -1, 10**9, 10**29]
 WRONG: list[tuple[str, Any]] = [
     *(("poll_interval_seconds", value) for value in WHOLE),
     *(("timeout_seconds", value) for value in WHOLE),
+    *(("deadline_seconds", value) for value in WHOLE),
+    *(("max_checks", value) for value in ["60", 60.5, True, None, 0, -1, 10**9]),
+    *(("max_consecutive_errors", value) for value in ["60", 60.5, True, None, 0, -1, 1001]),
+    *(("alert_after_errors", value) for value in ["60", 60.5, True, 0, -1, 1001]),
+    *(("alert_url", value) for value in ["http://example.com", "https://127.1/", "https://u:p@example.com", 5]),
+    *((name, "x") for name in ("deadline_at", "alerting", "alert_count", "next_check_in")),
     *(("name", value) for value in ["", "  ", 5, None, True, ["x"], "x" * 256, "a\0b", "\ud800", "a\u202eb", "a\nb"]),
     *(("script_runtime", value) for value in ["ruby", "Python", "python; x", "", None, 3, {}, "\ud800"]),
     *(("script_source_type", value) for value in ["svn", "", None, []]),

@@ -93,6 +93,11 @@ def test_every_field_comes_back_as_it_was_set(client: APIClient, make_secret: Ca
         webhook_headers={"Authorization": "Bearer secret_ref:gemini"},
         webhook_query_params={"job": "job-{job_id}"},
         poll_interval_seconds=10,
+        deadline_seconds=60,
+        max_checks=7,
+        max_consecutive_errors=3,
+        alert_after_errors=None,
+        alert_url="https://alerts.example.com/x",
     )
     parts = {"config": json.dumps(given), "script": upload(tgz({"src/check.py": "1", "README": ""}))}
     shown = submit(client, parts).json()
@@ -112,6 +117,13 @@ def test_a_shorter_interval_takes_effect_at_once(client: APIClient, make_job: Ca
     answer = client.put(f"{JOBS}/{job.pk}", {"poll_interval_seconds": 10})
     assert answer.status_code == 200
     assert answer.json()["next_check_at"] < "2099"
+
+
+def test_a_new_deadline_counts_from_the_first_check(client: APIClient, make_job: Callable[..., CustomCheckJob]) -> None:
+    job = make_job(deadline_seconds=86400)
+    CustomCheckJob.objects.filter(pk=job.pk).update(deadline_at="2026-01-02T00:00Z")
+    shown = client.put(f"{JOBS}/{job.pk}", {"deadline_seconds": 3600}).json()
+    assert (shown["deadline_seconds"], shown["deadline_at"]) == (3600, "2026-01-01T01:00:00Z")
 
 
 def test_an_update_leaves_other_fields_alone(client: APIClient, make_job: Callable[..., CustomCheckJob]) -> None:

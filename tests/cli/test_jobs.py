@@ -34,6 +34,16 @@ def test_create_stores_what_the_options_say_and_prints_the_number(cli: Cli, scri
     assert job.next_check_at is not None
 
 
+def test_create_sets_the_limits_and_show_tells_them(cli: Cli, script: Path) -> None:
+    limits = ("--deadline", "60", "--max-checks", "7", "--max-errors", "3", "--alert-after", "2")
+    words = ("--runtime", "python", "--alert-url", "https://alerts.example.com/x")
+    cli("create", "--name", "x", "--from", str(script), *words, *limits)
+    shown = cli("show", "x", "--json").json
+    names = ("deadline_seconds", "max_checks", "max_consecutive_errors", "alert_after_errors", "alert_url")
+    assert [shown[name] for name in names] == [60, 7, 3, 2, "https://alerts.example.com/x"]
+    assert {"progress", "next_check_in", "deadline_at"} <= set(shown)
+
+
 def test_create_belongs_to_the_first_superuser(cli: Cli, script: Path) -> None:
     cli("create", "--name", "mine", "--from", str(script), "--runtime", "python")
     assert CustomCheckJob.objects.get().owner.username == "boss"
@@ -81,6 +91,11 @@ def test_create_grants_the_secrets_that_it_names(cli: Cli, script: Path) -> None
         (["--runtime", "ruby"], "script_runtime (--runtime)"),
         (["--entrypoint", "absent.py"], "script_entrypoint (--entrypoint)"),
         (["--webhook-url", "http://127.0.0.1/"], "webhook_url (--webhook-url)"),
+        (["--deadline", "3"], "deadline_seconds (--deadline)"),
+        (["--max-checks", "0"], "max_checks (--max-checks)"),
+        (["--max-errors", "0"], "max_consecutive_errors (--max-errors)"),
+        (["--alert-after", "0"], "alert_after_errors (--alert-after)"),
+        (["--alert-url", "http://127.0.0.1/"], "alert_url (--alert-url)"),
     ],
 )
 def test_create_refuses_with_the_field_and_stores_nothing(

@@ -9,7 +9,21 @@ from tests.ground_rules.code import Source, product
 
 HOME = "polling/scheduling.py"
 COLUMNS = frozenset(
-    {"status", "next_check_at", "claim_id", "claimed_until", "completed_at", "cycle", "consecutive_errors"}
+    {
+        "status",
+        "failure_cause",
+        "next_check_at",
+        "next_check_in",
+        "claim_id",
+        "claimed_until",
+        "completed_at",
+        "cycle",
+        "check_count",
+        "consecutive_errors",
+        "deadline_at",
+        "alerting",
+        "alert_count",
+    }
 )
 # A delivery has a status and a lease of its own, and a batch a status and an end
 OWN_COLUMNS = {

@@ -24,8 +24,20 @@ class ScriptedJob(ScheduledJob):
         )
 
     def deliveries(self, result: CheckResult, now: datetime) -> list[DeliveryDraft]:
-        payload: dict[str, Any] = {"job_id": self.pk, "check_status": result.verdict.value}
-        return [DeliveryDraft(event="check.ended", url="https://hooks.example.com/", method="POST", payload=payload)]
+        return [self._draft("check.ended", result)]
+
+    def alert(self, result: CheckResult, now: datetime) -> list[DeliveryDraft]:
+        return [self._draft("alert" if self.alerting else "recovered", result, occurrence=self.alert_count)]
+
+    def _draft(self, event: str, result: CheckResult, *, occurrence: int = 1) -> DeliveryDraft:
+        payload: dict[str, Any] = {
+            "job_id": self.pk,
+            "check_status": result.verdict.value,
+            "cause": result.cause,
+            "check_message": result.message,
+        }
+        url = "https://hooks.example.com/"
+        return DeliveryDraft(event=event, url=url, method="POST", payload=payload, occurrence=occurrence)
 
 
 class ScriptedLog(models.Model):

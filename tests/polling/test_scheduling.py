@@ -1,7 +1,6 @@
 """Every transition of a job, on the scripted kind."""
 
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from django.utils import timezone
@@ -9,28 +8,11 @@ from django.utils import timezone
 from polling import scheduling
 from polling.deliveries import Delivery
 from polling.results import Cause, CheckResult, Verdict
-from polling.scheduling import Claim, JobStatus, ScheduledJob, TransitionRefused
+from polling.scheduling import JobStatus, TransitionRefused
 from tests.kinds.models import ScriptedJob, ScriptedLog
+from tests.polling.jobs import ERROR, FAILED, NOW, PENDING, SUCCESS, claim, claimed, due_job
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-NOW = datetime.fromisoformat("2026-01-02T03:04:05+00:00")
-SUCCESS = CheckResult(verdict=Verdict.SUCCESS)
-FAILED = CheckResult(verdict=Verdict.FAILED)
-PENDING = CheckResult(verdict=Verdict.PENDING)
-ERROR = CheckResult(verdict=Verdict.ERROR, cause=Cause.TIMEOUT)
-
-
-def due_job(**fields: object) -> ScriptedJob:
-    return ScriptedJob.objects.create(**{"name": "job", "next_check_at": NOW, "poll_interval_seconds": 120} | fields)
-
-
-def claimed(now: datetime = NOW, *, fits: Callable[[ScheduledJob], bool] = lambda job: True) -> dict[int, Claim]:
-    return {job.pk: held for job, held in scheduling.claim_due(ScriptedJob, host="h", now=now, fits=fits)}
-
-
-def claim(job: ScriptedJob, now: datetime = NOW) -> Claim:
-    return claimed(now)[job.pk]
 
 
 def test_a_job_that_is_due_is_claimed_once() -> None:
