@@ -1,4 +1,4 @@
-"""One shape of error for the whole API, health, metrics and tokens."""
+"""One shape of error for the whole API, health and metrics."""
 
 import os
 from typing import Any
@@ -18,11 +18,9 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonRespons
 from django.http.multipartparser import MultiPartParserError
 from django.utils import timezone
 from django.views import defaults
-from knox.models import AuthToken
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 from rest_framework import exceptions, permissions, status
-from rest_framework.authentication import BaseAuthentication, SessionAuthentication
 from rest_framework.decorators import api_view, authentication_classes, permission_classes
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -31,7 +29,6 @@ from rest_framework.views import APIView, exception_handler
 
 from customchecks import strictjson
 from polling.metrics import DatabaseCollector
-from teckochecker.rest import PasswordLogin, TokenLogin
 
 logger = structlog.get_logger(__name__)
 
@@ -132,29 +129,6 @@ def _counters() -> CollectorRegistry:
     registry = CollectorRegistry()
     MultiProcessCollector(registry)
     return registry
-
-
-class Tokens(APIView):
-    """``POST`` with a login makes a token and shows it once; ``DELETE`` with a token revokes that token."""
-
-    permission_classes = [permissions.IsAuthenticated]
-
-    def get_authenticators(self) -> list[BaseAuthentication]:
-        return (
-            [TokenLogin()]
-            if self.request and self.request.method == "DELETE"
-            else [PasswordLogin(), SessionAuthentication()]
-        )
-
-    def post(self, request: Request) -> Response:
-        if request.data:
-            raise ValidationError(dict.fromkeys(request.data, "There is no such field."))
-        instance, token = AuthToken.objects.create(request.user)
-        return Response({"token": token, "expiry": instance.expiry}, status=status.HTTP_201_CREATED)
-
-    def delete(self, request: Request) -> Response:
-        request.auth.delete()
-        return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:

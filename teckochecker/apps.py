@@ -8,4 +8,9 @@ class TeckoCheckerConfig(AppConfig):
     verbose_name = "TeckoChecker"
 
     def ready(self) -> None:
-        from teckochecker import checks  # noqa: F401  registers the system checks
+        from teckochecker import (
+            checks,  # noqa: F401  registers the system checks
+            roles,
+        )
+
+        roles.keep_in_step()

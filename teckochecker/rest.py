@@ -1,21 +1,40 @@
 """Who is asking, and what they may."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.utils import timezone
 from knox.auth import TokenAuthentication
 from rest_framework import authentication, exceptions, permissions
 from rest_framework.request import Request
 
-from teckochecker import logins
+from access.models import ApiToken, Scope
+from teckochecker import logins, roles
 
 if TYPE_CHECKING:
     from rest_framework.views import APIView  # imports what the settings name, and so this module
 
 
 class TokenLogin(TokenAuthentication):
-    """``Authorization: Token …``."""
+    """``Authorization: Token …``.
+
+    A token for reading gets no further than a safe method, whatever a view allows, unless that is not ``restricted``.
+    """
+
+    def __init__(self, *, restricted: bool = True) -> None:
+        self.restricted = restricted
+
+    def authenticate(self, request: Request) -> tuple[User, ApiToken] | None:
+        found: tuple[User, ApiToken] | None = super().authenticate(request)  # type: ignore[no-untyped-call]
+        if found is None:
+            return None
+        token = found[1]
+        if self.restricted and token.scope == Scope.READ and request.method not in permissions.SAFE_METHODS:
+            raise exceptions.PermissionDenied("This token is for reading only.")
+        token.note_use(timezone.now())
+        return found
 
     def authenticate_credentials(self, token: bytes) -> Any:
         if not token.isascii():
@@ -50,7 +69,10 @@ def _from_another_site(request: Request) -> bool:
 
 
 class ModelPermissions(permissions.DjangoModelPermissions):
-    """Reading needs the view permission; ``needs`` of a view names another one than its method does."""
+    """The user must have what a call needs, and a token's scope must cover it.
+
+    Reading needs the view permission; ``needs`` of a view names another one than its method does.
+    """
 
     perms_map = {
         **permissions.DjangoModelPermissions.perms_map,
@@ -58,8 +80,19 @@ class ModelPermissions(permissions.DjangoModelPermissions):
     }
 
     def has_permission(self, request: Request, view: "APIView") -> bool:
+        if not (request.user and request.user.is_authenticated):
+            return False
+        needed = self._needed(request, view)
+        return request.user.has_perms(needed) and covered(request, needed)
+
+    def _needed(self, request: Request, view: "APIView") -> list[str]:
+        model = self._queryset(view).model
         needs = getattr(view, "needs", None)
         if needs is None or request.method == "OPTIONS":
-            return super().has_permission(request, view)
-        meta = self._queryset(view).model._meta
-        return request.user.has_perm(f"{meta.app_label}.{needs}_{meta.model_name}")
+            return list(self.get_required_permissions(str(request.method), model))
+        return [f"{model._meta.app_label}.{needs}_{model._meta.model_name}"]
+
+
+def covered(request: Request, needed: Iterable[str]) -> bool:
+    """Whether what was logged in with may use these permissions of the user: a password may, a token by its scope."""
+    return not isinstance(request.auth, ApiToken) or roles.covers(request.auth.scope, needed)

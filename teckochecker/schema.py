@@ -1,6 +1,8 @@
 """What health, metrics and tokens look like from outside."""
 
-from secrets_app.openapi import TEXT, Answer, Body, Operation, Table, says, takes
+from polling.schema import PAGING
+from secrets_app.openapi import TEXT, Answer, Body, Operation, Table, envelope, listed, parameter, says
+from teckochecker.tokens import MadeTokenSerializer, NewTokenSerializer, TokenSerializer
 
 SYSTEM, ACCESS = "System", "Access"
 TIME = {"type": "string", "format": "date-time"}
@@ -8,6 +10,18 @@ HEALTH = says(
     {"status": {**TEXT, "enum": ["healthy", "unhealthy"]}, "timestamp": TIME, "database": TEXT, "version": TEXT}
 )
 HEALTHY = {"status": "healthy", "timestamp": "2026-01-31T22:04:11.120000Z", "database": "ok", "version": "1.0.0"}
+
+TOKEN = {
+    "id": 3,
+    "name": "nightly import",
+    "user": "ada",
+    "scope": "operate",
+    "prefix": "tck_5b1e0c7a2f9",
+    "created_at": "2026-01-31T22:00:00.000000Z",
+    "expiry": "2026-05-01T22:00:00.000000Z",
+    "last_used_at": "2026-01-31T22:04:00.000000Z",
+    "expired": False,
+}
 
 OPERATIONS: Table = {
     "GET /api/health": Operation(
@@ -24,19 +38,30 @@ OPERATIONS: Table = {
         tag=SYSTEM,
         answers={200: Answer(TEXT, 'jobs{kind="custom",status="active"} 5.0\n', "text/plain; version=0.0.4")},
     ),
+    "GET /api/tokens": Operation(
+        summary="List tokens",
+        tag=ACCESS,
+        about="One's own; for admins everybody's.",
+        query=(parameter("user", "Only those of this user.", example="ada"), *PAGING),
+        answers={200: Answer(envelope("TokenPage", "tokens", TokenSerializer), listed("tokens", TOKEN))},
+    ),
     "POST /api/tokens": Operation(
         summary="Make a token",
         tag=ACCESS,
         about="With a password or a session. It is shown only this once.",
-        bodies=(Body(takes({}), {}),),
-        answers={
-            201: Answer(
-                says({"token": TEXT, "expiry": {**TIME, "nullable": True}}),
-                {"token": "tck_8d2f…", "expiry": "2026-05-01T22:00:00.000000Z"},
-            )
-        },
+        bodies=(Body(NewTokenSerializer, {"name": "nightly import", "scope": "operate", "expires_in_days": 90}),),
+        answers={201: Answer(MadeTokenSerializer, {"token": "tck_5b1e0c7a2f94…", **TOKEN, "last_used_at": None})},
     ),
     "DELETE /api/tokens": Operation(
         summary="Revoke the token that asks", tag=ACCESS, about="With that token.", answers={204: Answer()}
+    ),
+    "GET /api/tokens/{id}": Operation(
+        summary="Show a token",
+        tag=ACCESS,
+        about="All but the token itself.",
+        answers={200: Answer(TokenSerializer, TOKEN)},
+    ),
+    "DELETE /api/tokens/{id}": Operation(
+        summary="Revoke a token", tag=ACCESS, about="One's own; for admins everybody's.", answers={204: Answer()}
     ),
 }

@@ -68,6 +68,7 @@ INSTALLED_APPS = [
     "customchecks",
     "polling",
     "secrets_app",
+    "access",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -230,6 +231,8 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": ["teckochecker.openapi.finish"],
 }
 REST_KNOX = {"TOKEN_TTL": timedelta(days=90), "TOKEN_PREFIX": "tck_"}
+KNOX_TOKEN_MODEL = "access.ApiToken"  # noqa: S105  a model
+MIGRATION_MODULES = {"knox": None}  # its one table is replaced by ours
 FILE_UPLOAD_HANDLERS = ["customchecks.api.uploads.CappedUploadHandler"]
 
 # A fault of the command line is one line; its traceback, with --traceback, is Python's own

@@ -14,10 +14,10 @@ urlpatterns = [
     path("api/", include("polling.legacy_api")),
     path("api/admin/", include("secrets_app.api")),
     re_path(r"^api/health/?$", api.health, name="health"),
-    re_path(r"^api/tokens/?$", api.Tokens.as_view(), name="tokens"),
     re_path(r"^api/schema/?$", reference.SchemaView.as_view(), name="schema"),
     re_path(r"^api/docs/?$", reference.Page.as_view(template="reference/swagger.html"), name="docs"),
     re_path(r"^api/redoc/?$", reference.Page.as_view(template="reference/redoc.html"), name="redoc"),
+    path("api/", include("teckochecker.tokens")),
     re_path(r"^metrics/?$", api.Metrics.as_view(), name="metrics"),
 ]
 handler400 = "teckochecker.api.bad_request"

@@ -11,10 +11,10 @@ from django.contrib.auth.models import Permission, User
 from django.core.cache import caches
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
-from knox.models import AuthToken
 from rest_framework.response import Response
 from rest_framework.test import APIClient
 
+from access.models import ApiToken, Scope
 from customchecks import jobs
 from customchecks.archives import normalise
 from customchecks.models import CustomCheckJob, CustomCheckLog
@@ -90,7 +90,7 @@ def gunicorn(django_db_setup: None) -> Iterator[tuple[int, int]]:
 
 @pytest.fixture
 def server(gunicorn: tuple[int, int], transactional_db: None) -> live.Server:
-    _, token = AuthToken.objects.create(User.objects.create_superuser("boss"))
+    _, token = ApiToken.objects.create(User.objects.create_superuser("boss"), scope=Scope.ADMIN)
     port, pid = gunicorn
     return live.Server(port, token, pid)
 

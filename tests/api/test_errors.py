@@ -25,7 +25,7 @@ def test_an_unknown_path_is_json(client: APIClient, path: str, accept: str) -> N
     ("method", "path"),
     [
         *(("delete", JOBS), ("put", JOBS), ("trace", JOBS), ("post", f"{JOBS}/1"), ("get", f"{JOBS}/1/trigger")),
-        *(("post", "/api/health"), ("get", "/api/tokens"), ("post", "/api/deliveries"), ("post", "/metrics")),
+        *(("post", "/api/health"), ("put", "/api/tokens"), ("post", "/api/deliveries"), ("post", "/metrics")),
     ],
 )
 def test_a_method_that_is_not_there_is_405(client: APIClient, method: str, path: str) -> None:

@@ -1,0 +1,116 @@
+"""``/api/tokens``: whoever logs in with a password makes tokens, sees them and revokes them."""
+
+from datetime import timedelta
+from typing import Any, cast
+
+from django.contrib.auth.models import User
+from django.db.models import QuerySet
+from django.urls import re_path
+from rest_framework import exceptions, permissions, serializers, status
+from rest_framework.authentication import BaseAuthentication, SessionAuthentication
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import GenericViewSet
+
+from access.models import ApiToken, Scope
+from polling.legacy_api import WholeNumberField
+from polling.pages import page
+from secrets_app.rest import StrictSerializer, TextField
+from teckochecker.rest import PasswordLogin, TokenLogin, covered
+
+LONGEST_DAYS = 366
+
+
+class TokenSerializer(serializers.ModelSerializer[ApiToken]):
+    user = serializers.CharField(source="user.username", read_only=True)
+    prefix = serializers.CharField(source="token_key", read_only=True)
+    created_at = serializers.DateTimeField(source="created", read_only=True)
+
+    class Meta:
+        model = ApiToken
+        fields = ("id", "name", "user", "scope", "prefix", "created_at", "expiry", "last_used_at", "expired")
+        read_only_fields = fields
+
+
+class MadeTokenSerializer(TokenSerializer):
+    token = serializers.CharField(read_only=True)
+
+    class Meta(TokenSerializer.Meta):
+        fields = ("token", *TokenSerializer.Meta.fields)  # type: ignore[assignment]
+
+
+class NewTokenSerializer(StrictSerializer):
+    name = TextField(max_length=100, default="", allow_blank=True)
+    scope = serializers.ChoiceField(choices=Scope.choices, default=Scope.OPERATE)
+    expires_in_days = WholeNumberField(min_value=1, max_value=LONGEST_DAYS, default=90)
+
+
+class TokenViewSet(GenericViewSet[ApiToken]):
+    """A user's own; whoever may view or delete tokens also those of others."""
+
+    queryset: Any = ApiToken.objects.select_related("user").order_by("id")
+    serializer_class = TokenSerializer
+    permission_classes = [permissions.IsAuthenticated]
+
+    def get_authenticators(self) -> list[BaseAuthentication]:
+        """A token makes no tokens, and one that is not for everything revokes none but itself."""
+        method = self.request.method if self.request else "GET"  # none while the calls are described
+        if method == "POST":
+            return [PasswordLogin(), SessionAuthentication()]
+        if method == "DELETE" and "pk" not in self.kwargs:
+            return [TokenLogin(restricted=False)]
+        return [PasswordLogin(), TokenLogin(), SessionAuthentication()]
+
+    def list(self, request: Request) -> Response:
+        """``?user=`` narrows the list."""
+        rows = self._seen_with("view")
+        if name := request.query_params.get("user"):
+            rows = rows.filter(user__username=name.replace("\0", "\ufffd"))
+        return Response(page(rows, request, key="tokens", serializer=TokenSerializer))
+
+    def retrieve(self, request: Request, pk: str) -> Response:
+        return Response(self.get_serializer(self._found(pk, "view")).data)
+
+    def create(self, request: Request) -> Response:
+        """``token`` is in this answer only."""
+        asked = NewTokenSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        expiry = timedelta(days=asked.validated_data.pop("expires_in_days"))
+        row, token = ApiToken.objects.create(request.user, expiry=expiry, **asked.validated_data)
+        row.token = token
+        return Response(MadeTokenSerializer(row).data, status=status.HTTP_201_CREATED)
+
+    def destroy_this(self, request: Request) -> Response:
+        """Revokes the token that the call is made with."""
+        cast(ApiToken, request.auth).delete()
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    def destroy(self, request: Request, pk: str) -> Response:
+        found = self._found(pk, "delete")
+        if isinstance(request.auth, ApiToken) and request.auth.scope != Scope.ADMIN and request.auth.pk != found.pk:
+            raise exceptions.PermissionDenied("This token may revoke itself only.")
+        found.delete()
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    def _found(self, pk: str, action: str) -> ApiToken:
+        found: ApiToken | None = self._seen_with(action).filter(pk=pk).first()
+        if found is None:
+            raise exceptions.NotFound("There is no such token.")
+        return found
+
+    def _seen_with(self, action: str) -> QuerySet[ApiToken]:
+        user, needed = cast(User, self.request.user), [f"access.{action}_apitoken"]
+        rows: QuerySet[ApiToken] = self.get_queryset()
+        return rows if user.has_perms(needed) and covered(self.request, needed) else rows.filter(user=user)
+
+
+urlpatterns = [
+    re_path(
+        r"^tokens/?$",
+        TokenViewSet.as_view({"get": "list", "post": "create", "delete": "destroy_this"}),
+        name="tokens",
+    ),
+    re_path(
+        r"^tokens/(?P<pk>[0-9]{1,18})/?$", TokenViewSet.as_view({"get": "retrieve", "delete": "destroy"}), name="token"
+    ),
+]
