@@ -13,7 +13,7 @@ from customchecks import fields, notices
 from customchecks.archives import Archive
 from customchecks.dependencies.models import DependencySet as DependencySet
 from polling.deliveries import DeliveryDraft
-from polling.results import CheckResult, Verdict
+from polling.results import CheckResult, LastAnswer, Verdict
 from polling.scheduling import Claim, ScheduledJob
 from polling.webhook_fields import WebhookMethod
 
@@ -169,6 +169,14 @@ class CustomCheckJob(ScheduledJob):
             execution_time_ms=result.execution_time_ms,
             started_at=claim.claimed_at,
             created_at=now,
+        )
+
+    def last_answer(self) -> LastAnswer:
+        newest = self.logs.first()
+        return LastAnswer(
+            message=(newest.message or "") if newest else "",
+            data=self.last_check_data or {},
+            cause=self.failure_cause or (newest.cause if newest else ""),
         )
 
     def deliveries(self, result: CheckResult, now: datetime) -> Sequence[DeliveryDraft]:

@@ -10,16 +10,13 @@ import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Protocol, Self
 from urllib.parse import urlsplit
 
 from django.db import connection, models, transaction
 from django.utils import timezone
 
 from polling import retries
-
-if TYPE_CHECKING:
-    from polling.scheduling import ScheduledJob
 
 CLAIM_SECONDS = 90  # an attempt is over after 20 s; a lost one is made again after this
 MAX_ERROR_LENGTH = 2000
@@ -33,6 +30,19 @@ class DeliveryStatus(models.TextChoices):
     FAILED = "failed"
     GONE = "gone"  # the receiver answered 410: it wants no more calls
     UNKNOWN = "unknown"  # made once, its outcome not seen, and not to be made twice
+
+
+class Owner(Protocol):
+    """What owes deliveries: a job of any kind, or a group of jobs."""
+
+    name: Any
+    cycle: Any
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def pk(self) -> Any: ...
 
 
 class ResendRefused(Exception):
@@ -88,7 +98,7 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
 
 
 class DeliveryManager(models.Manager.from_queryset(DeliveryQuerySet)):  # type: ignore[misc]
-    def open(self, draft: DeliveryDraft, *, job: "ScheduledJob", now: datetime) -> "Delivery":
+    def open(self, draft: DeliveryDraft, *, job: Owner, now: datetime) -> "Delivery":
         """One per job, cycle, event and occurrence, tests apart: what is answered twice is not called twice."""
         delivery_id = uuid.uuid4()
         delivery: Delivery = self.create(
@@ -113,7 +123,7 @@ class DeliveryManager(models.Manager.from_queryset(DeliveryQuerySet)):  # type: 
         )
         return delivery
 
-    def sign_with(self, signing_secrets: Sequence[str], *, job: "ScheduledJob") -> None:
+    def sign_with(self, signing_secrets: Sequence[str], *, job: Owner) -> None:
         """A job's new keys hold for what it has sent or owes already: the old ones may be gone when that is sent."""
         self.filter(job_kind=job.kind, job_id=job.pk).update(signing_secrets=list(signing_secrets))
 

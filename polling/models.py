@@ -9,9 +9,21 @@ from django.db import models, transaction
 
 from polling.batches import Batch
 from polling.deliveries import Delivery, DeliveryAttempt, DeliveryStatus
+from polling.groups import JobGroup
+from polling.members import GroupMember
 from polling.polling_job import PollingJob, PollingLog
 
-__all__ = ["Batch", "Delivery", "DeliveryAttempt", "DeliveryStatus", "PollingJob", "PollingLog", "SweepLease"]
+__all__ = [
+    "Batch",
+    "Delivery",
+    "DeliveryAttempt",
+    "DeliveryStatus",
+    "GroupMember",
+    "JobGroup",
+    "PollingJob",
+    "PollingLog",
+    "SweepLease",
+]
 
 LEASE_SECONDS = 15
 

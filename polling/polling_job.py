@@ -14,7 +14,7 @@ from polling import keboola
 from polling.addresses import Allowance, UrlRefused, check_url
 from polling.batches import UNSUCCESSFUL, Batch, BatchStatus
 from polling.deliveries import DeliveryDraft
-from polling.results import CheckResult, Verdict
+from polling.results import CheckResult, LastAnswer, Verdict
 from polling.scheduling import Claim, JobStatus, ScheduledJob
 from secrets_app.models import Secret
 
@@ -88,6 +88,14 @@ class PollingJob(ScheduledJob):
         self.log("checking", f"Checking {self.batches.count()} batches.", claim=claim, now=claim.claimed_at)
         status = {Verdict.SUCCESS: "completed"}.get(result.verdict, result.verdict.lower())
         self.log(status, result.message, claim=claim, now=now)
+
+    def last_answer(self) -> LastAnswer:
+        newest = self.logs.first()
+        return LastAnswer(
+            message=newest.message if newest else "",
+            data={"batches": {batch.batch_id: batch.status for batch in self.batches.all()}},
+            cause=self.failure_cause,
+        )
 
     def log(self, status: str, message: str, *, claim: Claim | None = None, now: datetime) -> None:
         check_id = claim.claim_id if claim else None

@@ -75,3 +75,12 @@ class CheckResult:
     source_note: str = ""
     execution_time_ms: int = 0
     timings: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LastAnswer:
+    """What a job keeps of its last answer, and why it has failed."""
+
+    message: str = ""
+    data: dict[str, Any] = field(default_factory=dict)
+    cause: str = ""

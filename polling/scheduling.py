@@ -11,14 +11,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Self
 
-from django.apps import apps
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import connection, models, transaction
 from django.utils import timezone
 
-from polling import limits, pacing
+from polling import groups, limits, pacing
 from polling.deliveries import Delivery, DeliveryDraft
-from polling.results import Cause, CheckResult, Verdict
+from polling.kinds import Kind
+from polling.kinds import kinds as kinds
+from polling.results import Cause, CheckResult, LastAnswer, Verdict
 
 CLAIM_SECONDS = 30  # a sweep renews its claims every few seconds; a dead one's are free after this
 CLOCK_TOLERANCE = timedelta(seconds=60)
@@ -66,11 +67,10 @@ class ScheduledJobQuerySet(models.QuerySet["ScheduledJob"]):
         return self.filter(status=JobStatus.ACTIVE, deadline_at__lte=now, next_check_at__isnull=False)
 
 
-class ScheduledJob(limits.Limits):
+class ScheduledJob(Kind, limits.Limits):
     """What every kind of job has in common. ``runner`` is the dotted path of the kind's ``polling.runners.Runner``."""
 
     runner: ClassVar[str]
-    kind: ClassVar[str]
     ended: ClassVar[Sequence[str]] = (JobStatus.COMPLETED, JobStatus.FAILED)
 
     name = models.CharField(max_length=255)
@@ -100,6 +100,13 @@ class ScheduledJob(limits.Limits):
 
     def __str__(self) -> str:
         return self.name
+
+    def delete(self, *args: Any, **options: Any) -> tuple[int, dict[str, int]]:
+        """Its groups keep what was known of it."""
+        with transaction.atomic():
+            if job := type(self).objects.select_for_update().filter(pk=self.pk).first():
+                groups.forget(job, now=timezone.now())
+            return super().delete(*args, **options)
 
     # What a kind adds
 
@@ -133,6 +140,10 @@ class ScheduledJob(limits.Limits):
     def last_result(self) -> CheckResult:
         """What the last check of this cycle said, as far as the kind keeps it."""
         return CheckResult(verdict=Verdict.PENDING)
+
+    def last_answer(self) -> LastAnswer:
+        """For those who did not follow the checks."""
+        return LastAnswer(cause=self.failure_cause)
 
     # Transitions that people ask for
 
@@ -193,8 +204,10 @@ class ScheduledJob(limits.Limits):
         False, and nothing changes, where the job is in another cycle or has completed.
         """
         waiting = type(self).objects.filter(pk=self.pk, cycle=self.cycle, status__in=(*CHECKABLE, JobStatus.FAILED))
-        concluded = waiting.update(status=status, failure_cause=cause, completed_at=now, next_check_at=None)
-        self.refresh_from_db()
+        with transaction.atomic():
+            concluded = waiting.update(status=status, failure_cause=cause, completed_at=now, next_check_at=None)
+            self.refresh_from_db()
+            groups.notice(self, now=now)
         return bool(concluded)
 
     def _refuse_unless_runnable(self) -> None:
@@ -206,11 +219,6 @@ class ScheduledJob(limits.Limits):
         self.refresh_from_db()
         if not moved:
             raise TransitionRefused(f"A job that is {self.status} cannot be {verb}; it must be {' or '.join(sources)}.")
-
-
-def kinds() -> list[type[ScheduledJob]]:
-    """Every kind of job that an installed app defines."""
-    return [model for model in apps.get_models() if issubclass(model, ScheduledJob)]
 
 
 def claim_due(
@@ -275,6 +283,7 @@ def record(claim: Claim, result: CheckResult, *, now: datetime) -> bool:
             _owe(job, job.alert(result, now), now=now)
         if result.verdict.terminal:
             _owe(job, job.deliveries(result, now), now=now)
+        groups.notice(job, now=now)
     return True
 
 
@@ -305,6 +314,7 @@ def _give_up(job: ScheduledJob, cause: Cause, last: CheckResult, *, now: datetim
     job.refresh_from_db()
     job.write_log(claim, outcome, now)
     _owe(job, job.deliveries(outcome, now), now=now)
+    groups.notice(job, now=now)
 
 
 def _owe(job: ScheduledJob, drafts: Sequence[DeliveryDraft], *, now: datetime) -> None:

@@ -23,7 +23,7 @@ from django.utils.module_loading import import_string
 from django_q.status import Stat
 from django_q.tasks import async_task
 
-from polling import scheduling
+from polling import groups, scheduling
 from polling.clock import Clock
 from polling.courier import Courier
 from polling.models import SweepLease
@@ -255,6 +255,10 @@ class Sweeper:
                 scheduling.move_deadlines(kind, by=jump)
             if given_up := scheduling.give_up_overdue(kind, now=now, last_look=last_look):
                 logger.warning("jobs_given_up", kind=kind.kind, count=given_up)
+        if jump:
+            groups.move_deadlines(by=jump)
+        if late := groups.enforce_deadlines(now=now, last_look=last_look):
+            logger.warning("groups_ended_by_deadline", count=late)
 
     def _tidy(self) -> None:
         for kind, runner in self._runners.items():

@@ -1,14 +1,15 @@
-"""A test delivery: what a job would send if its next check succeeded, on the way that every delivery takes."""
+"""A test delivery: what a job or a group would send if it ended now, on the way that every delivery takes."""
 
 import dataclasses
+from collections.abc import Sequence
+from datetime import datetime
 
 from django.utils import timezone
 
-from polling.deliveries import Delivery
+from polling.deliveries import Delivery, DeliveryDraft, Owner
+from polling.groups import Ending, GroupStatus, JobGroup
 from polling.results import CheckResult, Verdict
 from polling.scheduling import ScheduledJob
-
-TEST_EVENT = "check.test"
 
 
 class NothingToSend(Exception):
@@ -19,10 +20,22 @@ def send_test(job: ScheduledJob) -> Delivery:
     """Due at once; its payload says ``"test": true``. Raises NothingToSend."""
     now = timezone.now()
     sample = CheckResult(verdict=Verdict.SUCCESS, message="This is a test.")
-    drafts = job.deliveries(sample, now)
-    if not drafts:
+    return _send(job.deliveries(sample, now), owner=job, now=now)
+
+
+def send_group_test(group: JobGroup) -> Delivery:
+    """With the members as they are now."""
+    now = timezone.now()
+    return _send([group.draft(Ending(GroupStatus.COMPLETED), now)], owner=group, now=now)
+
+
+def _send(drafts: Sequence[DeliveryDraft], *, owner: Owner, now: datetime) -> Delivery:
+    """What may be done only once is not done for a test."""
+    webhooks = [draft for draft in drafts if not draft.at_most_once]
+    if not webhooks:
         raise NothingToSend("The job has no webhook: give it a webhook_url first.")
-    payload = {**drafts[0].payload, "test": True}
-    draft = dataclasses.replace(drafts[0], event=TEST_EVENT, test=True, payload=payload)
-    delivery: Delivery = Delivery.objects.open(draft, job=job, now=now)
+    payload = {**webhooks[0].payload, "test": True}
+    event = webhooks[0].event.replace(".ended", ".test")
+    draft = dataclasses.replace(webhooks[0], event=event, test=True, payload=payload)
+    delivery: Delivery = Delivery.objects.open(draft, job=owner, now=now)
     return delivery

@@ -25,10 +25,11 @@ COLUMNS = frozenset(
         "alert_count",
     }
 )
-# A delivery has a status and a lease of its own, and a batch a status and an end
+# A delivery has a status and a lease of its own, a batch a status and an end, a group a status and cycles
 OWN_COLUMNS = {
     "polling/deliveries.py": {"status", "claimed_until"},
     "polling/batches.py": {"status", "completed_at"},
+    "polling/groups.py": {"status", "failure_cause", "cycle", "deadline_at", "completed_at"},
 }
 WRITING_CALLS = frozenset({"update", "bulk_update", "update_or_create"})
 
