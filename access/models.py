@@ -8,6 +8,7 @@ from django.db.models import Q
 from django.utils import timezone
 from knox.models import AbstractAuthToken
 
+USUAL_DAYS, LONGEST_DAYS = 90, 366
 USE_NOTED_EVERY = timedelta(minutes=1)
 
 

@@ -1,8 +1,9 @@
 """What health, metrics and tokens look like from outside."""
 
+from access.serializers import MadeTokenSerializer, TokenSerializer
 from polling.schema import PAGING
 from secrets_app.openapi import TEXT, Answer, Body, Operation, Table, envelope, listed, parameter, says
-from teckochecker.tokens import MadeTokenSerializer, NewTokenSerializer, TokenSerializer
+from teckochecker.tokens import NewTokenSerializer
 
 SYSTEM, ACCESS = "System", "Access"
 TIME = {"type": "string", "format": "date-time"}

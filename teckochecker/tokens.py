@@ -12,37 +12,18 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from access.models import ApiToken, Scope
+from access.models import LONGEST_DAYS, USUAL_DAYS, ApiToken, Scope
+from access.serializers import MadeTokenSerializer, TokenSerializer
 from polling.legacy_api import WholeNumberField
 from polling.pages import page
 from secrets_app.rest import StrictSerializer, TextField
 from teckochecker.rest import PasswordLogin, TokenLogin, covered
 
-LONGEST_DAYS = 366
-
-
-class TokenSerializer(serializers.ModelSerializer[ApiToken]):
-    user = serializers.CharField(source="user.username", read_only=True)
-    prefix = serializers.CharField(source="token_key", read_only=True)
-    created_at = serializers.DateTimeField(source="created", read_only=True)
-
-    class Meta:
-        model = ApiToken
-        fields = ("id", "name", "user", "scope", "prefix", "created_at", "expiry", "last_used_at", "expired")
-        read_only_fields = fields
-
-
-class MadeTokenSerializer(TokenSerializer):
-    token = serializers.CharField(read_only=True)
-
-    class Meta(TokenSerializer.Meta):
-        fields = ("token", *TokenSerializer.Meta.fields)  # type: ignore[assignment]
-
 
 class NewTokenSerializer(StrictSerializer):
     name = TextField(max_length=100, default="", allow_blank=True)
     scope = serializers.ChoiceField(choices=Scope.choices, default=Scope.OPERATE)
-    expires_in_days = WholeNumberField(min_value=1, max_value=LONGEST_DAYS, default=90)
+    expires_in_days = WholeNumberField(min_value=1, max_value=LONGEST_DAYS, default=USUAL_DAYS)
 
 
 class TokenViewSet(GenericViewSet[ApiToken]):

@@ -12,7 +12,7 @@ from typer import Context
 from typer._click.exceptions import UsageError
 
 from customchecks import engine
-from customchecks.cli import checks, deliveries, deps, diagnosis, jobs, operations, polling_job, versions
+from customchecks.cli import checks, deliveries, deps, diagnosis, jobs, operations, polling_job, tokens, versions
 from customchecks.cli.endings import EngineUnavailable, Exit, Failed
 
 
@@ -99,3 +99,13 @@ def delivery_commands() -> None:
 delivery_commands.command("list")(deliveries.list_deliveries)
 delivery_commands.command("resend")(deliveries.resend)
 delivery_commands.command("test")(deliveries.test)
+
+
+@Command.group("token", help="Tokens for the API: create, list, revoke.")  # type: ignore[arg-type]
+def token_commands() -> None:
+    pass
+
+
+token_commands.command("create")(tokens.create)
+token_commands.command("list")(tokens.list_tokens)
+token_commands.command("revoke")(tokens.revoke)
