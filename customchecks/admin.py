@@ -202,7 +202,7 @@ class CustomCheckJobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         self,
         request: HttpRequest,
         queryset: QuerySet[CustomCheckJob],
-        transition: Callable[[CustomCheckJob], None],
+        transition: Callable[[CustomCheckJob], object],
         verb: str,
     ) -> HttpResponse | None:
         chosen = list(queryset)

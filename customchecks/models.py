@@ -12,6 +12,7 @@ from django.utils import timezone
 from customchecks import fields, notices
 from customchecks.archives import Archive
 from customchecks.dependencies.models import DependencySet as DependencySet
+from customchecks.trials import Trial as Trial
 from polling.deliveries import DeliveryDraft
 from polling.results import CheckResult, LastAnswer, Verdict
 from polling.scheduling import Claim, ScheduledJob
@@ -149,7 +150,7 @@ class CustomCheckJob(ScheduledJob):
     def write_log(self, claim: Claim, result: CheckResult, now: datetime) -> None:
         CustomCheckLog.objects.create(
             job=self,
-            check_id=claim.claim_id,
+            check_id=claim.check_id,
             cycle=self.cycle,
             status=result.verdict.lower(),
             cause=result.cause or "",

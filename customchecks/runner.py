@@ -46,14 +46,18 @@ class CustomCheckRunner:
         self._dependencies = Dependencies(self._sandbox)
 
     def check(self, job: CustomCheckJob, claim: Claim) -> CheckResult:
+        result = self.answer(job, claim)
+        _count(job, result)
+        return result
+
+    def answer(self, job: CustomCheckJob, claim: Claim, *, purpose: str = "check") -> CheckResult:
+        """A "test" changes nothing of the job, but for the newest version of its script."""
         began = time.monotonic()
         try:
-            result = self._check(job, claim)
+            result = self._check(job, claim, purpose)
         except CheckFailed as failure:
             result = _error(failure)
-        elapsed = round((time.monotonic() - began) * 1000)
-        _count(job, result, elapsed)
-        return replace(result, execution_time_ms=elapsed)
+        return replace(result, execution_time_ms=round((time.monotonic() - began) * 1000))
 
     def memory_mb(self, job: CustomCheckJob) -> int:
         """A first check may have dependencies to install, which takes more than the check itself."""
@@ -68,12 +72,12 @@ class CustomCheckRunner:
     def close(self) -> None:
         self._sandbox.close()
 
-    def _check(self, job: CustomCheckJob, claim: Claim) -> CheckResult:
+    def _check(self, job: CustomCheckJob, claim: Claim, purpose: str) -> CheckResult:
         began = time.monotonic()
         script = self._script(job, claim)
         fetching = round((time.monotonic() - began) * 1000)
         try:
-            result = self._run(job, script.archive, claim)
+            result = self._run(job, script.archive, claim, purpose)
         except CheckFailed as failure:
             result = _error(failure)
         return replace(
@@ -87,21 +91,27 @@ class CustomCheckRunner:
 
     def _script(self, job: CustomCheckJob, claim: Claim) -> Script:
         try:
-            return self._sources.script(job, check_id=claim.claim_id)
+            return self._sources.script(job, check_id=claim.check_id)
         except SourceFailed as error:
             raise CheckFailed(Cause.SOURCE_FAILED, str(error)) from error
         except references.SecretMissing as error:
             raise CheckFailed(Cause.SECRET_MISSING, str(error)) from error
 
-    def _run(self, job: CustomCheckJob, archive: Archive, claim: Claim) -> CheckResult:
+    def _run(self, job: CustomCheckJob, archive: Archive, claim: Claim, purpose: str) -> CheckResult:
         try:
-            secrets = references.resolve(job.env_vars or {}, job_kind=job.kind, job_id=job.pk, check_id=claim.claim_id)
+            secrets = references.resolve(job.env_vars or {}, job_kind=job.kind, job_id=job.pk, check_id=claim.check_id)
         except references.SecretMissing as error:
             raise CheckFailed(Cause.SECRET_MISSING, str(error)) from error
         token = masking.active.set(secrets.masker)
         try:
             return self.run(
-                job, archive, env=secrets.values, masker=secrets.masker, run_id=str(claim.claim_id), claim=claim
+                job,
+                archive,
+                env=secrets.values,
+                masker=secrets.masker,
+                run_id=str(claim.claim_id),
+                claim=claim if purpose == "check" else None,
+                purpose=purpose,
             )
         finally:
             masking.active.reset(token)
@@ -237,9 +247,9 @@ def _observe_start(claim: Claim, started: datetime) -> None:
     metrics.start_delay.observe(max((started - claim.due_at).total_seconds(), 0))
 
 
-def _count(job: CustomCheckJob, result: CheckResult, elapsed_ms: int) -> None:
+def _count(job: CustomCheckJob, result: CheckResult) -> None:
     labels: dict[str, Any] = {"runtime": job.script_runtime}
     metrics.executions.labels(status=result.verdict.value, **labels).inc()
-    metrics.duration.labels(**labels).observe(elapsed_ms / 1000)
+    metrics.duration.labels(**labels).observe(result.execution_time_ms / 1000)
     if result.cause is not None:
         metrics.errors.labels(error_type=result.cause.value).inc()

@@ -4,7 +4,7 @@ from django.conf import settings
 from django.utils import timezone
 from django_q.models import Schedule
 
-from customchecks import versions
+from customchecks import trials, versions
 from customchecks.repositories import Repositories
 from polling.sweeper import this_host
 
@@ -13,7 +13,11 @@ COLLECT = "customchecks.tasks.collect"
 
 def collect() -> dict[str, int]:
     now = timezone.now()
-    return {"versions": versions.collect(now), "repositories": Repositories.from_settings().forget_unused(now)}
+    return {
+        "versions": versions.collect(now),
+        "trials": trials.forget_old(now),
+        "repositories": Repositories.from_settings().forget_unused(now),
+    }
 
 
 def schedule() -> None:

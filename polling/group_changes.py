@@ -16,7 +16,7 @@ from django.utils import timezone
 from polling import members, webhook_fields
 from polling.deliveries import Delivery
 from polling.groups import GroupRefused, JobGroup, Rule
-from polling.kinds import kinds
+from polling.kinds import job_kinds
 from polling.members import GroupMember, Key
 from polling.scheduling import ScheduledJob, TransitionRefused
 from secrets_app import references
@@ -159,7 +159,7 @@ def _check_members(wanted: Sequence[Key] | set[Key], new: Sequence[Key], user: A
         raise ValidationError(f"A group has 1 to {MOST_MEMBERS} members.")
     if len(set(wanted)) < len(wanted):
         raise ValidationError("A job is named twice.")
-    known = {kind.kind: kind for kind in kinds()}
+    known = {kind.kind: kind for kind in job_kinds()}
     if odd := [kind for kind, _ in new if kind not in known]:
         raise ValidationError(f"There is no kind {odd[0]!r:.80}; there is {', '.join(sorted(known))}.")
     found = members.locked(new)

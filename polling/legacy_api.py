@@ -19,6 +19,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from polling import batches, jobs, scheduling
 from polling.batches import Batch, BatchStatus
+from polling.kinds import job_kinds
 from polling.polling_job import COMPLETED_WITH_FAILURES, STATUSES, PollingJob, PollingLog
 from polling.scheduling import JobStatus, TransitionRefused
 from secrets_app.models import Secret
@@ -214,7 +215,7 @@ class StatsViewSet(GenericViewSet[PollingJob]):
                 "completed_jobs": counts.get(JobStatus.COMPLETED, 0) + counts.get(COMPLETED_WITH_FAILURES, 0),
                 "failed_jobs": counts.get(JobStatus.FAILED, 0),
                 "total_secrets": Secret.objects.count(),
-                "total_logs": sum(_log_count(kind) for kind in scheduling.kinds()),
+                "total_logs": sum(_log_count(kind) for kind in job_kinds()),
                 "uptime_seconds": round(timezone.now().timestamp() - psutil.Process().create_time(), 1),
             }
         )
@@ -222,7 +223,7 @@ class StatsViewSet(GenericViewSet[PollingJob]):
 
 def _jobs_by_status() -> dict[str, int]:
     counts: dict[str, int] = {}
-    for kind in scheduling.kinds():
+    for kind in job_kinds():
         for found, count in kind.objects.order_by().values_list("status").annotate(Count("pk")):
             counts[found] = counts.get(found, 0) + count
     return counts

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import models
 
-from polling.kinds import kinds
+from polling.kinds import job_kinds
 
 if TYPE_CHECKING:
     from polling.scheduling import ScheduledJob
@@ -111,7 +111,7 @@ def locked(keys: Iterable[Key]) -> "dict[Key, ScheduledJob]":
 
 def _jobs(keys: set[Key], *, lock: bool = False) -> "dict[Key, ScheduledJob]":
     found: dict[Key, ScheduledJob] = {}
-    for kind in sorted(kinds(), key=lambda kind: kind.kind):
+    for kind in sorted(job_kinds(), key=lambda kind: kind.kind):
         if ids := [job_id for name, job_id in keys if name == kind.kind and 0 < job_id <= LARGEST_ID]:
             rows = kind.objects.filter(pk__in=ids).order_by("pk")
             found |= {(kind.kind, job.pk): job for job in (rows.select_for_update() if lock else rows)}

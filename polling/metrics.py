@@ -35,7 +35,8 @@ class DatabaseCollector(Collector):
         jobs = GaugeMetricFamily("jobs", "Jobs by kind and status", labels=["kind", "status"])
         checks = GaugeMetricFamily("checks_in_flight", "Checks that are running, by kind", labels=["kind"])
         for kind in kinds():
-            for status, count in kind.objects.order_by().values_list("status").annotate(Count("pk")):
+            counts = kind.objects.order_by().values_list("status").annotate(Count("pk")) if kind.counted else ()
+            for status, count in counts:
                 jobs.add_metric([kind.kind, status], count)
             checks.add_metric([kind.kind], kind.objects.filter(claim_id__isnull=False).count())
         yield jobs

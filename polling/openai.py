@@ -82,7 +82,7 @@ class OpenAIRunner:
 
     def _check(self, job: PollingJob, claim: Claim, killed: threading.Event) -> CheckResult:
         authorization = {"Authorization": f"Bearer secret_ref:{job.openai_secret_id}"}
-        secrets = references.resolve(authorization, job_kind=job.kind, job_id=job.pk, check_id=claim.claim_id)
+        secrets = references.resolve(authorization, job_kind=job.kind, job_id=job.pk, check_id=claim.check_id)
         known = {batch.batch_id: BatchStatus(batch.status) for batch in job.batches.all()}
         open_batches = [batch_id for batch_id, status in known.items() if status not in FINAL]
         token = masking.active.set(secrets.masker)

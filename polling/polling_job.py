@@ -98,7 +98,7 @@ class PollingJob(ScheduledJob):
         )
 
     def log(self, status: str, message: str, *, claim: Claim | None = None, now: datetime) -> None:
-        check_id = claim.claim_id if claim else None
+        check_id = claim.check_id if claim else None
         PollingLog.objects.create(job=self, check_id=check_id, status=status, message=message, created_at=now)
 
     def deliveries(self, result: CheckResult, now: datetime) -> Sequence[DeliveryDraft]:

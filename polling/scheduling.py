@@ -9,10 +9,11 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import connection, models, transaction
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from polling import groups, limits, pacing
@@ -37,15 +38,20 @@ class JobStatus(models.TextChoices):
 
 
 CHECKABLE = (JobStatus.ACTIVE, JobStatus.PAUSED)
+CLAIMED = ("claim_id", "claimed_by", "claimed_until", "check_id", "next_check_id", "next_check_at", "deadline_at")
 
 
 @dataclass(frozen=True)
 class Claim:
-    """The right to record one check. ``next_check_at`` is what the claim moved the job's to; None: it is paused."""
+    """The right to record one check. ``next_check_at`` is what the claim moved the job's to; None: it is paused.
+
+    A check that a shutdown interrupted goes on under its ``check_id``, and under another claim.
+    """
 
     kind: type["ScheduledJob"]
     job_id: int
     claim_id: uuid.UUID
+    check_id: uuid.UUID
     next_check_at: datetime | None
     claimed_at: datetime
     due_at: datetime
@@ -92,6 +98,9 @@ class ScheduledJob(Kind, limits.Limits):
     claim_id = models.UUIDField(null=True, editable=False, unique=True)
     claimed_by = models.CharField(max_length=255, blank=True, editable=False)
     claimed_until = models.DateTimeField(null=True, editable=False)
+    # The running check's, and the one that was promised to whoever triggered the next
+    check_id = models.UUIDField(null=True, editable=False)
+    next_check_id = models.UUIDField(null=True, editable=False)
 
     objects = ScheduledJobQuerySet.as_manager()
 
@@ -100,6 +109,14 @@ class ScheduledJob(Kind, limits.Limits):
 
     def __str__(self) -> str:
         return self.name
+
+    @classmethod
+    def once(cls, **columns: Any) -> Self:
+        """A new job that is checked once, at once, and then never by itself: it is paused, and triggered."""
+        job = cls(status=JobStatus.PAUSED, **columns)
+        job.save()
+        job.trigger()
+        return job
 
     def delete(self, *args: Any, **options: Any) -> tuple[int, dict[str, int]]:
         """Its groups keep what was known of it."""
@@ -148,16 +165,28 @@ class ScheduledJob(Kind, limits.Limits):
     # Transitions that people ask for
 
     def pause(self) -> None:
-        self._move((JobStatus.ACTIVE,), "paused", status=JobStatus.PAUSED, next_check_at=None, deadline_at=None)
+        nothing_due = {"next_check_at": None, "next_check_id": None, "deadline_at": None}
+        self._move((JobStatus.ACTIVE,), "paused", status=JobStatus.PAUSED, **nothing_due)
 
     def resume(self) -> None:
         due = None if self.not_runnable() else timezone.now()
         self._move((JobStatus.PAUSED,), "resumed", status=JobStatus.ACTIVE, next_check_at=due)
 
-    def trigger(self) -> None:
-        """Makes the job due now, also while it is paused; during a check it asks for one more after it."""
+    def trigger(self) -> uuid.UUID:
+        """Makes the job due now, also while it is paused; during a check it asks for one more after it.
+
+        Returns the id that the check will have. Whoever triggers before it starts gets the same one.
+        """
         self._refuse_unless_runnable()
-        self._move(CHECKABLE, "triggered", next_check_at=timezone.now())
+        with transaction.atomic():
+            self._move(CHECKABLE, "triggered", next_check_at=timezone.now(), next_check_id=_promised(uuid.uuid4()))
+        return cast(uuid.UUID, self.next_check_id)
+
+    def state_of(self, check_id: uuid.UUID) -> str | None:
+        """ "running" or "waiting"; None where no such check is under way: it has ended, or never will be made."""
+        if check_id == self.check_id:
+            return "running"
+        return "waiting" if check_id == self.next_check_id and self.next_check_at is not None else None
 
     def restart(self) -> None:
         self._refuse_unless_runnable()
@@ -166,6 +195,7 @@ class ScheduledJob(Kind, limits.Limits):
             "restarted",
             status=JobStatus.ACTIVE,
             next_check_at=timezone.now(),
+            next_check_id=None,
             cycle=models.F("cycle") + 1,
             check_count=0,
             consecutive_errors=0,
@@ -240,15 +270,17 @@ def _claim(job: ScheduledJob, *, host: str, now: datetime) -> Claim:
         kind=type(job),
         job_id=job.pk,
         claim_id=uuid.uuid4(),
+        check_id=job.next_check_id or uuid.uuid4(),
         next_check_at=following,
         claimed_at=now,
         due_at=job.next_check_at or now,
     )
     job.claim_id, job.claimed_by, job.next_check_at = claim.claim_id, host, following
     job.claimed_until = now + timedelta(seconds=CLAIM_SECONDS)
+    job.check_id, job.next_check_id = claim.check_id, None
     if job.status == JobStatus.ACTIVE and job.deadline_at is None:
         job.deadline_at = now + timedelta(seconds=job.deadline_seconds)
-    job.save(update_fields=["claim_id", "claimed_by", "claimed_until", "next_check_at", "deadline_at"])
+    job.save(update_fields=CLAIMED)
     return claim
 
 
@@ -307,7 +339,8 @@ def give_up_overdue(kind: type[ScheduledJob], *, now: datetime, last_look: bool 
 
 def _give_up(job: ScheduledJob, cause: Cause, last: CheckResult, *, now: datetime) -> None:
     outcome = limits.gave_up(job, cause, last)
-    claim = Claim(type(job), job.pk, job.claim_id or uuid.uuid4(), None, now, now)
+    check_id = job.check_id or uuid.uuid4()
+    claim = Claim(type(job), job.pk, job.claim_id or check_id, check_id, None, now, now)
     type(job).objects.filter(pk=job.pk).update(
         **_unclaimed(), status=JobStatus.FAILED, failure_cause=cause.value, completed_at=now, next_check_at=None
     )
@@ -326,7 +359,8 @@ def release(claim: Claim, *, now: datetime) -> None:
     """Gives a check up without an answer, as at a shutdown: nothing is logged, and what was wanted is due again."""
     mine = claim.kind.objects.filter(pk=claim.job_id, claim_id=claim.claim_id)
     wanted = CHECKABLE if claim.next_check_at is None else (JobStatus.ACTIVE,)  # None: a trigger on a paused job
-    if not mine.filter(status__in=wanted).update(**_unclaimed(), next_check_at=now):
+    again = {"next_check_at": now, "next_check_id": _promised(claim.check_id)}
+    if not mine.filter(status__in=wanted).update(**_unclaimed(), **again):
         mine.update(**_unclaimed())
 
 
@@ -359,13 +393,19 @@ def recover(kind: type[ScheduledJob], *, now: datetime) -> int:
     recovered = 0
     for job in kind.objects.expired(now)[:100]:
         if job.claim_id is not None:
-            claim = Claim(kind, job.pk, job.claim_id, job.next_check_at, now, now)
+            check_id = job.check_id or job.claim_id
+            claim = Claim(kind, job.pk, job.claim_id, check_id, job.next_check_at, now, now)
             recovered += record(claim, lost, now=now)
     return recovered
 
 
 def _unclaimed() -> dict[str, Any]:
-    return {"claim_id": None, "claimed_by": "", "claimed_until": None}
+    return {"claim_id": None, "claimed_by": "", "claimed_until": None, "check_id": None}
+
+
+def _promised(check_id: uuid.UUID) -> Coalesce:
+    """What was promised before stays promised."""
+    return Coalesce("next_check_id", models.Value(check_id, output_field=models.UUIDField()))
 
 
 def _answered(job: ScheduledJob, claim: Claim, result: CheckResult, now: datetime) -> dict[str, Any]:

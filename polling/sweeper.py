@@ -222,7 +222,7 @@ class Sweeper:
 
     def _check(self, job: ScheduledJob, claim: Claim, runner: Runner) -> None:
         structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(job_id=claim.job_id, kind=job.kind, check_id=str(claim.claim_id))
+        structlog.contextvars.bind_contextvars(job_id=claim.job_id, kind=job.kind, check_id=str(claim.check_id))
         try:
             result = _answer(runner, job, claim)
             _record(claim, result)
@@ -271,7 +271,7 @@ class Sweeper:
     def _renew(self) -> None:
         for claim in scheduling.renew(self._claims(), now=timezone.now()):
             if claim in self._claims():  # else it was recorded a moment ago
-                logger.info("claim_lost", job_id=claim.job_id, check_id=str(claim.claim_id))
+                logger.info("claim_lost", job_id=claim.job_id, check_id=str(claim.check_id))
                 self._housekeeper.submit(self._runners[claim.kind].kill, claim)
 
     def _live(self, kind: type[ScheduledJob]) -> Collection[str]:

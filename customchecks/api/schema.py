@@ -8,7 +8,13 @@ from rest_framework import serializers
 
 from customchecks.api.examples import CONFIG, JOB, LOG, SHA256, VERSION
 from customchecks.api.scripts import VersionSerializer
-from customchecks.api.serializers import JobSerializer, LogSerializer
+from customchecks.api.serializers import (
+    CheckSerializer,
+    JobSerializer,
+    LogSerializer,
+    StartedSerializer,
+    UnderWaySerializer,
+)
 from polling.api import DeliverySerializer
 from polling.scheduling import JobStatus
 from polling.schema import DELIVERY, PAGING
@@ -51,6 +57,7 @@ JSON_COLUMNS: Mapping[str, Mapping[str, Any]] = {
     "last_check_data": NULLABLE_OBJECT,
     "script_output": NULLABLE_OBJECT,
     "timings": OBJECT,
+    "state": NULLABLE_OBJECT,
     "notes": STRING_LIST,
 }
 
@@ -70,6 +77,18 @@ VERSION_NUMBER = {"type": "integer", "minimum": 1, "maximum": 2**31 - 1}
 def verb(summary: str, message: str, about: str = "") -> Operation:
     answer = Answer(DONE, {"message": message, "job_id": 7})
     return Operation(summary=summary, tag=JOBS, about=about, answers={200: answer}, refuses=[409])
+
+
+CHECK = {**LOG, "test": False, "state": None, "progress": None, "next_check_in": None}
+
+
+def starter(summary: str, message: str, about: str) -> Operation:
+    example = {"message": message, "job_id": 7, "check_id": LOG["check_id"]}
+    place = f"/api/custom-checks/7/checks/{LOG['check_id']}"
+    answer = Answer(
+        StartedSerializer, {**example, "location": place}, headers={"Location": "Where its answer will be."}
+    )
+    return Operation(summary=summary, tag=JOBS, about=about, answers={202: answer}, refuses=[409])
 
 
 CHANGE = Operation(
@@ -108,7 +127,25 @@ JOB_CALLS: Table = {
     ),
     f"POST {ONE}/pause": verb("Pause a job", "Job paused"),
     f"POST {ONE}/resume": verb("Resume a paused job", "Job resumed", "It is due at once."),
-    f"POST {ONE}/trigger": verb("Check a job now", "Job triggered", "A paused job is checked once and stays paused."),
+    f"POST {ONE}/trigger": starter(
+        "Check a job now", "Job triggered", "A paused job is checked once and stays paused."
+    ),
+    f"POST {ONE}/test": starter(
+        "Test a job",
+        "Test started",
+        "Its script runs once as in a check, with an answer of its own: no log row, no state, no delivery.",
+    ),
+    f"GET {ONE}/checks/{{check_id}}": Operation(
+        summary="Show one check or test",
+        tag=JOBS,
+        about="202 until it has ended. The answer of a test is kept for a day.",
+        answers={
+            200: Answer(
+                CheckSerializer, {**LOG, "test": False, "state": None, "progress": None, "next_check_in": None}
+            ),
+            202: Answer(UnderWaySerializer, {"job_id": 7, "check_id": LOG["check_id"], "state": "waiting"}),
+        },
+    ),
     f"POST {ONE}/restart": verb("Watch an ended job anew", "Job restarted", "A new cycle, with its own deliveries."),
     f"GET {ONE}/logs": Operation(
         summary="List the checks of a job",

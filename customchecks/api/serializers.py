@@ -64,3 +64,38 @@ class LogSerializer(serializers.ModelSerializer[CustomCheckLog]):
             "created_at",
         )
         read_only_fields = fields
+
+
+class CheckSerializer(LogSerializer):
+    """A check, or a test: that has no number and no cycle, and tells what the next check would have been given."""
+
+    id = serializers.IntegerField(read_only=True, allow_null=True)
+    cycle = serializers.IntegerField(read_only=True, allow_null=True)
+    test = serializers.BooleanField(default=False)
+    state = serializers.JSONField(default=None, allow_null=True)
+    progress = serializers.FloatField(default=None, allow_null=True)
+    next_check_in = serializers.IntegerField(default=None, allow_null=True)
+
+    class Meta(LogSerializer.Meta):
+        fields = (*LogSerializer.Meta.fields, "test", "state", "progress", "next_check_in")
+
+
+class MovedSerializer(serializers.Serializer[Any]):
+    message = serializers.CharField(read_only=True)
+    job_id = serializers.IntegerField(read_only=True)
+
+
+class StartedSerializer(MovedSerializer):
+    """``location`` answers with the check once it has ended."""
+
+    check_id = serializers.UUIDField(read_only=True)
+    location = serializers.SerializerMethodField()
+
+    def get_location(self, started: dict[str, Any]) -> str:
+        return f"/api/custom-checks/{started['job_id']}/checks/{started['check_id']}"
+
+
+class UnderWaySerializer(serializers.Serializer[Any]):
+    job_id = serializers.IntegerField(read_only=True)
+    check_id = serializers.UUIDField(read_only=True)
+    state = serializers.ChoiceField(["waiting", "running"], read_only=True)

@@ -7,9 +7,10 @@ from customchecks.api.scripts import ScriptViewSet
 from customchecks.api.views import CustomCheckLogViewSet, CustomCheckViewSet
 from customchecks.api.webhooks import WebhookViewSet
 
-VERBS = ("pause", "resume", "trigger", "restart")
+VERBS = ("pause", "resume", "trigger", "restart", "test")
 SCRIPT_VERBS = ("git", "rollback", "pin", "unpin")
 JOB = r"^custom-checks/(?P<pk>[0-9]{1,18})"
+CHECK = r"(?P<check_id>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
 
 _one = CustomCheckViewSet.as_view({"get": "retrieve", "put": "update", "patch": "update", "delete": "destroy"})
 _upload = CustomCheckViewSet.as_view({"post": "upload"}, needs="change", parser_classes=[MultiPartParser])
@@ -18,6 +19,7 @@ urlpatterns = [
     re_path(r"^custom-checks/?$", CustomCheckViewSet.as_view({"get": "list", "post": "create"}), name="custom-checks"),
     re_path(rf"{JOB}/?$", _one, name="custom-check"),
     re_path(rf"{JOB}/logs/?$", CustomCheckLogViewSet.as_view({"get": "list"}), name="custom-check-logs"),
+    re_path(rf"{JOB}/checks/{CHECK}/?$", CustomCheckLogViewSet.as_view({"get": "retrieve"}), name="custom-check-check"),
     re_path(rf"{JOB}/script/upload/?$", _upload, name="custom-check-upload"),
     re_path(rf"{JOB}/script/info/?$", ScriptViewSet.as_view({"get": "info"}), name="custom-check-script"),
     re_path(rf"{JOB}/script/versions/?$", ScriptViewSet.as_view({"get": "versions"}), name="custom-check-versions"),

@@ -1,6 +1,8 @@
 """``/api/custom-checks``: jobs, their scripts, their logs, and what can be asked of them."""
 
-from collections.abc import Callable
+import contextlib
+import uuid
+from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 from django.contrib.auth.models import User
@@ -12,10 +14,16 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from customchecks import jobs
+from customchecks import jobs, trials
 from customchecks.api import uploads
 from customchecks.api.parsing import StrictJSONParser
-from customchecks.api.serializers import JobSerializer, LogSerializer
+from customchecks.api.serializers import (
+    CheckSerializer,
+    JobSerializer,
+    LogSerializer,
+    StartedSerializer,
+    UnderWaySerializer,
+)
 from customchecks.models import CustomCheckJob, CustomCheckLog
 from polling.pages import page
 from polling.scheduling import JobStatus, TransitionRefused
@@ -80,18 +88,36 @@ class CustomCheckViewSet(GenericViewSet[CustomCheckJob]):
         return self._move(CustomCheckJob.resume, "Job resumed")
 
     def trigger(self, request: Request, pk: str) -> Response:
-        return self._move(CustomCheckJob.trigger, "Job triggered")
+        """The check is due now; ``location`` is where its log row will be."""
+        return self._started(CustomCheckJob.trigger, "Job triggered")
+
+    def test(self, request: Request, pk: str) -> Response:
+        """Runs the script once as in a check, without an effect on the job."""
+        return self._started(trials.start, "Test started")
 
     def restart(self, request: Request, pk: str) -> Response:
         return self._move(CustomCheckJob.restart, "Job restarted")
 
+    def _started(self, start: Callable[[CustomCheckJob], uuid.UUID], message: str) -> Response:
+        job = self.get_object()
+        with _refusing():
+            check_id = start(job)
+        body = StartedSerializer({"message": message, "job_id": job.pk, "check_id": check_id}).data
+        return Response(body, status=status.HTTP_202_ACCEPTED, headers={"Location": body["location"]})
+
     def _move(self, transition: Callable[[CustomCheckJob], None], message: str) -> Response:
         job = self.get_object()
-        try:
+        with _refusing():
             transition(job)
-        except TransitionRefused as error:
-            raise Refused(str(error)) from None
         return Response({"message": message, "job_id": job.pk})
+
+
+@contextlib.contextmanager
+def _refusing() -> Iterator[None]:
+    try:
+        yield
+    except TransitionRefused as error:
+        raise Refused(str(error)) from None
 
 
 class CustomCheckLogViewSet(GenericViewSet[CustomCheckLog]):
@@ -102,6 +128,20 @@ class CustomCheckLogViewSet(GenericViewSet[CustomCheckLog]):
         job = get_object_or_404(CustomCheckJob.objects.only("id"), pk=pk)
         rows = self.get_queryset().filter(job_id=job.pk)
         return Response(page(rows, request, key="logs", serializer=LogSerializer))
+
+    def retrieve(self, request: Request, pk: str, check_id: str) -> Response:
+        """One check or test: 202 with its ``state``, "waiting" or "running", until it has ended."""
+        job, wanted = get_object_or_404(CustomCheckJob, pk=pk), uuid.UUID(check_id)
+        if log := job.logs.filter(check_id=wanted).first():
+            return Response(CheckSerializer(log).data)
+        trial = trials.find(job, wanted)
+        if trial is not None and trial.answer is not None:
+            return Response(CheckSerializer(trial.answer).data)
+        state = (trial or job).state_of(wanted)
+        if state is None:
+            raise exceptions.NotFound("The job has no such check: it was never made, or its row is not kept any more.")
+        body = UnderWaySerializer({"job_id": job.pk, "check_id": wanted, "state": state}).data
+        return Response(body, status=status.HTTP_202_ACCEPTED, headers={"Retry-After": "1"})
 
 
 def _user(request: Request) -> User:

@@ -1,6 +1,7 @@
 """``test trigger logs``."""
 
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,6 +12,7 @@ from customchecks.cli import endings, options, output, shapes, trials
 from customchecks.cli.endings import Failed, Usage
 from customchecks.cli.lookups import find_job
 from customchecks.models import CustomCheckJob, CustomCheckLog
+from customchecks.trials import answer
 from polling.results import CheckResult, Verdict
 from polling.scheduling import TransitionRefused
 
@@ -22,7 +24,7 @@ Target = Annotated[str, typer.Argument(metavar="PATH|JOB", help="A directory, a 
 LogLimit = Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="The last so many.")]
 LogVerdict = Annotated[Verdict | None, typer.Option("--status", case_sensitive=False, help="Only this verdict.")]
 Follow = Annotated[bool, typer.Option("--follow", "-f", help="Go on with new ones until Ctrl-C.")]
-Wait = Annotated[bool, typer.Option("--wait", help="Wait for the next check's verdict and exit by it.")]
+Wait = Annotated[bool, typer.Option("--wait", help="Wait for the check's verdict and exit by it.")]
 WaitSeconds = Annotated[
     float | None,
     typer.Option("--timeout", min=0, metavar="S", help="Wait at most so long.  [default: the job's timeout and 60]"),
@@ -65,16 +67,16 @@ def test(
     trial = _trial(target, given)
     result = trial.run()
     if as_json:
-        output.document(shapes.trial(trial.check_id, result))
+        output.document(answer(trial.check_id, result))
     else:
         _print_result(result)
     raise typer.Exit(endings.of_verdict(result.verdict, result.cause))
 
 
 def trigger(job: options.Job, wait: Wait = False, timeout: WaitSeconds = None, as_json: options.Json = False) -> None:
-    """Make a job's check due now.
+    """Make a job's check due now, and print the check's id.
 
-    A paused job is checked once and stays paused. With --wait it exits by the next verdict: 0 SUCCESS, 10 PENDING,
+    A paused job is checked once and stays paused. With --wait it exits by that check's verdict: 0 SUCCESS, 10 PENDING,
     20 FAILED, 30 ERROR; 1 when none came in time.
 
     \b
@@ -83,17 +85,18 @@ def trigger(job: options.Job, wait: Wait = False, timeout: WaitSeconds = None, a
       manage.py customcheck trigger nightly --wait --timeout 120
     """
     found = find_job(job)
-    newest = _newest(found)
     try:
-        found.trigger()
+        check_id = found.trigger()
     except TransitionRefused as error:
         raise Failed(str(error)) from None
     output.say(f"Job {found.pk} ({found.name}) is due now.")
     if not wait:
         if as_json:
-            output.document(shapes.job(found))
+            output.document(shapes.started("Job triggered", found, check_id))
+        else:
+            output.text(str(check_id))
         return
-    log = _await_log(found, after=newest, seconds=found.timeout_seconds + START_SECONDS if timeout is None else timeout)
+    log = _await_log(found, check_id, seconds=found.timeout_seconds + START_SECONDS if timeout is None else timeout)
     if as_json:
         output.document(shapes.log(log))
     else:
@@ -142,18 +145,17 @@ def _trial(target: str, given: dict[str, Any]) -> trials.Trial:
     return trials.of_job(find_job(target))
 
 
-def _newest(job: CustomCheckJob) -> int:
-    return job.logs.order_by("-id").values_list("id", flat=True).first() or 0
-
-
-def _await_log(job: CustomCheckJob, *, after: int, seconds: float) -> CustomCheckLog:
+def _await_log(job: CustomCheckJob, check_id: uuid.UUID, *, seconds: float) -> CustomCheckLog:
     """Raises Failed."""
     end = time.monotonic() + seconds
     while True:
-        if log := job.logs.filter(id__gt=after).order_by("id").first():
+        current = CustomCheckJob.objects.filter(pk=job.pk).first()
+        if log := job.logs.filter(check_id=check_id).first():
             return log
-        if not CustomCheckJob.objects.filter(pk=job.pk).exists():
+        if current is None:
             raise Failed("The job was deleted meanwhile.")
+        if current.state_of(check_id) is None:
+            raise Failed(f"The check was not made: meanwhile the job is {current.status}.")
         if time.monotonic() >= end:
             raise Failed(f"No check ended within {seconds:g} s. Does the cluster run? manage.py customcheck doctor")
         time.sleep(min(LOOK_SECONDS, max(end - time.monotonic(), 0)))

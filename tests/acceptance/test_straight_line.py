@@ -64,3 +64,17 @@ def test_deleting_a_job_stops_its_container(instance: Instance) -> None:
     wait_for(instance.containers, seconds=15, what="the container")
     assert instance.client.delete(f"/api/custom-checks/{job_id}").status_code == 204
     wait_for(lambda: not instance.containers(), seconds=6, what="the container's end")
+
+
+def test_a_test_over_the_api_runs_the_script_once_and_leaves_the_job_as_it_is(instance: Instance) -> None:
+    job_id = instance.create('print(\'{"status": "SUCCESS", "data": {"n": 7}}\')', poll_interval_seconds=86400)
+    instance.wait_for_status(job_id, "completed")
+    before = instance.job(job_id)
+    started = instance.client.post(f"/api/custom-checks/{job_id}/test")
+    assert started.status_code == 202
+    place = started.headers["location"]
+    wait_for(lambda: instance.client.get(place).status_code == 200, seconds=30, what="the answer")
+    answer = instance.client.get(place).json()
+    assert (answer["status"], answer["script_output"]["data"], answer["test"]) == ("success", {"n": 7}, True)
+    assert instance.job(job_id) == before
+    assert len(instance.logs(job_id)) == 1

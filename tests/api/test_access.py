@@ -34,7 +34,7 @@ def routes() -> Iterator[str]:
     """Every path below /api and /metrics, with an id where one belongs."""
     for pattern in walk(get_resolver().url_patterns, ""):
         path = pattern.replace("^", "").replace("/?$", "").replace("(?P<pk>[0-9]{1,18})", "1")
-        path = re.sub(r"\(\?P<pk>\[0-9a-f\].*\)", "00000000-0000-0000-0000-000000000000", path)
+        path = re.sub(r"\(\?P<(?:pk|check_id)>\[0-9a-f\].*\)", "00000000-0000-0000-0000-000000000000", path)
         if path.startswith(("api/", "metrics")):
             yield path
 
@@ -148,7 +148,7 @@ VERBS = ("pause", "resume", "trigger", "restart")
         ("add_customcheckjob", "get", "", 403),
         *(("add_customcheckjob", "post", f"/{verb}", 403) for verb in (*VERBS, "script/upload")),
         ("change_customcheckjob", "post", "/pause", 200),
-        ("change_customcheckjob", "post", "/trigger", 200),
+        ("change_customcheckjob", "post", "/trigger", 202),
         ("change_customcheckjob", "post", "/resume", 409),
         ("change_customcheckjob", "post", "/restart", 409),
         ("change_customcheckjob", "put", "", 200),

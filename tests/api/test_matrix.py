@@ -89,6 +89,7 @@ def things(make_job: Callable[..., CustomCheckJob], make_secret: Callable[..., S
     return {
         "": {},
         "job": {"pk": job.pk},
+        "check": {"pk": job.pk, "check_id": job.trigger()},
         "polling job": {"pk": polling_job.pk},
         "delivery": {"pk": delivery.pk},
         "secret": {"pk": make_secret().pk},

@@ -75,7 +75,7 @@ class Bench:
     def check(self, job: CustomCheckJob) -> float:
         """Seconds."""
         now = timezone.now()
-        claim = Claim(CustomCheckJob, job.pk, uuid.uuid4(), None, claimed_at=now, due_at=now)
+        claim = Claim(CustomCheckJob, job.pk, uuid.uuid4(), uuid.uuid4(), None, claimed_at=now, due_at=now)
         result = self.runner.check(CustomCheckJob.objects.get(pk=job.pk), claim)
         assert result.verdict == "PENDING", result
         return result.execution_time_ms / 1000

@@ -46,7 +46,7 @@ def job_with(requirements: str, **values: object) -> CustomCheckJob:
 
 def check(runner: CustomCheckRunner, job: CustomCheckJob) -> CheckResult:
     now = timezone.now()
-    claim = Claim(CustomCheckJob, job.pk, uuid.uuid4(), None, claimed_at=now, due_at=now)
+    claim = Claim(CustomCheckJob, job.pk, uuid.uuid4(), uuid.uuid4(), None, claimed_at=now, due_at=now)
     return runner.check(CustomCheckJob.objects.get(pk=job.pk), claim)
 
 

@@ -14,6 +14,7 @@ COLUMNS = frozenset(
         "failure_cause",
         "next_check_at",
         "next_check_in",
+        "next_check_id",
         "claim_id",
         "claimed_until",
         "completed_at",

@@ -20,7 +20,7 @@ class ScriptedJob(ScheduledJob):
 
     def write_log(self, claim: Claim, result: CheckResult, now: datetime) -> None:
         ScriptedLog.objects.create(
-            job=self, check_id=claim.claim_id, verdict=result.verdict, cause=result.cause or "", created_at=now
+            job=self, check_id=claim.check_id, verdict=result.verdict, cause=result.cause or "", created_at=now
         )
 
     def deliveries(self, result: CheckResult, now: datetime) -> list[DeliveryDraft]:
