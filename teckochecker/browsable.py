@@ -52,8 +52,9 @@ class RawForm(forms.Form):
 
 class Pages(renderers.BrowsableAPIRenderer):
     def render(self, data: Any, accepted_media_type: Any = None, renderer_context: Any = None) -> Any:
+        page = super().render(data, accepted_media_type, renderer_context)
         renderer_context["response"]["Content-Security-Policy"] = POLICY
-        return super().render(data, accepted_media_type, renderer_context)
+        return page
 
     def get_name(self, view: Any) -> str:
         return _call(view, view.request.method).summary or view.get_view_name()

@@ -2,6 +2,7 @@
 
 import functools
 import os
+import shutil
 
 import pytest
 from django.conf import settings
@@ -33,6 +34,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.user_properties.append((_ENGINE, True))
             # One engine, one process: what two engine tests measure and reap at once is nobody's
             item.add_marker(pytest.mark.xdist_group("engine"))
+        if item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.xdist_group("browser"))
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
@@ -43,10 +46,11 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """A missing engine is a skip on a laptop and a failure in CI."""
-    if not item.get_closest_marker("engine") or _engine_answer() is dockerd.Answer.READY:
-        return
-    absent.say(f"Docker Engine {_engine_answer().value}")
+    """What is missing is a skip on a laptop and a failure in CI."""
+    if item.get_closest_marker("engine") and _engine_answer() is not dockerd.Answer.READY:
+        absent.say(f"Docker Engine {_engine_answer().value}")
+    if item.get_closest_marker("browser") and not shutil.which("chromium"):
+        absent.say("There is no chromium: apt-get install chromium")
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

@@ -66,7 +66,9 @@ PATH = "/api/custom-checks"
 ONE = f"{PATH}/{{id}}"
 EITHER_FORM = "JSON, or a form with that JSON as text in the part `config` and the script's .tgz in the part `script`."
 UNCHANGED = "Fields that are not named stay as they are. Whoever changes a job must be allowed to use all its secrets."
-FORM_SHAPE = takes({"config": {**TEXT, "description": "The same JSON as text."}, "script": BINARY}, required=["config"])
+FORM_SHAPE = takes(
+    {"config": {**TEXT, "description": "The job's definition: JSON as text."}, "script": BINARY}, required=["config"]
+)
 FEW = '{"name": "nightly export", "script_source_type": "upload", "script_runtime": "python"}'
 
 DONE = says({"message": TEXT, "job_id": NUMBER})

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from knox.models import AuthToken
 from rest_framework.test import APIClient
 
+from access.models import ApiToken, Scope
 from customchecks import definition
 from customchecks.models import CustomCheckJob
 from tests.api.conftest import JOBS, config, form
@@ -43,7 +43,7 @@ def test_who_is_no_browser_gets_json(client: APIClient, path: str, accept: str) 
 
 
 def test_who_has_a_token_is_no_browser(boss: User) -> None:
-    _, token = AuthToken.objects.create(boss)
+    _, token = ApiToken.objects.create(boss, scope=Scope.READ)
     answer = APIClient().get(JOBS, HTTP_ACCEPT=BROWSER, HTTP_AUTHORIZATION=f"Token {token}")
     assert answer.headers["Content-Type"] == "application/json"
 

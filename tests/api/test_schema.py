@@ -84,6 +84,16 @@ def test_the_examples_of_a_call_fit_their_shapes(key: str, call: dict[str, Any])
             assert errors == [], f"{key}: the example of {name} is not what its shape says"
 
 
+def test_the_examples_of_answers_show_every_field() -> None:
+    components = openapi.document()["components"]["schemas"]
+    for key, call in calls():
+        for name, content in contents(call):
+            component = content["schema"].get("$ref", "").rpartition("/")[2]
+            if name.startswith("its answer") and component:
+                left_out = set(components[component]["properties"]) - set(content["examples"]["Example"]["value"])
+                assert left_out == set(), f"{key}: the example of {name} lacks {sorted(left_out)}"
+
+
 def test_the_examples_of_errors_fit_the_one_shape() -> None:
     components = openapi.document()["components"]
     for answer in components["responses"].values():
