@@ -19,6 +19,7 @@ from customchecks.models import CustomCheckJob, Runtime
 from customchecks.sandbox import Sandbox, SandboxOutcome, SandboxRequest
 from customchecks.sources import Script, SourceFailed, Sources
 from polling import metrics
+from polling.crashpoints import Point, reach
 from polling.results import Cause, CheckResult, Verdict
 from polling.scheduling import Claim
 from secrets_app import masking, references
@@ -75,6 +76,7 @@ class CustomCheckRunner:
     def _check(self, job: CustomCheckJob, claim: Claim, purpose: str) -> CheckResult:
         began = time.monotonic()
         script = self._script(job, claim)
+        reach(Point.SCRIPT_FETCHED)
         fetching = round((time.monotonic() - began) * 1000)
         try:
             result = self._run(job, script.archive, claim, purpose)
@@ -129,6 +131,7 @@ class CustomCheckRunner:
     ) -> CheckResult:
         """Runs ``archive`` with a job's settings; ``env`` holds resolved secrets. Changes nothing stored."""
         prepared = self._prepared(job, archive, run_id=run_id, purpose=purpose)
+        reach(Point.DEPENDENCIES_PREPARED)
         if claim:
             job.record_dependencies(prepared.key)
         if prepared.cause:

@@ -19,6 +19,7 @@ from customchecks.engine import Conflict, Engine, EngineError, EngineUnavailable
 from customchecks.network import EgressNetwork, NetworkStatus
 from customchecks.runs import Killed, Run, SandboxOutcome, SandboxRequest
 from customchecks.volumes import Volumes
+from polling.crashpoints import Point, reach
 from polling.results import Cause
 
 __all__ = ["EngineStatus", "Sandbox", "SandboxOutcome", "SandboxRequest"]
@@ -189,17 +190,21 @@ class Sandbox:
                 container = self._create(run)
                 stack.callback(self._remove, container)
                 run.lap("create")
+                reach(Point.CONTAINER_CREATED)
                 connection = stack.enter_context(self._engine.attach(container))
                 self._engine.start(container)
                 run.check_wanted()
                 run.lap("start")
+                reach(Point.CONTAINER_STARTED)
             deadline = time.monotonic() + request.timeout_seconds + SLACK_SECONDS
             reply = stream.exchange(connection, self._frame(run), deadline=deadline)
             connection.close()
             answer = reply.answer(run.key)
             run.lap("answer")
+            reach(Point.SCRIPT_ANSWERED)
             result = self._judge(run, container, reply, answer)
         run.lap("remove")
+        reach(Point.CONTAINER_REMOVED)
         if answer:
             run.timings |= {"unpack": answer.unpack_ms, "script": answer.script_ms}
         return result

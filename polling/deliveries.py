@@ -17,6 +17,7 @@ from django.db import connection, models, transaction
 from django.utils import timezone
 
 from polling import retries
+from polling.crashpoints import Point, reach
 
 CLAIM_SECONDS = 90  # an attempt is over after 20 s; a lost one is made again after this
 MAX_ERROR_LENGTH = 2000
@@ -227,6 +228,7 @@ class Delivery(models.Model):
                 **self._after(outcome, now),
             )
             self.refresh_from_db()
+            reach(Point.DELIVERY_COUNTED)
             if settled:
                 self._write_down(outcome)
         return bool(settled)

@@ -15,7 +15,8 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models, transaction
 from django.utils import timezone
 
-from polling import crashpoints, members, webhook_fields
+from polling import members, webhook_fields
+from polling.crashpoints import Point, reach
 from polling.deliveries import Delivery, DeliveryDraft
 from polling.members import GroupMember, Member
 from polling.results import Verdict
@@ -118,7 +119,7 @@ class JobGroup(models.Model):
         Delivery.objects.open(self.draft(ending, now), job=self, now=now)
         self.status, self.failure_cause, self.completed_at = ending.status, ending.cause, now
         self.save(update_fields=["status", "failure_cause", "completed_at"])
-        crashpoints.reach("group_ended")
+        reach(Point.GROUP_ENDED)
 
     def refuse_unless_ended(self) -> None:
         if self.status == GroupStatus.ACTIVE:

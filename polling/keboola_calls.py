@@ -13,7 +13,8 @@ import structlog
 from django.db import transaction
 from django.utils import timezone
 
-from polling import crashpoints, retries
+from polling import retries
+from polling.crashpoints import Point, reach
 from polling.deliveries import Delivery, Outcome
 from polling.http import Answer, ExchangeFailed, GuardedClient, RequestRefused
 from polling.polling_job import PollingJob
@@ -38,17 +39,17 @@ def attempt(
     """``database`` as in ``webhooks.attempt``; ``now`` is for the tests: it stands for the clock."""
     database = database or nullcontext()
     started = now or timezone.now()
-    crashpoints.reach("delivery_claimed")
+    reach(Point.DELIVERY_CLAIMED)
     with database:
         begun = _begin(delivery, started)
     if begun is None:
         return
-    crashpoints.reach("delivery_prepared")
+    reach(Point.DELIVERY_PREPARED)
     outcome = begun if isinstance(begun, Outcome) else _made(delivery, begun, client, started)
-    crashpoints.reach("delivery_answered")
+    reach(Point.DELIVERY_ANSWERED)
     with database:
         _settle(delivery, outcome, now=now or timezone.now())
-    crashpoints.reach("delivery_settled")
+    reach(Point.DELIVERY_SETTLED)
     logger.info("keboola_called", delivery_id=str(delivery.pk), job_id=delivery.job_id, status=delivery.status)
 
 

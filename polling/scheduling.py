@@ -17,6 +17,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from polling import groups, limits, pacing
+from polling.crashpoints import Point, reach
 from polling.deliveries import Delivery, DeliveryDraft
 from polling.kinds import Kind
 from polling.kinds import kinds as kinds
@@ -305,8 +306,10 @@ def record(claim: Claim, result: CheckResult, *, now: datetime) -> bool:
         alerting = job.alerting
         changes = _answered(job, claim, result, now) | job.recorded_fields(result)
         claim.kind.objects.filter(pk=job.pk, claim_id=claim.claim_id).update(**changes)
+        reach(Point.STATE_WRITTEN)
         job.refresh_from_db()
         job.write_log(claim, result, now)
+        reach(Point.LOG_WRITTEN)
         cause = None if result.verdict.terminal else limits.reached(job, result, now=now)
         if cause is not None:
             _give_up(job, cause, result, now=now)
@@ -353,6 +356,7 @@ def _give_up(job: ScheduledJob, cause: Cause, last: CheckResult, *, now: datetim
 def _owe(job: ScheduledJob, drafts: Sequence[DeliveryDraft], *, now: datetime) -> None:
     for draft in drafts:
         Delivery.objects.open(draft, job=job, now=now)
+        reach(Point.DELIVERY_WRITTEN)
 
 
 def release(claim: Claim, *, now: datetime) -> None:

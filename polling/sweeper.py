@@ -26,6 +26,7 @@ from django_q.tasks import async_task
 from polling import groups, scheduling
 from polling.clock import Clock
 from polling.courier import Courier
+from polling.crashpoints import Point, reach
 from polling.models import SweepLease
 from polling.results import Cause, CheckResult, Verdict
 from polling.runners import Runner
@@ -215,6 +216,7 @@ class Sweeper:
         )
 
     def _start(self, threads: ThreadPoolExecutor, job: ScheduledJob, claim: Claim) -> None:
+        reach(Point.JOB_CLAIMED)
         runner = self._runners[claim.kind]
         with self._lock:
             self._flights[claim.claim_id] = Flight(claim, runner)
@@ -224,7 +226,9 @@ class Sweeper:
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(job_id=claim.job_id, kind=job.kind, check_id=str(claim.check_id))
         try:
+            reach(Point.CHECK_STARTED)
             result = _answer(runner, job, claim)
+            reach(Point.CHECK_ANSWERED)
             _record(claim, result)
         except Exception:
             logger.exception("check_not_recorded")  # the claim expires and the job runs again
@@ -336,5 +340,6 @@ def _record(claim: Claim, result: CheckResult) -> None:
                 "cause": result.cause,
                 "recorded": recorded,
             }
+            reach(Point.CHECK_RECORDED)
             logger.info("check_ended", duration_ms=result.execution_time_ms, **details, **result.timings)
             return

@@ -11,7 +11,8 @@ from typing import Any
 import structlog
 from django.utils import timezone
 
-from polling import crashpoints, metrics, retries, signatures, templates
+from polling import metrics, retries, signatures, templates
+from polling.crashpoints import Point, reach
 from polling.deliveries import Delivery, Outcome
 from polling.http import Answer, ExchangeFailed, GuardedClient, RequestRefused
 from secrets_app import references
@@ -44,19 +45,19 @@ def attempt(
     """``database`` is entered for each use of the database and left while the receiver is waited for."""
     database = database or nullcontext()
     started = timezone.now()
-    crashpoints.reach("delivery_claimed")
+    reach(Point.DELIVERY_CLAIMED)
     try:
         with database:
             call = _prepare(delivery, started)
     except (references.SecretMissing, signatures.BadKey, templates.TemplateError) as error:
         outcome = Outcome(started_at=started, duration_ms=0, error=str(error), retry=True)
     else:
-        crashpoints.reach("delivery_prepared")
+        reach(Point.DELIVERY_PREPARED)
         outcome = _made(call, client, started)
-        crashpoints.reach("delivery_answered")
+        reach(Point.DELIVERY_ANSWERED)
     with database:
         settled = delivery.settle(outcome, now=timezone.now())
-    crashpoints.reach("delivery_settled")
+    reach(Point.DELIVERY_SETTLED)
     _report(delivery, outcome, settled=settled)
 
 

@@ -2,10 +2,13 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
+from polling import scheduling
 from polling.batches import Batch
 from polling.checks import openai_url
 from polling.deliveries import Delivery
@@ -160,3 +163,21 @@ def test_a_wrong_address_of_openai_is_reported(settings: Any, url: str) -> None:
 def test_a_right_address_of_openai_is_not(settings: Any, url: str) -> None:
     settings.TECKO_OPENAI_URL = url
     assert openai_url() == []
+
+
+def test_batches_that_never_end_fail_the_job_at_its_deadline_and_start_nothing(openai: Openai) -> None:
+    openai(batch_1=["in_progress"])
+    job = check(make_job())
+    assert scheduling.give_up_overdue(PollingJob, now=timezone.now() + timedelta(days=6)) == 0
+    assert scheduling.give_up_overdue(PollingJob, now=timezone.now() + timedelta(days=8)) == 1
+    job.refresh_from_db()
+    assert (job.status, job.failure_cause, logged(job)[-1]) == ("failed", "deadline", "failed")
+    assert not Delivery.objects.exists()
+
+
+def test_a_job_that_waits_for_keboola_has_no_deadline(openai: Openai) -> None:
+    openai(batch_1=["completed"])
+    job = check(make_job())
+    assert scheduling.give_up_overdue(PollingJob, now=timezone.now() + timedelta(days=99)) == 0
+    job.refresh_from_db()
+    assert job.status == "active"

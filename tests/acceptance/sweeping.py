@@ -1,0 +1,89 @@
+"""A sweep with the real engine on the test's own database, in threads or as a process that can be killed.
+
+Run as a module it is that process: it sweeps until all deliveries are made and all containers gone, at most a minute.
+"""
+
+import contextlib
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import django
+
+if __name__ == "__main__":
+    django.setup()  # before the models are loaded
+
+from django.conf import settings
+from django.db import connection, connections
+
+from customchecks.models import CustomCheckJob
+from polling.deliveries import Delivery, DeliveryStatus
+from polling.sweeper import Capacity, Sweeper
+
+LONGEST_SECONDS = 60.0
+
+
+def containers(instance: str) -> list[str]:
+    """Ids in whatever state."""
+    words = ["docker", "ps", "-aq", "--filter", f"label=teckochecker.instance={instance}"]
+    return subprocess.run(words, capture_output=True, text=True, check=True).stdout.split()
+
+
+@contextlib.contextmanager
+def sweeping() -> Iterator[None]:
+    over = threading.Event()
+    thread = threading.Thread(target=_sweep, args=(over,))
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join(60)
+
+
+def process(home: Path, *, crash_at: str = "") -> int:
+    """Returns the exit code. ``home`` is its TECKO_HOME, and so makes its instance's name."""
+    env = os.environ | {
+        "TECKO_HOME": str(home),
+        "DJANGO_SETTINGS_MODULE": "tests.settings",
+        "DATABASE_URL": _database_url(),
+        "TECKO_WEBHOOK_ALLOW": "127.0.0.1",
+        "TECKO_CRASH_AT": crash_at,
+    }
+    words = [sys.executable, "-m", "tests.acceptance.sweeping"]
+    return subprocess.run(words, env=env, cwd=Path(__file__).parents[2], timeout=120, check=False).returncode
+
+
+def _database_url() -> str:
+    database = connection.settings_dict
+    if connection.vendor == "sqlite":
+        return f"sqlite:///{database['NAME']}"
+    login = f"{database['USER']}:{database['PASSWORD']}@{database['HOST']}:{database['PORT']}"
+    return f"postgres://{login}/{database['NAME']}"
+
+
+def _sweep(over: threading.Event) -> None:
+    Sweeper(
+        host="acceptance",
+        kinds=[CustomCheckJob],
+        capacity=Capacity(5, 4000),
+        stopping=over.is_set,
+        grace_seconds=5,
+    ).run()
+    connections.close_all()
+
+
+def _done() -> bool:
+    made = Delivery.objects.filter(status=DeliveryStatus.DELIVERED).exists()
+    return made and not containers(settings.TECKO_INSTANCE)
+
+
+if __name__ == "__main__":
+    with sweeping():
+        end = time.monotonic() + LONGEST_SECONDS
+        while time.monotonic() < end and not _done():
+            time.sleep(0.2)

@@ -1,0 +1,74 @@
+"""The process that sweeps is killed at every named point of a check's way: its answer arrives all the same."""
+
+import io
+import json
+import signal
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.contrib.auth.models import User
+from django.utils import timezone
+
+from customchecks import archives, jobs
+from customchecks.models import CustomCheckJob
+from polling.crashpoints import Point
+from polling.deliveries import Delivery
+from teckochecker import env
+from tests import instances
+from tests.acceptance import sweeping
+from tests.acceptance.instance import Receiver
+from tests.archives import tgz
+
+pytestmark = [pytest.mark.engine, pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
+
+SCRIPT = 'print(\'{"status": "SUCCESS", "data": {"parts": 7}}\')'
+POINTS = [point for point in Point if point is not Point.GROUP_ENDED]  # the tests of groups kill there
+MADE_TWICE = (Point.DELIVERY_ANSWERED, Point.DELIVERY_COUNTED)  # the receiver knew, and we did not
+
+
+def due_job(receiver: Receiver) -> CustomCheckJob:
+    data = {
+        "name": "crash",
+        "script_source_type": "upload",
+        "script_runtime": "python",
+        "webhook_url": receiver.url,
+    }
+    archive = archives.normalise(io.BytesIO(tgz({"main.py": SCRIPT})))
+    return jobs.create_job(data, archive=archive, user=User.objects.create_superuser("owner"))
+
+
+def let_claims_expire() -> None:
+    """The 30 seconds of a check's claim and the 90 of a delivery's."""
+    past = timezone.now() - timedelta(seconds=1)
+    CustomCheckJob.objects.filter(claim_id__isnull=False).update(claimed_until=past)
+    Delivery.objects.filter(claim_token__isnull=False).update(claimed_until=past)
+
+
+def test_there_are_more_than_ten_points() -> None:
+    assert len(POINTS) > 10
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_a_sweep_that_is_killed_loses_nothing_and_doubles_nothing(
+    point: Point, receiver: Receiver, tmp_path: Path, settings: object
+) -> None:
+    settings.TECKO_WEBHOOK_ALLOW = ["127.0.0.1"]  # type: ignore[attr-defined]
+    instance = instances.record(env.instance_id(tmp_path))
+    try:
+        job = due_job(receiver)
+        assert sweeping.process(tmp_path, crash_at=point) == -signal.SIGKILL
+        let_claims_expire()
+        assert sweeping.process(tmp_path) == 0
+        assert sweeping.containers(instance) == []
+    finally:
+        instances.dismantle(instance)
+    job.refresh_from_db()
+    assert (job.status, job.cycle, job.claim_id) == ("completed", 1, None)
+    assert [log.status for log in job.logs.all()].count("success") == 1
+    delivery = Delivery.objects.get()
+    assert {json.loads(body)["delivery_id"] for _, body in receiver.calls} == {str(delivery.pk)}
+    assert {headers["webhook-id"] for headers, _ in receiver.calls} == {str(delivery.pk)}
+    assert len({body for _, body in receiver.calls}) == 1
+    assert len(receiver.calls) == (2 if point in MADE_TWICE else 1)
+    assert delivery.status == "delivered"
