@@ -100,7 +100,7 @@ def test_a_deadline_takes_the_claim_of_a_running_check_which_then_delivers_nothi
     assert scheduling.renew([held], now=LATER) == [held]  # so the sweep kills it
     assert not scheduling.record(held, SUCCESS, now=LATER)
     assert given_up(job) == ("failed", "deadline")
-    assert [log.check_id for log in job.logs.all()] == [held.claim_id]
+    assert [log.check_id for log in job.logs.all()] == [held.check_id]
     assert Delivery.objects.count() == 1
 
 
