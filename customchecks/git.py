@@ -245,6 +245,7 @@ _REASONS: Sequence[tuple[str, str]] = (
         "No connection to the server.",
     ),
     (r"Operation too slow|transfer speed", LATE),
+    (r"fsck error", "An object of the commit is malformed, and Git refuses it. git fsck tells which one."),
     (
         r"invalid index-pack output|signal 25|File too large",
         "The commit is larger than {limits.file_mb} MB, or what the server sent is broken.",
@@ -263,12 +264,18 @@ _REASONS: Sequence[tuple[str, str]] = (
 
 
 def _reason(stderr: str, *, code: int, limits: Limits) -> str:
-    """Git's own words, but not those of the server that Git passes on."""
-    own = "\n".join(line for line in stderr.splitlines() if not line.startswith("remote:"))
+    """Git's own words, but not those of the server that Git passes on: of several lines any may be the server's."""
+    lines = [line for line in re.split(r"[\r\n]", stderr) if line and not line.startswith("remote:")]
+    own = "\n".join(lines)
     for pattern, message in _REASONS:
         if re.search(pattern, own):
             return message.format(limits=limits)
     if code in (-signal.SIGXFSZ, -signal.SIGXCPU):
         return "The repository is too large to be read within the limits."
-    fatal = [line for line in own.splitlines() if line.startswith(("fatal:", "error:"))]
-    return f"Git failed: {fatal[0]!r:.200}" if fatal else f"Git ended with code {code}."
+    return f"Git failed: {_own_words(lines[0])!r:.200}" if len(lines) == 1 else f"Git ended with code {code}."
+
+
+def _own_words(line: str) -> str:
+    """What follows a quote or a colon may be the server's."""
+    said = re.sub(r"^(fatal|error): (unable to access '[^']*': )?", "", line)
+    return re.split("['\":]", said, maxsplit=1)[0].strip()

@@ -12,7 +12,7 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -81,7 +81,7 @@ class Repositories:
         self._guard = guard
         self._ca_bundle = ca_bundle
         self._limits = limits or Limits()
-        self._failures: dict[tuple[str, str, str], tuple[float, GitFailed | ArchiveRejected]] = {}
+        self._failures: dict[tuple[str, str, str], tuple[float, str]] = {}
 
     @classmethod
     def from_settings(cls, *, folder: Path | None = None) -> Self:
@@ -114,21 +114,21 @@ class Repositories:
         A commit that could not be had is not tried again for five minutes: it may be as large as the limits allow.
         """
         known = (remote.key, commit, path)
-        failed_at, failure = self._failures.get(known, (0.0, None))
-        if failure and time.monotonic() < failed_at + self._limits.retry_seconds:
-            raise failure.with_traceback(None)
+        failed_at, problem = self._failures.get(known, (0.0, ""))
+        if problem and time.monotonic() < failed_at + self._limits.retry_seconds:
+            raise GitFailed(problem)
         try:
             return self._checkout(remote, commit=commit, path=path)
         except (GitFailed, ArchiveRejected) as error:
-            self._remember(known, error)
+            self._remember(known, str(error))
             raise
 
-    def _remember(self, known: tuple[str, str, str], error: GitFailed | ArchiveRejected) -> None:
+    def _remember(self, known: tuple[str, str, str], problem: str) -> None:
         now = time.monotonic()
         recent = {
             key: each for key, each in self._failures.copy().items() if now < each[0] + self._limits.retry_seconds
         }
-        self._failures = {**recent, known: (now, error)}
+        self._failures = {**recent, known: (now, problem)}
 
     def _checkout(self, remote: Remote, *, commit: str, path: str) -> Checkout:
         until = time.monotonic() + self._limits.seconds
@@ -188,7 +188,8 @@ class _Repository:
         words = ["--depth=1", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head", "--no-auto-maintenance"]
         try:
             if not self._folder.exists():
-                self._git("init", "--quiet", "--bare", "--template=", str(self._folder), inside=False).run()
+                kind = f"--object-format={'sha256' if len(commit) == 64 else 'sha1'}"
+                self._git("init", "--quiet", "--bare", "--template=", kind, str(self._folder), inside=False).run()
             words += ["--end-of-options", connection.url, f"+{commit}:{HEAD}"]
             self._git("fetch", "--quiet", *words, config=connection.config).run()
         except GitFailed:
@@ -198,7 +199,8 @@ class _Repository:
     def read(self, commit: str, path: str) -> Checkout:
         entries = self._entries(commit, path)
         notes: list[str] = []
-        archive = archives.from_files(self._contents(entries, notes))
+        with contextlib.closing(self._contents(entries, notes)) as contents:  # Git ends also where one is refused
+            archive = archives.from_files(contents)
         if any(entry.path == ".gitmodules" for entry in entries):
             notes.append("The repository names submodules; they are not fetched.")
         return Checkout(commit=commit, archive=archive, notes=tuple(notes))
@@ -220,7 +222,7 @@ class _Repository:
                 entries.append(entry)
         return entries
 
-    def _contents(self, entries: Iterable[_Entry], notes: list[str]) -> Iterator[tuple[str, bytes]]:
+    def _contents(self, entries: Iterable[_Entry], notes: list[str]) -> Generator[tuple[str, bytes]]:
         """Their sizes have been looked at."""
         with tempfile.TemporaryFile() as wanted:
             wanted.write("".join(f"{entry.blob}\n" for entry in entries).encode())

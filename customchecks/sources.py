@@ -8,6 +8,8 @@ import structlog
 
 from customchecks import versions
 from customchecks.archives import Archive, ArchiveRejected
+from customchecks.dependencies import detection
+from customchecks.dependencies.manifests import ManifestRefused
 from customchecks.git import GitFailed
 from customchecks.models import CustomCheckJob, ScriptVersion, SourcePolicy, SourceType
 from customchecks.repositories import Checkout, Remote, Repositories
@@ -64,7 +66,7 @@ class Sources:
         if latest and latest.commit == commit:
             return latest
         found = self._repositories.checkout(remote, commit=commit, path=job.script_git_path or "")
-        _check_entrypoint(found.archive, job.script_entrypoint, where=f"Commit {commit[:12]}")
+        _check_usable(job, found.archive, where=f"Commit {commit[:12]}")
         version = _stored(job, found)
         logger.info("script_version_added", job_id=job.pk, version=version.number, commit=commit)
         return version
@@ -103,6 +105,15 @@ def _of_version(job: CustomCheckJob, version: ScriptVersion, *, source: str = ""
     archive = version.stored_archive()
     _check_entrypoint(archive, job.script_entrypoint, where=f"Version {version.number}")
     return Script(archive=archive, revision=version.revision, version=version.number, source=source, note=note)
+
+
+def _check_usable(job: CustomCheckJob, archive: Archive, *, where: str) -> None:
+    """What an upload would be refused for is no new version either."""
+    _check_entrypoint(archive, job.script_entrypoint, where=where)
+    try:
+        detection.find(job.script_runtime, archive, source_builds=job.allow_source_builds)
+    except ManifestRefused as error:
+        raise SourceFailed(f"{where}: {error}") from None
 
 
 def _check_entrypoint(archive: Archive, entrypoint: str, *, where: str) -> None:

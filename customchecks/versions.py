@@ -1,6 +1,7 @@
 """The versions of a job's script: stored once, never changed, numbered from 1; which one runs, and which may go."""
 
 from datetime import datetime, timedelta
+from functools import partial
 from typing import cast
 
 from django.contrib.auth.models import AnonymousUser, User
@@ -44,7 +45,8 @@ def add(
 ) -> ScriptVersion:
     """The next version, or the newest where that is the same already. It is the job's script, unless one is pinned.
 
-    Raises CustomCheckJob.DoesNotExist.
+    The oldest go as new ones come: a repository may have another commit at every check. Raises
+    CustomCheckJob.DoesNotExist.
     """
     current = _lock(job.pk)
     if current is None:
@@ -62,6 +64,7 @@ def add(
             created_by=user if isinstance(user, User) else None,
         )
     use(job, pinned(current) or version)
+    _drop_old(job.pk)
     return version
 
 
@@ -125,18 +128,22 @@ def collect(now: datetime) -> int:
     """
     dropped = 0
     for job_id in list(CustomCheckJob.objects.values_list("pk", flat=True)):
-        dropped += _collect_versions(job_id)
+        dropped += _drop_old(job_id)
     return dropped + _collect_archives(now)
 
 
 @transaction.atomic
-def _collect_versions(job_id: int) -> int:
+def _drop_old(job_id: int) -> int:
     job = _lock(job_id)
     if job is None:
         return 0
     kept = job.versions.order_by("-number").values_list("number", flat=True)[:KEPT_VERSIONS]
     old = job.versions.exclude(number__in=[*kept, job.script_version_pin or 0])
-    return old.exclude(archive_id=job.script_archive_id or "").delete()[0]
+    old = old.exclude(archive_id=job.script_archive_id or "")
+    archives = sorted(set(old.values_list("archive_id", flat=True)))
+    for sha256 in archives:  # afterwards: two jobs must not wait for each other's archives
+        transaction.on_commit(partial(drop_unused, sha256), robust=True)
+    return old.delete()[0]
 
 
 def _lock(job_id: int) -> CustomCheckJob | None:

@@ -14,6 +14,8 @@ from customchecks.archives import Archive, ArchiveRejected
 from customchecks.cli import options, output
 from customchecks.cli.endings import Failed, Invalid
 from customchecks.cli.lookups import acting_user, find_job
+from customchecks.dependencies import detection
+from customchecks.dependencies.manifests import ManifestRefused
 from customchecks.git import GitFailed
 from customchecks.models import DEFAULT_ENTRYPOINTS, ScriptVersion
 from customchecks.repositories import Remote, Repositories
@@ -27,6 +29,7 @@ AnyNumber = Annotated[
 Path_ = Annotated[Path, typer.Argument(metavar="PATH", help="A directory or a .tgz with the script.")]
 Place = Annotated[str, typer.Argument(metavar="PATH|URL", help="A directory, a .tgz, or a public repository's URL.")]
 Branch = Annotated[str, typer.Option(metavar="NAME", help="The repository's branch or tag.")]
+SourceBuilds = Annotated[bool, typer.Option("--source-builds", help="Packages may be built from source.")]
 Folder = Annotated[str | None, typer.Option("--path", metavar="FOLDER", help="A folder of the repository.")]
 
 
@@ -115,6 +118,7 @@ def validate(
     entrypoint: options.Entrypoint = None,
     branch: Branch = "main",
     path: Folder = None,
+    source_builds: SourceBuilds = False,
     as_json: options.Json = False,
 ) -> None:
     """Tell whether a script would be accepted, without storing or running it. Needs no engine.
@@ -133,6 +137,7 @@ def validate(
         raise Invalid.of(error) from None
     if not archive.has(wanted):
         raise Invalid(f"script_entrypoint (--entrypoint): {place} has no file {wanted!r}.")
+    _check_manifest(archive, runtime or "python", source_builds=source_builds)
     for note in notes:
         output.say(note)
     if as_json:
@@ -140,6 +145,13 @@ def validate(
         output.document({"sha256": archive.sha256, "size": archive.size, "files": listed, "notes": notes})
     else:
         output.table(("File", "Bytes"), archive.files)
+
+
+def _check_manifest(archive: Archive, runtime: str, *, source_builds: bool) -> None:
+    try:
+        detection.find(runtime, archive, source_builds=source_builds)
+    except ManifestRefused as error:
+        raise Invalid(f"script: {error}") from None
 
 
 def _of_path(place: str) -> Archive:

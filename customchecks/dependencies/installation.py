@@ -35,7 +35,11 @@ PASSING = (Cause.IMAGE_MISSING, Cause.ENGINE_UNAVAILABLE, Cause.RUNNER_LOST)
 _LOCKED = "requirements.locked.txt"
 # Settings of the script's author, which would reach the installer with the whole archive
 _UNWANTED = (".npmrc", "uv.toml", "pip.conf")
-_NPM_OPTIONS = ("--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier")
+# Even so npm runs the "prepare" script of a folder that it links, so its shell is one that does nothing
+_NPM_OPTIONS = (
+    *("--omit=dev", "--ignore-scripts", "--script-shell=/bin/true"),
+    *("--no-audit", "--no-fund", "--no-update-notifier"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)

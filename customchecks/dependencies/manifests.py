@@ -5,6 +5,7 @@ Nothing is resolved or executed here. A refusal is final for these files, so it 
 
 import hashlib
 import posixpath
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -13,6 +14,7 @@ from polling import addresses
 
 MAX_BYTES = 5 * 1024 * 1024
 VERSION_CONTROL = ("git+", "hg+", "svn+", "bzr+", "git:", "git@", "ssh:")
+_WEB = re.compile(r"https?:", re.IGNORECASE)
 
 
 class ManifestRefused(Exception):
@@ -62,7 +64,8 @@ def inside(folder: str, path: str) -> str:
 
 
 def is_url(text: str) -> bool:
-    return "://" in text
+    """Also what only an installer takes for one, such as ``https:/example.com/x``."""
+    return "://" in text or bool(_WEB.match(text))
 
 
 def check_url(url: str) -> None:

@@ -29,7 +29,9 @@ def find(archive: Archive) -> Manifest | None:
     local = [_check(text) for group in (*_INSTALLED, *_NAMED) for text in _texts(package.get(group))]
     present = [name for name in LOCKS if archive.has(name)]
     for name in present:
-        local += [_check_locked(text) for text in _locked(_object(archive, name))]
+        lock = _object(archive, name)
+        local += [_check_locked(text) for text in _locked(lock)]
+        local += [_check(text) for text in _ranges(lock)]
     return Manifest(
         installer="npm-ci" if present else "npm-install",
         files=manifests.collected(archive, (PACKAGE, *present)),
@@ -39,6 +41,9 @@ def find(archive: Archive) -> Manifest | None:
 
 def _check(text: str) -> bool:
     """Whether a dependency is a file of the archive. Raises ManifestRefused."""
+    text = text.strip()
+    if not text.isprintable():  # npm reads some of them as if they were not there
+        raise ManifestRefused(f"{shown(text)} has characters that cannot be seen.")
     manifests.refuse_version_control(text)
     if manifests.is_url(text):
         manifests.check_url(text.partition("#")[0])
@@ -67,6 +72,15 @@ def _locked(value: object) -> Iterator[str]:
     elif isinstance(value, list):
         for inner in value:
             yield from _locked(inner)
+
+
+def _ranges(value: object) -> Iterator[str]:
+    """What the packages of a lock file depend on themselves, which npm looks up where the lock lacks it."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            wanted = inner if key in (*_INSTALLED, "requires") and isinstance(inner, dict) else {}
+            yield from (text for text in wanted.values() if isinstance(text, str))
+            yield from _ranges(inner)
 
 
 def _texts(value: object) -> Iterator[str]:

@@ -21,7 +21,8 @@ _OPTION = re.compile(r"(--[a-z][a-z-]*|-[a-zA-Z])\s*=?\s*(.*)")
 _CONSTRAINTS = ("-c", "--constraint")
 _INCLUDE = ("-r", "--requirement", *_CONSTRAINTS)
 _EDITABLE = ("-e", "--editable")
-_HARMLESS = ("--require-hashes", "--pre", "--prefer-binary", "--only-binary")
+_HARMLESS = ("--require-hashes", "--pre", "--prefer-binary")
+_ONLY_BINARY = re.compile(r":all:|[A-Za-z0-9][A-Za-z0-9._-]*(?:\s*,\s*[A-Za-z0-9][A-Za-z0-9._-]*)*")
 _INDEX = ("-i", "--index-url", "--extra-index-url", "--no-index", "-f", "--find-links", "--trusted-host")
 _COMMENT = re.compile(r"(^|\s)#.*")
 _NAMED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\s*(?:\[[^\]]*\])?\s*(?:$|(?P<operator>[=<>!~;(@])(?P<rest>.*))")
@@ -92,8 +93,8 @@ class _Requirements:
             self._source(value, folder)
         elif option in _INDEX:
             raise ManifestRefused(f"{option} is not taken from scripts: the operator sets the package index.")
-        elif option not in _HARMLESS:
-            raise ManifestRefused(f"The option {option} in {REQUIREMENTS} is not supported.")
+        elif not _harmless(option, value):
+            raise ManifestRefused(f"{shown(line)}: this option is not supported in {REQUIREMENTS}.")
 
     def _requirement(self, line: str, folder: str) -> None:
         self.wanted = True
@@ -121,6 +122,12 @@ class _Requirements:
         self.local = True
         if not path.endswith(".whl"):
             _check_build(path, source_builds=self._source_builds)
+
+
+def _harmless(option: str, value: str) -> bool:
+    if option == "--only-binary":
+        return bool(_ONLY_BINARY.fullmatch(value))
+    return option in _HARMLESS and not value
 
 
 def _included(folder: str, path: str) -> str:

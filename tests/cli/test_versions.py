@@ -1,13 +1,17 @@
 """The commands about versions of a script."""
 
 import json
-from collections.abc import Callable
+import ssl
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import trustme
 
+from customchecks.archives import from_directory
 from customchecks.models import CustomCheckJob
 from tests.cli.conftest import Cli, Ended
+from tests.git.server import GitServer, Origin
 
 MakeJob = Callable[..., CustomCheckJob]
 Here = Callable[..., Ended]
@@ -62,6 +66,49 @@ def test_a_directory_is_validated_without_an_engine(cli: Cli, script: Path, monk
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere")
     ended = cli("validate", str(script))
     assert (ended.code, ended.out.split("\t")[0]) == (0, "main.py")
+
+
+def test_an_archive_is_validated(here: Here, script: Path, tmp_path: Path) -> None:
+    archive = from_directory(script)
+    (tmp_path / "script.tgz").write_bytes(archive.content)
+    assert here("validate", str(tmp_path / "script.tgz"), "--json").json["sha256"] == archive.sha256
+
+
+@pytest.mark.parametrize(
+    ("line", "remedy"), [("--index-url https://evil.example/", "package index"), ("./package", "source")]
+)
+def test_a_script_whose_manifest_an_upload_is_refused_for_is_not_valid(
+    here: Here, script: Path, line: str, remedy: str
+) -> None:
+    (script / "requirements.txt").write_text(f"{line}\n")
+    ended = here("validate", str(script))
+    assert (ended.code, ended.out) == (4, "")
+    assert remedy in ended.err
+
+
+def test_a_manifest_with_a_folder_is_valid_where_source_builds_are_allowed(here: Here, script: Path) -> None:
+    (script / "requirements.txt").write_text("./package\n")
+    assert here("validate", str(script), "--source-builds").code == 0
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[GitServer]:
+    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    server = GitServer(tmp_path, context)
+    yield server
+    server.stop()
+
+
+def test_a_repository_is_validated_without_an_engine(cli: Cli, server: GitServer, tmp_path: Path) -> None:
+    commit = Origin(tmp_path).commit({"nightly/main.py": "x"})
+    env = {"DOCKER_HOST": "unix:///nowhere", "TECKO_WEBHOOK_ALLOW": "127.0.0.1"}
+    words = ("validate", server.url(host="127.0.0.1"), "--path", "nightly")
+    trusting = cli(*words, **env, TECKO_CA_BUNDLE=str(tmp_path / "ca.pem"))
+    assert (trusting.code, trusting.out) == (0, "main.py\t1\n"), trusting.err
+    assert f"Commit {commit}" in trusting.err
+    assert "certificate was not accepted" in cli(*words, **env).err
 
 
 def test_a_directory_without_the_entrypoint_is_not_valid(here: Here, script: Path) -> None:

@@ -114,11 +114,15 @@ def test_a_lock_of_uv_is_followed(box: Box, name: str, others: dict[str, str]) -
     assert box.run(prepared, "import iniconfig").exit_code == 0, prepared
 
 
-def test_scripts_of_packages_do_not_run(box: Box) -> None:
-    files = {
-        "package.json": json.dumps({"dependencies": {"is-number": "7"}, "scripts": {"preinstall": "exit 3"}}),
+@pytest.mark.parametrize("place", ["package.json", "lib/package.json"])
+def test_scripts_of_packages_do_not_run(box: Box, place: str) -> None:
+    scripts = dict.fromkeys(("preinstall", "install", "postinstall", "prepublish", "prepare"), "exit 3")
+    packages = {
+        "package.json": {"dependencies": {"ours": "file:./lib"}},
+        "lib/package.json": {"name": "ours", "version": "1.0.0"},
     }
-    assert box.prepare(files).cause is None
+    packages[place]["scripts"] = scripts
+    assert box.prepare({name: json.dumps(package) for name, package in packages.items()}).cause is None
 
 
 def test_a_wheel_of_the_archive_is_installed_for_its_job_alone(box: Box) -> None:

@@ -79,6 +79,16 @@ def node(lock: object = None, **package: object) -> Manifest | None:
         "x==1 \\\n --index-url https://evil.example/simple",
         "# a comment that goes on \\\n--index-url https://evil.example/simple",
         "x\u2028--index-url https://evil.example/simple",
+        "--pre --index-url https://evil.example/simple",
+        "--only-binary :none:",
+        "--only-binary :all: --index-url https://evil.example/simple",
+        "--only-binary x --pre",
+        "--only-binary --pre",
+        "--only-binary=x --extra-index-url=https://evil.example/simple",
+        "--no-binary=x",
+        "--uploaded-prior-to x",
+        "x @ https:/10.0.0.1/x.whl",
+        "HTTPS:evil.example/x.whl",
     ],
 )
 def test_a_hostile_requirement_is_refused(line: str) -> None:
@@ -97,6 +107,7 @@ def test_a_hostile_requirement_is_refused(line: str) -> None:
         "x @ https://files.example.com/x-1-py3-none-any.whl#sha256=00",
         "--require-hashes\nsix",
         "--only-binary :all:\nsix",
+        "--only-binary=six, idna\nsix",
     ],
 )
 def test_an_ordinary_requirement_is_taken_as_it_is(line: str) -> None:
@@ -216,6 +227,13 @@ def test_a_project_file_for_linters_needs_no_lock() -> None:
         "x/y#main",
         "http://example.com/x.tgz",
         "https://10.0.0.1/x.tgz",
+        "https:/10.0.0.1/x.tgz",
+        "https:example.com/x.tgz",
+        " github:x/y",
+        "\tx/y",
+        "\x01github:x/y",
+        "git\thub:x/y",
+        " file:/etc",
     ],
 )
 @pytest.mark.parametrize("group", ["dependencies", "devDependencies"])
@@ -231,6 +249,22 @@ def test_a_hostile_dependency_is_refused(group: str, text: str) -> None:
 def test_a_hostile_lock_is_refused(shape: str, text: str) -> None:
     with pytest.raises(ManifestRefused):
         node({shape: {"node_modules/x": {"resolved": text}}}, dependencies={"x": "1"})
+
+
+def test_a_lock_is_checked_for_what_its_packages_depend_on() -> None:
+    with pytest.raises(ManifestRefused, match="version control"):
+        node({"packages": {"node_modules/x": {"dependencies": {"y": "github:x/y"}}}}, dependencies={"x": "1"})
+
+
+def test_a_lock_from_the_registry_is_taken() -> None:
+    entry = {
+        "version": "1.0.0",
+        "resolved": "https://registry.example.com/x-1.0.0.tgz",
+        "dependencies": {"y": "^1 || 2"},
+    }
+    manifest = node({"packages": {"node_modules/x": entry}}, dependencies={"x": "1"})
+    assert manifest is not None
+    assert (manifest.installer, manifest.local) == ("npm-ci", False)
 
 
 @pytest.mark.parametrize("text", ["^1.2.3", "latest", "*", "", "npm:other@^1", "npm:@scope/x@1", "1 || 2", ">=1 <2"])

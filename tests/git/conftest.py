@@ -21,7 +21,7 @@ def authority() -> trustme.CA:
 @pytest.fixture
 def tls(authority: trustme.CA) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("git.example.com", "other.example.com").configure_cert(context)
+    authority.issue_cert("git.example.com", "other.example.com", "127.0.0.1").configure_cert(context)
     return context
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import ssl
 import subprocess
 import threading
@@ -20,11 +21,12 @@ AUTHOR = {
 class Origin:
     """A repository with its working folder, which is served as ``/<name>.git``."""
 
-    def __init__(self, root: Path, name: str = "checker") -> None:
+    def __init__(self, root: Path, name: str = "checker", object_format: str = "sha1") -> None:
         self.folder = root / f"{name}.work"
         self.bare = root / f"{name}.git"
-        self._git("init", "-q", "-b", "main", str(self.folder), inside=False)
-        self._git("init", "-q", "--bare", "-b", "main", str(self.bare), inside=False)
+        kind = f"--object-format={object_format}"
+        self._git("init", "-q", kind, "-b", "main", str(self.folder), inside=False)
+        self._git("init", "-q", kind, "--bare", "-b", "main", str(self.bare), inside=False)
 
     def commit(self, files: dict[str, str | bytes], *, branch: str = "main", force: bool = False) -> str:
         """Adds files and pushes; the commit's number."""
@@ -46,11 +48,22 @@ class Origin:
     def make_tree(self, listing: str) -> str:
         return self._git("mktree", stdin=listing)
 
-    def _git(self, *words: str, inside: bool = True, stdin: str = "") -> str:
+    def commit_tree(self, entries: list[tuple[bytes, bytes]]) -> str:
+        """Entries of one folder, by mode and name, as Git itself would not make them; the commit's number."""
+        blob = bytes.fromhex(self._git("hash-object", "-w", "--stdin", stdin="x"))
+        tree = b"".join(b"%s %s\0%s" % (*entry, blob) for entry in entries)
+        made = self._git("hash-object", "-w", "-t", "tree", "--literally", "--stdin", stdin=tree)
+        commit = self._git("commit-tree", "-m", "x", made)
+        shutil.copytree(self.folder / ".git/objects", self.bare / "objects", dirs_exist_ok=True)
+        (self.bare / "refs/heads/main").write_text(f"{commit}\n")
+        return commit
+
+    def _git(self, *words: str, inside: bool = True, stdin: str | bytes = "") -> str:
         where = ["-C", str(self.folder)] if inside else []
         env = {"PATH": os.environ["PATH"], **AUTHOR}
-        done = subprocess.run(["git", *where, *words], env=env, input=stdin, check=True, capture_output=True, text=True)
-        return done.stdout.strip()
+        given = stdin.encode() if isinstance(stdin, str) else stdin
+        done = subprocess.run(["git", *where, *words], env=env, input=given, check=True, capture_output=True)
+        return done.stdout.decode().strip()
 
 
 Behaviour = Callable[[BaseHTTPRequestHandler], None]

@@ -1,10 +1,13 @@
-"""Whole checks of a job whose script is in a private repository."""
+"""Whole checks of a job whose script is in a private repository, with nothing but the operator's settings."""
 
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.utils import timezone
 
 from customchecks import jobs
@@ -16,27 +19,31 @@ from polling import scheduling
 from polling.results import Verdict
 from secrets_app.models import Secret
 from tests.git.server import GitServer, Origin
-from tests.git.test_repositories import SCRIPT, TOKEN, basic
+from tests.git.test_repositories import SCRIPT, TOKEN, basic, command_lines
 from tests.security import boxes
+
+BASIC = basic(f"x-access-token:{TOKEN}")
 
 
 @pytest.fixture
-def job(server: GitServer, origin: Origin, settings: Any, db: None) -> CustomCheckJob:
+def job(server: GitServer, origin: Origin, ca_bundle: str, settings: Any, db: None) -> CustomCheckJob:
     settings.TECKO_WEBHOOK_ALLOW = ["127.0.0.1"]
+    settings.TECKO_CA_BUNDLE = ca_bundle
     secret = Secret(name="git")
     secret.set_value(TOKEN)
     secret.save()
-    server.authorization = basic(f"x-access-token:{TOKEN}")
-    data = {"name": "n", "script_runtime": "python", "script_source_type": "git", "script_git_url": server.url()}
+    server.authorization = BASIC
+    url = server.url(host="127.0.0.1")
+    data = {"name": "n", "script_runtime": "python", "script_source_type": "git", "script_git_url": url}
     boss = User.objects.create_superuser("boss")
     return jobs.create_job(data | {"script_git_token": "secret_ref:git"}, archive=None, user=boss)
 
 
 @pytest.fixture
-def check(job: CustomCheckJob, repositories: Repositories) -> Any:
+def check(job: CustomCheckJob, cache: Path) -> Any:
     """One check, as the sweep makes it; its log row."""
     _, sandbox = boxes.instance_sandbox()
-    runner = CustomCheckRunner(sandbox, sources=Sources(repositories))
+    runner = CustomCheckRunner(sandbox, sources=Sources(Repositories.from_settings(folder=cache)))
 
     def check() -> CustomCheckLog:
         job.refresh_from_db()
@@ -69,7 +76,60 @@ def test_log_rows_tell_which_commit_ran_and_a_rollback_shows(
         ("pending", 2, second, ""),
         ("pending", 1, first, "pinned"),
     ]
-    assert all(TOKEN not in str(list(CustomCheckLog.objects.filter(pk=log.pk).values())) for log in (old, new, back))
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize(
+    ("policy", "expected"),
+    [("last_good", ("pending", "", 1, "stale")), ("error", ("error", "source_failed", None, ""))],
+)
+def test_after_a_broken_push_the_last_good_version_runs_or_nothing_by_the_policy(
+    job: CustomCheckJob, check: Check, origin: Origin, policy: str, expected: tuple[Any, ...]
+) -> None:
+    jobs.update_job(job, {"script_source_policy": policy}, user=User.objects.get())
+    origin.commit({"main.py": SCRIPT})
+    check()
+    origin.git("mv", "main.py", "other.py")
+    origin.push()
+    log = check()
+    assert (log.status, log.cause, log.version, log.source) == expected
+    assert "has no file 'main.py'" in log.source_note + log.message
+
+
+@pytest.mark.engine
+def test_a_token_stands_in_no_process_list_database_log_and_cache(
+    check: Check, server: GitServer, origin: Origin, cache: Path, caplog: Any, capfd: Any
+) -> None:
+    origin.commit({"main.py": SCRIPT})
+    listed: list[str] = []
+
+    def slowly(handler: Any) -> None:
+        for _ in range(3):
+            listed.append(command_lines())
+            time.sleep(0.2)
+        server._backend(handler)
+
+    server.behave = slowly
+    with caplog.at_level("DEBUG"):
+        assert check().status == "pending"
+        server.authorization = "none that works"
+        assert check().source == "stale"
+    places = {"processes": "\n".join(listed), "database": database(), "log": caplog.text + "".join(capfd.readouterr())}
+    places["cache"] = b"".join(file.read_bytes() for file in cache.rglob("*") if file.is_file()).decode("latin-1")
+    assert "remote-https" in places["processes"]
+    assert "secret_ref:git" in places["database"]
+    assert "script_stale" in places["log"]
+    assert [where for where, text in places.items() if TOKEN in text or BASIC[6:] in text] == []
+
+
+def database() -> str:
+    """Every row of every table."""
+    found = []
+    with connection.cursor() as cursor:
+        for table in connection.introspection.table_names(cursor):
+            cursor.execute(f'SELECT * FROM "{table}"')
+            found += [str(row) for row in cursor.fetchall()]
+    return "\n".join(found)
 
 
 @pytest.mark.engine

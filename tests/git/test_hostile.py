@@ -177,12 +177,58 @@ def command_lines(word: str) -> str:
     return "\n".join(line for line in found if word in line)
 
 
-def test_words_of_the_server_are_not_shown(repositories: Repositories, remote: Remote, server: GitServer) -> None:
-    server.behave = hostile.protocol(refs=[hostile.line(b"ERR <b>\x1b[31mcall 555-1234\n")])
-    with pytest.raises(GitFailed) as failed:
-        repositories.commit_of(remote, "main")
-    assert "\x1b" not in str(failed.value)
-    assert "555" not in str(failed.value)
+@pytest.mark.parametrize("separator", [b" ", b"\n", b"\r", b"\x0b", b"\x0c", b"\x1c", b"\xc2\x85", b"\xe2\x80\xa8"])
+@pytest.mark.parametrize("begin", [b"ERR ", b"\x02", b"\x03"], ids=["error", "progress", "fatal"])
+def test_words_of_the_server_are_not_shown(
+    repositories: Repositories, remote: Remote, server: GitServer, begin: bytes, separator: bytes
+) -> None:
+    said = [hostile.line(begin + b"<b>\x1b[31mcall" + separator + b"fatal: 555-1234\n")]
+    server.behave = hostile.protocol(refs=said, pack=[hostile.line(b"packfile\n"), *said])
+    for ask in (lambda: repositories.commit_of(remote, "main"), lambda: repositories.checkout(remote, commit=COMMIT)):
+        with pytest.raises(GitFailed) as failed:
+            ask()
+        assert "\x1b" not in str(failed.value)
+        assert "555" not in str(failed.value)
+
+
+@pytest.mark.parametrize(
+    "name", [b"..", b".", b".git", b".GIT", b"git~1", b"a/b", b"-x", b"a\\b", b"\xff", b"a\nb", b"x" * 5000], ids=repr
+)
+def test_a_name_that_leads_elsewhere_is_refused_and_git_ends(
+    repositories: Repositories, remote: Remote, origin: Origin, name: bytes
+) -> None:
+    commit = origin.commit_tree([(b"100644", b"main.py"), (b"100644", name)])
+    with pytest.raises((GitFailed, ArchiveRejected)) as refused:
+        repositories.checkout(remote, commit=commit)
+    assert "larger than" not in str(refused.value)
+    assert git_processes() == []
+
+
+def test_names_that_differ_only_in_case_are_refused(repositories: Repositories, remote: Remote, origin: Origin) -> None:
+    commit = origin.commit({"main.py": "x", "Main.py": "y"})
+    with pytest.raises(ArchiveRejected, match="differ only in case"):
+        repositories.checkout(remote, commit=commit)
+
+
+@pytest.mark.parametrize("mode", [b"160000", b"120000", b"777777", b"1", b"40000"], ids=repr)
+def test_an_entry_of_an_odd_mode_is_refused(
+    repositories: Repositories, remote: Remote, origin: Origin, mode: bytes
+) -> None:
+    commit = origin.commit_tree([(b"100644", b"main.py"), (mode, b"odd")])
+    with pytest.raises((GitFailed, ArchiveRejected)):
+        repositories.checkout(remote, commit=commit)
+
+
+def test_what_was_refused_leaves_no_process_while_its_error_is_kept(
+    repositories: Repositories, remote: Remote, origin: Origin
+) -> None:
+    commit = origin.commit({"main.py": "x", "a\\b": "x"})
+    with pytest.raises(ArchiveRejected) as rejected:
+        repositories.checkout(remote, commit=commit)
+    assert git_processes() == []  # while somebody still holds the error
+    with pytest.raises(GitFailed, match="backslash"):
+        repositories.checkout(remote, commit=commit)
+    assert rejected
 
 
 def files(cache: Path) -> list[str]:

@@ -44,6 +44,14 @@ def test_a_commits_files_become_an_archive(repositories: Repositories, remote: R
     assert archive.read("main.py").decode() == SCRIPT
 
 
+def test_a_repository_with_sha256_numbers_is_read(repositories: Repositories, server: GitServer, served: Path) -> None:
+    origin = Origin(served, "newer", object_format="sha256")
+    commit = origin.commit({"main.py": SCRIPT})
+    remote = Remote(url=server.url("newer"))
+    assert (len(commit), repositories.commit_of(remote, "main")) == (64, commit)
+    assert repositories.checkout(remote, commit=commit).archive.has("main.py")
+
+
 def test_one_top_folder_is_not_stripped(repositories: Repositories, remote: Remote, origin: Origin) -> None:
     commit = origin.commit({"lib/main.py": SCRIPT})
     assert repositories.checkout(remote, commit=commit).archive.has("lib/main.py")
