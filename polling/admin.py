@@ -9,13 +9,12 @@ from typing import Any, ClassVar
 from django.contrib import admin, messages
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils.html import format_html
 from django_q import admin as _registered  # noqa: F401  what is replaced below has to be there first
 from django_q.models import Failure, OrmQ, Schedule, Success
 
+from polling import group_admin
 from polling import polling_job_admin as _polling_job_admin  # noqa: F401  registers itself
-from polling import scheduling
 from polling.deliveries import ResendRefused
 from polling.models import Delivery, DeliveryAttempt, SweepLease
 from secrets_app.admin import ReadOnly
@@ -86,11 +85,8 @@ class DeliveryAdmin(HistoryAdmin):
 
     @admin.display(description="job", ordering="job_id")
     def job(self, delivery: Delivery) -> str:
-        for kind in scheduling.kinds():
-            if kind.kind == delivery.job_kind and self.admin_site.is_registered(kind):
-                url = reverse(f"admin:{kind._meta.app_label}_{kind._meta.model_name}_change", args=[delivery.job_id])
-                return format_html('<a href="{}">{}</a>', url, delivery.job_name)
-        return delivery.job_name
+        url = group_admin.change_page(delivery.job_kind, delivery.job_id)
+        return format_html('<a href="{}">{}</a>', url, delivery.job_name) if url else delivery.job_name
 
 
 @admin.register(SweepLease)

@@ -105,6 +105,13 @@ def delete_group(group: JobGroup) -> None:
     group.delete()
 
 
+@transaction.atomic
+def check_group(group: JobGroup, wanted: Sequence[Key], *, user: Asker) -> None:
+    """Refuses what creating or changing would refuse, for a group that is not stored like this yet."""
+    before = set(group.members.values_list("job_kind", "job_id")) if group.pk else set()
+    _accepted(group, wanted, new=[key for key in wanted if key not in before], user=user)
+
+
 def _restart(job: ScheduledJob, user: Asker) -> None:
     if not user.has_perm(_permission("change", type(job))):
         raise GroupRefused(f"You may not restart {job.kind} jobs, and {job.name!r} has ended.")

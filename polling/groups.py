@@ -106,6 +106,9 @@ class JobGroup(models.Model):
             preload([self])
         return self._states or []
 
+    def known(self) -> list[dict[str, Any]]:
+        return [member.known() for member in self.states()]
+
     def set_deadline(self) -> None:
         """Counts from the beginning of the cycle; the caller saves."""
         self.deadline_at = self.started_at + timedelta(seconds=self.deadline_seconds)
@@ -176,7 +179,7 @@ class JobGroup(models.Model):
             "total": len(self.states()),
             "ended": len(ended),
             "succeeded": sum(member.verdict == Verdict.SUCCESS for member in ended),
-            "members": _within_limit([member.known() for member in self.states()]),
+            "members": _within_limit(self.known()),
             "timestamp": now.isoformat().replace("+00:00", "Z"),
         }
 

@@ -23,7 +23,7 @@ from polling.kinds import job_kinds
 from polling.polling_job import COMPLETED_WITH_FAILURES, STATUSES, PollingJob, PollingLog
 from polling.scheduling import JobStatus, TransitionRefused
 from secrets_app.models import Secret
-from secrets_app.rest import StrictSerializer, TextField
+from secrets_app.rest import StrictSerializer, TextField, WholeNumberField
 
 LOGS, MOST_LOGS = 50, 500
 TRUE, FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
@@ -96,15 +96,6 @@ class PollingJobSerializer(serializers.ModelSerializer[PollingJob]):
 
     def get_failed_count(self, job: PollingJob) -> int:
         return sum(batch.status in batches.UNSUCCESSFUL for batch in job.batches.all())
-
-
-class WholeNumberField(serializers.IntegerField):
-    """A JSON number without a fraction: neither "60" nor 60.5 nor true."""
-
-    def to_internal_value(self, data: Any) -> int:
-        if type(data) is not int:
-            raise serializers.ValidationError("A whole number is wanted.", code="invalid")
-        return data
 
 
 class ChangeSerializer(StrictSerializer):

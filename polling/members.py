@@ -81,7 +81,7 @@ class Member:
 
     def known(self) -> dict[str, Any]:
         """Everything that a group tells of it."""
-        summary = {"kind": self.kind, "id": self.id, "name": self.name, "status": self.status, "verdict": self.verdict}
+        summary = {name: getattr(self, name) for name in ("kind", "id", "name", "status", "ended", "verdict")}
         if self.job is None:
             answer = {name: self._last_known.get(name) for name in ("message", "data", "cause")}
             return summary | answer

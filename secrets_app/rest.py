@@ -30,3 +30,12 @@ class TextField(serializers.CharField):
         if not isinstance(data, str):
             raise serializers.ValidationError("A text is wanted here.", code="not_text")
         return super().to_internal_value(data)
+
+
+class WholeNumberField(serializers.IntegerField):
+    """A JSON number without a fraction: neither "60" nor 60.5 nor true."""
+
+    def to_internal_value(self, data: Any) -> int:
+        if type(data) is not int:
+            raise serializers.ValidationError("A whole number is wanted.", code="invalid")
+        return data

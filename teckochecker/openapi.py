@@ -13,6 +13,7 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiReque
 from rest_framework.request import Request
 
 import customchecks.api.schema
+import polling.group_schema
 import polling.schema
 import secrets_app.schema
 import teckochecker.schema
@@ -21,6 +22,7 @@ from secrets_app.openapi import OBJECT, Operation
 OPERATIONS: Mapping[str, Operation] = {
     **customchecks.api.schema.OPERATIONS,
     **polling.schema.OPERATIONS,
+    **polling.group_schema.OPERATIONS,
     **secrets_app.schema.OPERATIONS,
     **teckochecker.schema.OPERATIONS,
 }

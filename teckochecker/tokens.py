@@ -14,9 +14,8 @@ from rest_framework.viewsets import GenericViewSet
 
 from access.models import LONGEST_DAYS, USUAL_DAYS, ApiToken, Scope
 from access.serializers import MadeTokenSerializer, TokenSerializer
-from polling.legacy_api import WholeNumberField
 from polling.pages import page
-from secrets_app.rest import StrictSerializer, TextField
+from secrets_app.rest import StrictSerializer, TextField, WholeNumberField
 from teckochecker.rest import PasswordLogin, TokenLogin, covered
 
 

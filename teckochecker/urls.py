@@ -11,6 +11,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/", include("customchecks.api.urls")),
     path("api/", include("polling.api")),
+    path("api/", include("polling.group_api")),
     path("api/", include("polling.legacy_api")),
     path("api/admin/", include("secrets_app.api")),
     re_path(r"^api/health/?$", api.health, name="health"),

@@ -55,6 +55,7 @@ JSON_COLUMNS: Mapping[str, Mapping[str, Any]] = {
     "webhook_query_params": {**NULLABLE_STRINGS, "description": "Templates such as `{job_id}` are filled in."},
     "webhook_signing_secrets": {**STRING_LIST, "maxItems": 2},
     "last_check_data": NULLABLE_OBJECT,
+    "data": NULLABLE_OBJECT,
     "script_output": NULLABLE_OBJECT,
     "timings": OBJECT,
     "state": NULLABLE_OBJECT,

@@ -1,7 +1,7 @@
 """How a command ends: its exit codes, and the errors that choose one. An error's class name starts its line."""
 
 import enum
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError
@@ -91,11 +91,12 @@ class Invalid(CommandError):
         super().__init__(message, returncode=Exit.INVALID)
 
     @classmethod
-    def of(cls, error: ValidationError) -> "Invalid":
-        """One line a field, with the option that sets it."""
+    def of(cls, error: ValidationError, *, options: Mapping[str, str] | None = None) -> "Invalid":
+        """One line a field, with the option that sets it; ``options`` are those of the command's own."""
         if not hasattr(error, "error_dict"):
             return cls(" ".join(error.messages))
-        return cls("\n".join(_line(field, messages) for field, messages in error.message_dict.items()))
+        known = {**OPTIONS, **(options or {})}
+        return cls("\n".join(_line(field, messages, known) for field, messages in error.message_dict.items()))
 
 
 class EngineUnavailable(CommandError):
@@ -103,6 +104,6 @@ class EngineUnavailable(CommandError):
         super().__init__(message, returncode=Exit.ENGINE_UNAVAILABLE)
 
 
-def _line(field: str, messages: Iterable[str]) -> str:
-    option = f" ({OPTIONS[column]})" if (column := field.partition(".")[0]) in OPTIONS else ""
+def _line(field: str, messages: Iterable[str], options: Mapping[str, str]) -> str:
+    option = f" ({options[column]})" if (column := field.partition(".")[0]) in options else ""
     return f"{field}{option}: {' '.join(messages)}"

@@ -62,6 +62,7 @@ POLLING_JOB = {
     "keboola_component_id": "c",
     "keboola_configuration_id": "1",
 }
+GROUP = {"name": "new", "members": [{"kind": "custom", "id": 4711}], "webhook_url": "https://hooks.example.com/"}
 
 # (name of the URL, method): row
 ROWS: dict[tuple[str, str], Row] = {
@@ -97,6 +98,15 @@ ROWS: dict[tuple[str, str], Row] = {
     ("deliveries", "GET"): Row(READ, 200),
     ("delivery", "GET"): Row(READ, 200, of="delivery"),
     ("delivery-resend", "POST"): Row(OPERATE, 409, of="delivery"),
+    # Groups
+    ("groups", "GET"): Row(READ, 200),
+    ("groups", "POST"): Row(OPERATE, 400, body=GROUP),
+    ("group", "GET"): Row(READ, 200, of="group"),
+    ("group", "PUT"): Row(OPERATE, 200, of="group", body={"name": "renamed"}),
+    ("group", "PATCH"): Row(OPERATE, 200, of="group", body={"name": "renamed"}),
+    ("group", "DELETE"): Row(OPERATE, 204, of="group"),
+    ("group-restart", "POST"): Row(OPERATE, 409, of="group"),
+    ("group-webhook-test", "POST"): Row(OPERATE, 202, of="group"),
     # OpenAI batches, as of version 0.9
     ("jobs", "GET"): Row(READ, 200),
     ("jobs", "POST"): Row(OPERATE, 404, body=POLLING_JOB),

@@ -13,6 +13,7 @@ from rest_framework.test import APIClient
 
 from access.models import ApiToken, Scope
 from customchecks.models import CustomCheckJob
+from polling import group_changes
 from polling.batches import Batch
 from polling.deliveries import Delivery, DeliveryDraft
 from polling.polling_job import PollingJob
@@ -85,11 +86,16 @@ def things(make_job: Callable[..., CustomCheckJob], make_secret: Callable[..., S
     Batch.objects.create(job=polling_job, batch_id="batch_1")
     draft = DeliveryDraft(event="check.ended", url="https://hooks.example.com/", method="POST", payload={})
     delivery = Delivery.objects.open(draft, job=job, now=job.created_at)
-    token, _ = ApiToken.objects.create(User.objects.create_superuser("another"))
+    another = User.objects.create_superuser("another")
+    token, _ = ApiToken.objects.create(another)
+    group = group_changes.create_group(
+        {"name": "g", "webhook_url": "https://hooks.example.com/"}, wanted=[("custom", job.pk)], user=another
+    )
     return {
         "": {},
         "job": {"pk": job.pk},
         "check": {"pk": job.pk, "check_id": job.trigger()},
+        "group": {"pk": group.pk},
         "polling job": {"pk": polling_job.pk},
         "delivery": {"pk": delivery.pk},
         "secret": {"pk": make_secret().pk},

@@ -96,7 +96,7 @@ from polling.results import CheckResult, Verdict
 from tests.kinds.models import ScriptedJob
 job, claim_id, at = int(sys.argv[1]), uuid.UUID(sys.argv[2]), float(sys.argv[3])
 now = timezone.now()
-claim = scheduling.Claim(ScriptedJob, job, claim_id, None, now, now)
+claim = scheduling.Claim(ScriptedJob, job, claim_id, claim_id, None, now, now)
 ScriptedJob.objects.exists()
 time.sleep(max(0, at - time.time()))
 print(scheduling.record(claim, CheckResult(verdict=Verdict.SUCCESS), now=now))

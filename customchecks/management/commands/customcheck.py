@@ -12,7 +12,18 @@ from typer import Context
 from typer._click.exceptions import UsageError
 
 from customchecks import engine
-from customchecks.cli import checks, deliveries, deps, diagnosis, jobs, operations, polling_job, tokens, versions
+from customchecks.cli import (
+    checks,
+    deliveries,
+    deps,
+    diagnosis,
+    groups,
+    jobs,
+    operations,
+    polling_job,
+    tokens,
+    versions,
+)
 from customchecks.cli.endings import EngineUnavailable, Exit, Failed
 
 
@@ -89,6 +100,10 @@ Command.deps.command("prune")(deps.prune)
 _polling_jobs = Command.group("polling-job")(polling_job.group)  # type: ignore[arg-type]
 for action, name in polling_job.COMMANDS:
     _polling_jobs.command(name)(action)
+
+_groups = Command.group("group")(groups.group)  # type: ignore[arg-type]
+for group_action, name in groups.COMMANDS:
+    _groups.command(name)(group_action)
 
 
 @Command.group("deliveries", help="What is sent to webhooks: list, send again, send a test.")  # type: ignore[arg-type]

@@ -1,0 +1,287 @@
+"""``customcheck group create list show update restart test delete``: jobs that are waited for together."""
+
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any
+
+import typer
+from django.core.exceptions import ValidationError
+
+from customchecks.cli import options, output
+from customchecks.cli.endings import Failed, Invalid, NotFound, Usage
+from customchecks.cli.lookups import LARGEST_ID, acting_user
+from polling import group_changes, trials
+from polling.api import DeliverySerializer
+from polling.group_api import GroupFieldsSerializer, GroupSerializer, GroupWithAnswersSerializer
+from polling.groups import GroupRefused, GroupStatus, JobGroup, Rule
+from polling.kinds import job_kinds
+from polling.members import Key
+
+COLUMNS = ("ID", "Name", "Status", "Rule", "Members", "Ended", "Deadline")
+
+Group = Annotated[str, typer.Argument(metavar="GROUP", help="The group's number or name.")]
+Name = Annotated[str | None, typer.Option(help="The group's name.")]
+Members = Annotated[
+    list[str] | None,
+    typer.Option("--member", metavar="KIND:JOB", help="A job by number or name, such as custom:nightly. Repeatable."),
+]
+OfRule = Annotated[str | None, typer.Option("--rule", metavar="all|any|N", help="How many must end.  [default: all]")]
+Deadline = Annotated[int | None, typer.Option(metavar="S", help="Seconds until it ends anyway.  [default: 7 days]")]
+Url = Annotated[str | None, typer.Option("--webhook-url", metavar="URL", help="Called when the group has ended.")]
+Status = Annotated[GroupStatus | None, typer.Option(help="Only groups of this status.")]
+Limit = Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="At most so many.")]
+Offset = Annotated[int, typer.Option(min=0, metavar="N", help="Leave out the first so many.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+OPTIONS: Mapping[str, str] = {
+    "members": "--member",
+    "rule": "--rule",
+    "count": "--rule",
+    "deadline_seconds": "--deadline",
+}
+
+
+def group() -> None:
+    """Jobs that are waited for together: one webhook call when all, any or so many of them have ended."""
+
+
+def create(
+    name: Name = None,
+    member: Members = None,
+    rule: OfRule = None,
+    deadline: Deadline = None,
+    webhook_url: Url = None,
+    webhook_method: options.WebhookMethod = None,
+    webhook_header: options.WebhookHeader = None,
+    config: options.Config = None,
+    user: options.User = None,
+    as_json: options.Json = False,
+) -> None:
+    """Create a group and print its number. Jobs that have ended count.
+
+    \b
+    Examples:
+      manage.py customcheck group create --name providers --member custom:gemini --member openai:3 \\
+          --webhook-url https://hooks.example.com/done
+      manage.py customcheck group create --config group.json --rule 2 --deadline 3600
+    """
+    data = _definition(
+        member,
+        rule,
+        config=config,
+        webhook_header=webhook_header,
+        name=name,
+        deadline_seconds=deadline,
+        webhook_url=webhook_url,
+        webhook_method=webhook_method,
+    )
+    given = _valid(GroupFieldsSerializer(data=data))
+    try:
+        made = group_changes.create_group(given, wanted=given.pop("members"), user=acting_user(user))
+    except ValidationError as error:
+        raise Invalid.of(error, options=OPTIONS) from None
+    output.say(f"Created group {made.pk}: {made.name}")
+    if as_json:
+        output.document(_shown(made))
+    else:
+        output.text(str(made.pk))
+
+
+def list_groups(status: Status = None, limit: Limit = 100, offset: Offset = 0, as_json: options.Json = False) -> None:
+    """List groups, oldest first.
+
+    \b
+    Example:
+      manage.py customcheck group list --status active
+    """
+    rows = JobGroup.objects.filter(**({"status": status} if status else {})).order_by("id")
+    shown = GroupSerializer(rows[offset : offset + limit], many=True).data
+    if as_json:
+        output.document({"groups": shown, "total": rows.count(), "limit": limit, "offset": offset})
+    else:
+        output.table(COLUMNS, [_row(each) for each in shown])
+
+
+def show(group: Group, as_json: options.Json = False) -> None:
+    """Show one group with what is known of each member.
+
+    \b
+    Example:
+      manage.py customcheck group show providers --json
+    """
+    shown = _shown(_find(group))
+    if as_json:
+        output.document(shown)
+    else:
+        output.fields(shown.items())
+
+
+def update(
+    group: Group,
+    name: Name = None,
+    member: Members = None,
+    rule: OfRule = None,
+    deadline: Deadline = None,
+    webhook_url: Url = None,
+    webhook_method: options.WebhookMethod = None,
+    webhook_header: options.WebhookHeader = None,
+    config: options.Config = None,
+    user: options.User = None,
+    as_json: options.Json = False,
+) -> None:
+    """Change what is named and nothing else; --member names all members that it has from now on.
+
+    \b
+    Example:
+      manage.py customcheck group update providers --rule any
+    """
+    found = _find(group)
+    data = _definition(
+        member,
+        rule,
+        config=config,
+        webhook_header=webhook_header,
+        name=name,
+        deadline_seconds=deadline,
+        webhook_url=webhook_url,
+        webhook_method=webhook_method,
+    )
+    given = _valid(GroupFieldsSerializer(data=data, partial=True))
+    try:
+        group_changes.update_group(found, given, wanted=given.pop("members", None), user=acting_user(user))
+    except ValidationError as error:
+        raise Invalid.of(error, options=OPTIONS) from None
+    _tell(found, f"Changed group {found.pk}: {found.name}", as_json=as_json)
+
+
+def restart(group: Group, user: options.User = None, as_json: options.Json = False) -> None:
+    """Wait for a group's jobs anew: those that have ended are restarted.
+
+    \b
+    Example:
+      manage.py customcheck group restart providers
+    """
+    found = _find(group)
+    try:
+        group_changes.restart_group(found, user=acting_user(user))
+    except GroupRefused as error:
+        raise Failed(str(error)) from None
+    _tell(found, f"Group {found.pk} ({found.name}) is {found.status}.", as_json=as_json)
+
+
+def test(group: Group, as_json: options.Json = False) -> None:
+    """Send a test to a group's webhook and print the delivery's id.
+
+    \b
+    Example:
+      manage.py customcheck group test providers
+    """
+    delivery = trials.send_group_test(_find(group))
+    if as_json:
+        output.document(DeliverySerializer(delivery).data)
+    else:
+        output.text(str(delivery.pk))
+        output.say(f"{delivery} is due now.")
+
+
+def delete(group: Group, yes: Yes = False, as_json: options.Json = False) -> None:
+    """Delete a group. Its jobs stay; a call that is still owed is not made any more.
+
+    \b
+    Example:
+      manage.py customcheck group delete providers --yes
+    """
+    found = _find(group)
+    if not yes:
+        _confirm(f"Delete group {found.pk} ({output.visible(found.name)})?")
+    deleted = {"id": found.pk, "name": found.name}
+    group_changes.delete_group(found)
+    output.say(f"Deleted group {deleted['id']}: {deleted['name']}")
+    if as_json:
+        output.document(deleted)
+
+
+def _definition(member: Iterable[str] | None, rule: str | None, **given: Any) -> dict[str, Any]:
+    """A group as the API takes it; what is None was not given."""
+    data = options.definition(param=None, env=None, memory=None, cpu=None, **given)
+    if member:
+        data["members"] = [dict(zip(("kind", "id"), _key(word), strict=True)) for word in member]
+    if rule is not None:
+        data |= {"rule": Rule.COUNT, "count": int(rule)} if rule.isdecimal() else {"rule": rule, "count": None}
+    return data
+
+
+def _key(word: str) -> Key:
+    """Of ``custom:7`` or ``custom:nightly``."""
+    name, _, job = word.partition(":")
+    kinds = {kind.kind: kind for kind in job_kinds()}
+    if name not in kinds or not job:
+        raise Usage(f"--member: {word!r} is not KIND:JOB with a kind of {', '.join(sorted(kinds))}.")
+    if job.isdecimal():
+        return name, min(int(job), LARGEST_ID)
+    found = list(kinds[name].objects.filter(name=job).values_list("pk", flat=True)[:2])
+    if not found:
+        raise NotFound(f"There is no {name} job {job!r} (--member).")
+    if len(found) > 1:
+        raise Invalid(f"members (--member): several {name} jobs are named {job!r}: say which by number.")
+    return name, found[0]
+
+
+def _valid(serializer: GroupFieldsSerializer) -> dict[str, Any]:
+    if serializer.is_valid():
+        return dict(serializer.validated_data)
+    errors = {field: [str(message) for message in messages] for field, messages in serializer.errors.items()}
+    raise Invalid.of(ValidationError(errors), options=OPTIONS)
+
+
+def _find(word: str) -> JobGroup:
+    """A number is an id, never a name."""
+    key = {"pk": min(int(word), LARGEST_ID)} if word.isdecimal() else {"name": word}
+    found = list(JobGroup.objects.filter(**key)[:5])
+    if not found:
+        raise NotFound(f"There is no group {word!r}. See: manage.py customcheck group list")
+    if len(found) > 1:
+        ids = ", ".join(str(group.pk) for group in found)
+        raise Invalid(f"Several groups are named {word!r}: say which by number, of {ids}.")
+    return found[0]
+
+
+def _confirm(question: str) -> None:
+    if not sys.stdin.isatty():
+        raise Usage("Say --yes: there is no terminal to ask on.")
+    typer.confirm(question, abort=True, err=True)
+
+
+def _tell(group: JobGroup, sentence: str, *, as_json: bool) -> None:
+    output.say(sentence)
+    if as_json:
+        output.document(_shown(JobGroup.objects.get(pk=group.pk)))
+
+
+def _shown(group: JobGroup) -> dict[str, Any]:
+    return dict(GroupWithAnswersSerializer(group).data)
+
+
+def _row(group: dict[str, Any]) -> tuple[object, ...]:
+    rule = f"{group['count']} of {len(group['members'])}" if group["rule"] == Rule.COUNT else group["rule"]
+    ended = sum(member["ended"] for member in group["members"])
+    return (
+        group["id"],
+        group["name"],
+        group["status"],
+        rule,
+        len(group["members"]),
+        ended,
+        group["deadline_at"],
+    )
+
+
+COMMANDS = (
+    (create, "create"),
+    (list_groups, "list"),
+    (show, "show"),
+    (update, "update"),
+    (restart, "restart"),
+    (test, "test"),
+    (delete, "delete"),
+)
