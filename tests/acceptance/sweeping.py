@@ -1,6 +1,7 @@
-"""A sweep with the real engine on the test's own database, in threads or as a process that can be killed.
+"""A sweep of one kind of job on the test's own database, in threads or as a process that can be killed.
 
-Run as a module it is that process: it sweeps until all deliveries are made and all containers gone, at most a minute.
+Run as a module it is that process: it sweeps until all jobs have ended, nothing is owed and all containers are gone, at
+most a minute. Its argument is the kind.
 """
 
 import contextlib
@@ -21,7 +22,9 @@ from django.conf import settings
 from django.db import connection, connections
 
 from customchecks.models import CustomCheckJob
+from polling import scheduling
 from polling.deliveries import Delivery, DeliveryStatus
+from polling.scheduling import JobStatus, ScheduledJob
 from polling.sweeper import Capacity, Sweeper
 
 LONGEST_SECONDS = 60.0
@@ -34,9 +37,9 @@ def containers(instance: str) -> list[str]:
 
 
 @contextlib.contextmanager
-def sweeping() -> Iterator[None]:
+def sweeping(kind: type[ScheduledJob] = CustomCheckJob) -> Iterator[None]:
     over = threading.Event()
-    thread = threading.Thread(target=_sweep, args=(over,))
+    thread = threading.Thread(target=_sweep, args=(kind, over))
     thread.start()
     try:
         yield
@@ -45,7 +48,7 @@ def sweeping() -> Iterator[None]:
         thread.join(60)
 
 
-def process(home: Path, *, crash_at: str = "") -> int:
+def process(home: Path, kind: type[ScheduledJob] = CustomCheckJob, *, crash_at: str = "", **environ: str) -> int:
     """Returns the exit code. ``home`` is its TECKO_HOME, and so makes its instance's name."""
     env = os.environ | {
         "TECKO_HOME": str(home),
@@ -53,8 +56,9 @@ def process(home: Path, *, crash_at: str = "") -> int:
         "DATABASE_URL": _database_url(),
         "TECKO_WEBHOOK_ALLOW": "127.0.0.1",
         "TECKO_CRASH_AT": crash_at,
+        **environ,
     }
-    words = [sys.executable, "-m", "tests.acceptance.sweeping"]
+    words = [sys.executable, "-m", "tests.acceptance.sweeping", kind.kind]
     return subprocess.run(words, env=env, cwd=Path(__file__).parents[2], timeout=120, check=False).returncode
 
 
@@ -66,10 +70,10 @@ def _database_url() -> str:
     return f"postgres://{login}/{database['NAME']}"
 
 
-def _sweep(over: threading.Event) -> None:
+def _sweep(kind: type[ScheduledJob], over: threading.Event) -> None:
     Sweeper(
         host="acceptance",
-        kinds=[CustomCheckJob],
+        kinds=[kind],
         capacity=Capacity(5, 4000),
         stopping=over.is_set,
         grace_seconds=5,
@@ -77,13 +81,15 @@ def _sweep(over: threading.Event) -> None:
     connections.close_all()
 
 
-def _done() -> bool:
-    made = Delivery.objects.filter(status=DeliveryStatus.DELIVERED).exists()
-    return made and not containers(settings.TECKO_INSTANCE)
+def _done(kind: type[ScheduledJob]) -> bool:
+    owed = Delivery.objects.filter(status=DeliveryStatus.PENDING).exists()
+    waiting = owed or kind.objects.filter(status=JobStatus.ACTIVE).exists()
+    return not waiting and (kind is not CustomCheckJob or not containers(settings.TECKO_INSTANCE))
 
 
 if __name__ == "__main__":
-    with sweeping():
+    (swept,) = [kind for kind in scheduling.kinds() if kind.kind == sys.argv[1]]
+    with sweeping(swept):
         end = time.monotonic() + LONGEST_SECONDS
-        while time.monotonic() < end and not _done():
+        while time.monotonic() < end and not _done(swept):
             time.sleep(0.2)

@@ -5,6 +5,7 @@ import json
 import signal
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -14,16 +15,19 @@ from customchecks import archives, jobs
 from customchecks.models import CustomCheckJob
 from polling.crashpoints import Point
 from polling.deliveries import Delivery
+from polling.polling_job import PollingJob
 from teckochecker import env
 from tests import instances
 from tests.acceptance import sweeping
 from tests.acceptance.instance import Receiver
 from tests.archives import tgz
+from tests.polling.services import FakeKeboola, FakeOpenAI, make_job, serving
 
-pytestmark = [pytest.mark.engine, pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
 
 SCRIPT = 'print(\'{"status": "SUCCESS", "data": {"parts": 7}}\')'
 POINTS = [point for point in Point if point is not Point.GROUP_ENDED]  # the tests of groups kill there
+SANDBOXED = POINTS[POINTS.index(Point.SCRIPT_FETCHED) : POINTS.index(Point.CHECK_ANSWERED)]
 MADE_TWICE = (Point.DELIVERY_ANSWERED, Point.DELIVERY_COUNTED)  # the receiver knew, and we did not
 
 
@@ -42,6 +46,7 @@ def let_claims_expire() -> None:
     """The 30 seconds of a check's claim and the 90 of a delivery's."""
     past = timezone.now() - timedelta(seconds=1)
     CustomCheckJob.objects.filter(claim_id__isnull=False).update(claimed_until=past)
+    PollingJob.objects.filter(claim_id__isnull=False).update(claimed_until=past)
     Delivery.objects.filter(claim_token__isnull=False).update(claimed_until=past)
 
 
@@ -49,11 +54,12 @@ def test_there_are_more_than_ten_points() -> None:
     assert len(POINTS) > 10
 
 
+@pytest.mark.engine
 @pytest.mark.parametrize("point", POINTS)
 def test_a_sweep_that_is_killed_loses_nothing_and_doubles_nothing(
-    point: Point, receiver: Receiver, tmp_path: Path, settings: object
+    point: Point, receiver: Receiver, tmp_path: Path, settings: Any
 ) -> None:
-    settings.TECKO_WEBHOOK_ALLOW = ["127.0.0.1"]  # type: ignore[attr-defined]
+    settings.TECKO_WEBHOOK_ALLOW = ["127.0.0.1"]
     instance = instances.record(env.instance_id(tmp_path))
     try:
         job = due_job(receiver)
@@ -72,3 +78,23 @@ def test_a_sweep_that_is_killed_loses_nothing_and_doubles_nothing(
     assert len({body for _, body in receiver.calls}) == 1
     assert len(receiver.calls) == (2 if point in MADE_TWICE else 1)
     assert delivery.status == "delivered"
+
+
+@pytest.mark.parametrize("point", [point for point in POINTS if point not in SANDBOXED])
+def test_a_sweep_that_is_killed_starts_no_second_keboola_job(point: Point, tmp_path: Path, settings: Any) -> None:
+    settings.TECKO_WEBHOOK_ALLOW = ["127.0.0.1"]
+    with serving(FakeOpenAI({"batch_1": ["completed"]})) as openai, serving(FakeKeboola([201])) as keboola:
+        job = make_job("batch_1", stack_url=keboola.url)
+        environ = {"TECKO_OPENAI_URL": openai.url, "TECKO_KEYS": ",".join(settings.TECKO_KEYS)}
+        assert sweeping.process(tmp_path, PollingJob, crash_at=point, **environ) == -signal.SIGKILL
+        let_claims_expire()
+        assert sweeping.process(tmp_path, PollingJob, **environ) == 0
+        started = len(keboola.calls)
+    job.refresh_from_db()
+    outcome = (job.status, job.failure_cause, Delivery.objects.get().status, started)
+    expected = {
+        Point.DELIVERY_PREPARED: ("failed", "keboola_unknown", "unknown", 0),
+        Point.DELIVERY_ANSWERED: ("failed", "keboola_unknown", "unknown", 1),
+        Point.DELIVERY_COUNTED: ("failed", "keboola_unknown", "unknown", 1),
+    }
+    assert outcome == expected.get(point, ("completed", "", "delivered", 1))

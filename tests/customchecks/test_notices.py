@@ -113,6 +113,26 @@ def test_an_alert_address_gets_signed_calls_without_what_is_for_the_webhook_alon
         Webhook(KEY).verify(call.get_data(), dict(call.headers))
 
 
+def test_the_end_is_told_in_the_documented_fields_and_no_others(httpserver: HTTPServer, calls: list[Request]) -> None:
+    job = make_job(httpserver)
+    data = {"file_uri": "gs://x", "parts": 0, "ok": False}
+    answer(job, CheckResult(verdict=Verdict.SUCCESS, data=data, revision="abc", execution_time_ms=1234))
+    send()
+    told = body(calls[0])
+    assert told.pop("timestamp") == job.completed_at.isoformat().replace("+00:00", "Z")
+    assert told == {
+        "job_id": job.pk,
+        "job_name": "nightly",
+        "check_status": "SUCCESS",
+        "check_data": data,
+        "check_message": None,
+        "execution_time_ms": 1234,
+        "cause": None,
+        "script_version": "abc",
+        "delivery_id": str(Delivery.objects.get().pk),
+    }
+
+
 def test_an_end_is_told_to_the_webhook_only(httpserver: HTTPServer, calls: list[Request]) -> None:
     job = make_job(httpserver, alert_url=httpserver.url_for("/alerts"))
     answer(job, CheckResult(verdict=Verdict.FAILED))

@@ -43,9 +43,9 @@ def working(**options: float) -> Iterator[Courier]:
         courier.close()
 
 
-def owe(url: str, *, job: ScriptedJob | None = None, method: str = "POST") -> Delivery:
+def owe(url: str, *, job: ScriptedJob | None = None, method: str = "POST", event: str = "e") -> Delivery:
     job = job or ScriptedJob.objects.create(name="job")
-    draft = DeliveryDraft(event="e", url=url, method=method, payload={"job_id": job.pk})
+    draft = DeliveryDraft(event=event, url=url, method=method, payload={"job_id": job.pk})
     delivery: Delivery = Delivery.objects.open(draft, job=job, now=timezone.now())
     return delivery
 

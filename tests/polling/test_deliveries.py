@@ -151,6 +151,18 @@ def test_a_secret_reaches_the_receiver_in_a_header_and_is_stored_nowhere(
     assert SECRET not in repr(Delivery.objects.values().get())
 
 
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE"])
+def test_a_secret_reaches_the_receiver_in_the_query_of_any_method(
+    httpserver: HTTPServer, calls: list[Request], method: str
+) -> None:
+    delivery = owed(httpserver, method=method, query={"key": "a-secret_ref:hook"})
+    granted(delivery)
+    attempt(delivery)
+    assert (calls[0].method, calls[0].args["key"]) == (method, f"a-{SECRET}")
+    assert bool(calls[0].get_data()) is (method != "GET")
+    assert SECRET not in repr(Delivery.objects.values().get())
+
+
 @pytest.mark.parametrize(
     "echo", [lambda request: request.headers["X-Key"], lambda request: "x" * 2040 + request.headers["X-Key"]]
 )

@@ -3,15 +3,19 @@
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any
 
 import pytest
 from django.db import connections
 from django.utils import timezone
 
-from polling.models import SweepLease
+from polling.models import Delivery, SweepLease
 from polling.scheduling import JobStatus
 from polling.sweeper import Capacity, Sweeper, heartbeat_age
 from tests.kinds.models import ScriptedJob, ScriptedLog
+from tests.polling import receivers
+from tests.polling.couriers import owe
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -127,6 +131,31 @@ def test_the_check_of_a_deleted_job_is_killed() -> None:
     sweep_until(lambda: ScriptedJob.objects.filter(claim_id__isnull=False).exists() and bool(doomed.delete()), grace=30)
     assert time.monotonic() - began < 30
     assert not ScriptedLog.objects.exists()
+
+
+def test_a_check_that_hangs_beyond_its_jobs_deadline_is_killed() -> None:
+    hanging = job(seconds=60, deadline_seconds=1)
+    began = time.monotonic()
+    sweep_until(lambda: ScriptedJob.objects.filter(failure_cause="deadline", claim_id=None).exists(), grace=30)
+    assert time.monotonic() - began < 30
+    assert (ScriptedLog.objects.get().cause, Delivery.objects.get().job_id) == ("deadline", hanging.pk)
+
+
+def test_receivers_that_do_not_answer_take_no_slot_of_a_check(settings: Any) -> None:
+    """Sixty calls hang for three seconds each, and sixty checks share ten slots."""
+    settings.TECKO_WEBHOOK_ALLOW = ["127.0.0.1"]
+    with ExitStack() as stack:
+        silent = [stack.enter_context(receivers.receiving(receivers.silent)) for _ in range(20)]
+        owing = ScriptedJob.objects.create(name="owing")
+        for number in range(60):
+            owe(f"http://127.0.0.1:{silent[number % 20].port}/", job=owing, event=f"e{number}")
+        for _ in range(60):
+            job(answers=["PENDING"])
+        began = time.monotonic()
+        sweep_until(lambda: ScriptedLog.objects.count() >= 60)
+        took = time.monotonic() - began
+        assert all(receiver.connections for receiver in silent)
+    print(f"60 checks beside 60 hanging calls: {took:.1f} s with the sweep's end")
 
 
 def test_only_one_sweep_is_on_duty_on_a_host() -> None:
