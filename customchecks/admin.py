@@ -15,6 +15,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from customchecks import jobs
+from customchecks.etags import ChangedMeanwhile
 from customchecks.forms import CustomCheckJobForm
 from customchecks.models import CustomCheckJob, CustomCheckLog
 from polling import trials
@@ -73,7 +74,8 @@ class CustomCheckJobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     actions = ("pause", "resume", "trigger", "restart", "send_test")
     readonly_fields = STATE
     fieldsets = (
-        (None, {"fields": ("name", "poll_interval_seconds", "timeout_seconds", "resource_limits")}),
+        (None, {"fields": ("definition", "name", "tags", "poll_interval_seconds")}),
+        ("One check", {"fields": ("timeout_seconds", "resource_limits")}),
         (
             "Script",
             {
@@ -142,13 +144,16 @@ class CustomCheckJobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             return super().changeform_view(request, *args, **kwargs)
         except ValidationError as error:
             self.message_user(request, " ".join(error.messages), messages.ERROR)
-            return redirect(request.path)
+        except ChangedMeanwhile as error:
+            self.message_user(request, str(error), messages.ERROR)
+        return redirect(request.path)
 
     def save_model(self, request: HttpRequest, obj: CustomCheckJob, form: CustomCheckJobForm, change: bool) -> None:
         """Only the columns that the form changed: while it was open the job may have ended."""
         data = {field: getattr(obj, field) for field in form.columns}
         if change:
-            jobs.update_job(obj, data, archive=form.archive, user=request.user)
+            match = form.cleaned_data["definition"] or None
+            jobs.update_job(obj, data, archive=form.archive, user=request.user, match=match)
             return
         created = jobs.create_job(data, archive=form.archive, user=cast(User, request.user))
         obj.pk = created.pk

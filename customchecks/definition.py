@@ -29,6 +29,7 @@ def _or_null(check: Check) -> Check:
 
 FIELDS: Mapping[str, Check] = {
     "name": _text,
+    "tags": fields.tags,
     "script_source_type": _text,
     "script_git_url": _or_null(_text),
     "script_git_branch": _or_null(_text),

@@ -46,6 +46,8 @@ LIMITS: Mapping[str, Range] = {
 }
 MAX_NAME = 255
 MAX_ENTRYPOINT = 255
+MAX_TAGS = 20
+TAG = re.compile(r"[a-z0-9][a-z0-9._:/-]{0,49}")
 MAX_VARIABLE_BYTES = 32 * 1024
 MAX_VARIABLES_BYTES = 256 * 1024
 MAX_PARAMS_BYTES = 64 * 1024
@@ -164,6 +166,20 @@ def is_variable_name(key: str) -> bool:
     """Whether a script may get an environment variable of this name from its job."""
     reserved = _RESERVED_VARIABLES.fullmatch(key) and not _HARMLESS_VARIABLES.fullmatch(key)
     return _VARIABLE.fullmatch(key) is not None and not reserved
+
+
+def tags(value: object) -> None:
+    """Plain words, so that a tag is found the same way in every database, URL and shell."""
+    if not isinstance(value, list) or len(value) > MAX_TAGS:
+        raise ValidationError(f"tags is a list of at most {MAX_TAGS} words.", code="tags")
+    for word in value:
+        if not isinstance(word, str) or not TAG.fullmatch(word):
+            raise ValidationError(
+                f"{word!r:.80} is no tag: that is up to 50 small letters, digits and . _ : / -, such as team:exports.",
+                code="tag",
+            )
+    if len(set(value)) < len(value):
+        raise ValidationError("A tag is given twice.", code="tag_twice")
 
 
 def env_vars(value: object) -> None:

@@ -8,13 +8,14 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import UploadedFile
 
-from customchecks import archives, definition, jobs
+from customchecks import archives, definition, etags, jobs
 from customchecks.archives import Archive, ArchiveRejected
 from customchecks.models import CustomCheckJob, SourceType
 from secrets_app import references
 
 EDITABLE = (
     "name",
+    "tags",
     "script_source_type",
     "script_git_url",
     "script_git_branch",
@@ -63,6 +64,7 @@ class CustomCheckJobForm(forms.ModelForm):  # type: ignore[type-arg]
         model = CustomCheckJob
         fields = EDITABLE
         help_texts = {
+            "tags": 'A JSON list of words, such as ["exports", "team:data"].',
             "script_git_commit": "Empty: the branch is followed.",
             "script_git_path": "A folder of the repository. Empty: all of it.",
             "script_git_token": "secret_ref:NAME, for a private repository.",
@@ -83,10 +85,13 @@ class CustomCheckJobForm(forms.ModelForm):  # type: ignore[type-arg]
             "webhook_signing_secrets": 'A JSON list of one or two signing keys, such as ["secret_ref:hook-key"].',
         }
 
+    definition = forms.CharField(required=False, widget=forms.HiddenInput)
     archive: Archive | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._etag = etags.of(self.instance) if self.instance.pk else ""
+        self.initial["definition"] = self._etag
         for field in self.fields.values():
             field.show_hidden_initial = False  # else an emptied field counts as changed only in a browser
             if isinstance(field, forms.JSONField):
@@ -100,6 +105,9 @@ class CustomCheckJobForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def clean_check_params(self) -> Any:
         return {} if self.cleaned_data["check_params"] is None else self.cleaned_data["check_params"]
+
+    def clean_tags(self) -> Any:
+        return self.cleaned_data["tags"] or []
 
     def clean_webhook_signing_secrets(self) -> Any:
         return self.cleaned_data["webhook_signing_secrets"] or []
@@ -117,6 +125,8 @@ class CustomCheckJobForm(forms.ModelForm):  # type: ignore[type-arg]
         cleaned = super().clean() or self.cleaned_data
         if self.archive and cleaned.get("script_source_type") != SourceType.UPLOAD:
             self.add_error("script", "A script is uploaded only for the source type upload.")
+        if self._etag and cleaned.get("definition") not in ("", self._etag):
+            self.add_error(None, str(etags.ChangedMeanwhile()))
         self._check_references(cleaned)
         return cleaned
 

@@ -12,7 +12,7 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from customchecks import definition, versions
+from customchecks import definition, etags, versions
 from customchecks.archives import Archive
 from customchecks.dependencies import detection
 from customchecks.dependencies.manifests import ManifestRefused
@@ -39,13 +39,19 @@ def create_job(data: Mapping[str, Any], *, archive: Archive | None, user: User) 
 
 @transaction.atomic
 def update_job(
-    job: CustomCheckJob, data: Mapping[str, Any], *, archive: Archive | None = None, user: User | AnonymousUser
+    job: CustomCheckJob,
+    data: Mapping[str, Any],
+    *,
+    archive: Archive | None = None,
+    user: User | AnonymousUser,
+    match: str | None = None,
 ) -> None:
     """Saves the columns in ``data`` and no other: an old copy of the job must not bring back what has changed since.
 
-    Who changes a job must be allowed to use all of its secrets: another script could send them anywhere.
+    Who changes a job must be allowed to use all of its secrets: another script could send them anywhere. ``match`` is
+    what ``If-Match`` says: ChangedMeanwhile is raised for another definition than this.
     """
-    current = _locked(job)
+    current = _locked(job, match)
     before, deadline = _source(current), current.deadline_seconds
     secrets = _accepted(current, data, archive=archive, user=user)
     current.save(update_fields={*data, "script_entrypoint"})
@@ -61,28 +67,32 @@ def update_job(
     job.refresh_from_db()
 
 
-def store_script(job: CustomCheckJob, archive: Archive, *, user: User | AnonymousUser) -> None:
+def store_script(
+    job: CustomCheckJob, archive: Archive, *, user: User | AnonymousUser, match: str | None = None
+) -> None:
     """The archive takes the place of the job's script; a job that waited for it is due."""
-    update_job(job, {}, archive=archive, user=user)
+    update_job(job, {}, archive=archive, user=user, match=match)
 
 
 @transaction.atomic
-def pin_version(job: CustomCheckJob, number: int | None, *, user: User | AnonymousUser) -> ScriptVersion:
+def pin_version(
+    job: CustomCheckJob, number: int | None, *, user: User | AnonymousUser, match: str | None = None
+) -> ScriptVersion:
     """The next checks run this version, or by None the one that runs now, until the job is unpinned."""
-    update_job(job, {}, user=user)
+    update_job(job, {}, user=user, match=match)
     return versions.pin(job, number)
 
 
 @transaction.atomic
-def unpin_version(job: CustomCheckJob, *, user: User | AnonymousUser) -> None:
-    update_job(job, {}, user=user)
+def unpin_version(job: CustomCheckJob, *, user: User | AnonymousUser, match: str | None = None) -> None:
+    update_job(job, {}, user=user, match=match)
     versions.unpin(job)
 
 
 @transaction.atomic
-def delete_job(job: CustomCheckJob) -> None:
+def delete_job(job: CustomCheckJob, *, match: str | None = None) -> None:
     """A running check loses its claim, and with it its container. What is still owed is not sent any more."""
-    current = _locked(job)
+    current = _locked(job, match)
     Delivery.objects.give_up(job_kind=job.kind, job_id=job.pk, reason="The job was deleted before this was sent.")
     references.grant((), job_kind=job.kind, job_id=job.pk, user=None)
     archives = set(current.versions.values_list("archive_id", flat=True))
@@ -188,5 +198,7 @@ def _finish(job: CustomCheckJob, secrets: list[Secret], *, archive: Archive | No
         job.schedule()
 
 
-def _locked(job: CustomCheckJob) -> CustomCheckJob:
-    return cast(CustomCheckJob, CustomCheckJob.objects.select_for_update().get(pk=job.pk))
+def _locked(job: CustomCheckJob, match: str | None = None) -> CustomCheckJob:
+    current = cast(CustomCheckJob, CustomCheckJob.objects.select_for_update().get(pk=job.pk))
+    etags.check(current, match)
+    return current

@@ -64,6 +64,8 @@ class CustomCheckJob(ScheduledJob):
 
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, editable=False, related_name="+")
 
+    tags = models.JSONField(default=list, blank=True, validators=[fields.tags])
+
     script_source_type = models.CharField(max_length=20, choices=SourceType)
     script_git_url = models.CharField(max_length=500, null=True, blank=True)
     script_git_branch = models.CharField(max_length=100, null=True, blank=True, default="main")

@@ -47,6 +47,7 @@ ATTEMPT = {
     "answer": "try again later",
 }
 ATTEMPTED = {**DELIVERY, "attempt_rows": [ATTEMPT]}
+DELIVERY_PAGE = Answer(envelope("DeliveryPage", "deliveries", DeliverySerializer), listed("deliveries", DELIVERY))
 
 DELIVERY_CALLS: Table = {
     "GET /api/deliveries": Operation(
@@ -59,9 +60,7 @@ DELIVERY_CALLS: Table = {
             parameter("job_id", "Only those of this job.", example=7, type="integer", minimum=0, maximum=10**18 - 1),
             *PAGING,
         ),
-        answers={
-            200: Answer(envelope("DeliveryPage", "deliveries", DeliverySerializer), listed("deliveries", DELIVERY))
-        },
+        answers={200: DELIVERY_PAGE},
     ),
     "GET /api/deliveries/{id}": Operation(
         summary="Show a delivery with its attempts",

@@ -28,6 +28,7 @@ from rest_framework.serializers import as_serializer_error
 from rest_framework.views import APIView, exception_handler
 
 from customchecks import strictjson
+from customchecks.etags import ChangedMeanwhile
 from polling.metrics import DatabaseCollector
 
 logger = structlog.get_logger(__name__)
@@ -39,6 +40,10 @@ LONGEST_NAME = 200
 
 class TooLarge(exceptions.APIException):
     status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
+
+
+class PreconditionFailed(exceptions.APIException):
+    status_code = status.HTTP_412_PRECONDITION_FAILED
 
 
 class TooSlow(exceptions.APIException):
@@ -61,6 +66,8 @@ def _understood(error: Exception) -> Exception:
     """The DRF exception for what Django and our own layers raise."""
     if isinstance(error, ValidationError):
         return exceptions.ValidationError(as_serializer_error(error))
+    if isinstance(error, ChangedMeanwhile):
+        return PreconditionFailed(str(error))
     if isinstance(error, ObjectDoesNotExist):
         return exceptions.NotFound("It is not there any more.")
     if isinstance(error, RequestDataTooBig):

@@ -7,6 +7,7 @@ COMMIT = "4d1c0f1f0f3c2f6d9b0a6f6a4e8c1b2a3d4e5f60"
 
 CONFIG: dict[str, Any] = {
     "name": "nightly export",
+    "tags": ["exports"],
     "script_source_type": "upload",
     "script_runtime": "python",
     "script_entrypoint": "main.py",

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from drf_spectacular.utils import inline_serializer
+from drf_spectacular.utils import OpenApiParameter, inline_serializer
 from rest_framework import serializers
 
 from customchecks.api.examples import CONFIG, JOB, LOG, SHA256, VERSION
@@ -15,9 +15,13 @@ from customchecks.api.serializers import (
     StartedSerializer,
     UnderWaySerializer,
 )
+from customchecks.fields import TAG
+from customchecks.models import Runtime
 from polling.api import DeliverySerializer
+from polling.deliveries import DeliveryStatus
+from polling.results import Cause, Verdict
 from polling.scheduling import JobStatus
-from polling.schema import DELIVERY, PAGING
+from polling.schema import DELIVERY, DELIVERY_PAGE, PAGING
 from secrets_app.openapi import (
     BINARY,
     FORM,
@@ -48,6 +52,7 @@ LIMITS = takes(
 )
 
 JSON_COLUMNS: Mapping[str, Mapping[str, Any]] = {
+    "tags": {"type": "array", "maxItems": 20, "items": {**TEXT, "pattern": f"^{TAG.pattern}$"}},
     "check_params": {**OBJECT, "description": "The script gets it as CHECK_PARAMS."},
     "env_vars": {**NULLABLE_STRINGS, "description": "`secret_ref:NUMBER` or `secret_ref:NAME` anywhere in a value."},
     "resource_limits": {**LIMITS, "nullable": True},
@@ -65,6 +70,7 @@ JSON_COLUMNS: Mapping[str, Mapping[str, Any]] = {
 JOBS, SCRIPTS = "Custom checks", "Scripts"
 PATH = "/api/custom-checks"
 ONE = f"{PATH}/{{id}}"
+ONLY_IF = "The `ETag` of the job as it was read: it is changed only if its definition is still the same."
 EITHER_FORM = "JSON, or a form with that JSON as text in the part `config` and the script's .tgz in the part `script`."
 UNCHANGED = "Fields that are not named stay as they are. Whoever changes a job must be allowed to use all its secrets."
 FORM_SHAPE = takes(
@@ -75,6 +81,21 @@ FEW = '{"name": "nightly export", "script_source_type": "upload", "script_runtim
 DONE = says({"message": TEXT, "job_id": NUMBER})
 PINNED = says({"message": TEXT, "job_id": NUMBER, "version": NUMBER})
 VERSION_NUMBER = {"type": "integer", "minimum": 1, "maximum": 2**31 - 1}
+
+
+CHOICE = (
+    parameter("status", "Only jobs in this status.", example="active", enum=JobStatus.values),
+    parameter("runtime", "Only jobs of this runtime.", example="python", enum=Runtime.values),
+    parameter("tag", "Only jobs with this tag; given twice, with both.", example="exports"),
+    parameter("search", "In the name, a tag, the repository or the webhook, or a job's number.", example="nightly"),
+)
+LOG_CHOICE = (
+    parameter("status", "Only this verdict.", example="error", enum=[verdict.lower() for verdict in Verdict]),
+    parameter("cause", "Only errors with this cause.", example="timeout", enum=list(Cause)),
+    parameter("since", "Only what ended at this time or later.", example="2026-01-31T22:00:00Z", format="date-time"),
+)
+IF_MATCH = OpenApiParameter("If-Match", str, OpenApiParameter.HEADER, description=f"{ONLY_IF} Else 412.")
+ETAG = {"ETag": "Names this definition of the job, for `If-Match`."}
 
 
 def verb(summary: str, message: str, about: str = "") -> Operation:
@@ -102,14 +123,16 @@ CHANGE = Operation(
         Body(JobSerializer(partial=True), {"poll_interval_seconds": 300}),
         Body(FORM_SHAPE, {"config": '{"poll_interval_seconds": 300}'}, FORM),
     ),
-    answers={200: Answer(JobSerializer, {**JOB, "poll_interval_seconds": 300})},
+    headers=(IF_MATCH,),
+    answers={200: Answer(JobSerializer, {**JOB, "poll_interval_seconds": 300}, headers=ETAG)},
+    refuses=[412],
 )
 
 JOB_CALLS: Table = {
     f"GET {PATH}": Operation(
         summary="List jobs",
         tag=JOBS,
-        query=(parameter("status", "Only jobs in this status.", example="active", enum=JobStatus.values), *PAGING),
+        query=(*CHOICE, parameter("ordering", "With a - before it from the end.", example="-last_check_at"), *PAGING),
         answers={200: Answer(envelope("JobPage", "jobs", JobSerializer), listed("jobs", JOB))},
     ),
     f"POST {PATH}": Operation(
@@ -117,16 +140,18 @@ JOB_CALLS: Table = {
         tag=JOBS,
         about=f"{EITHER_FORM} It is due at once; an upload job without a script waits for it.",
         bodies=(Body(JobSerializer, CONFIG), Body(FORM_SHAPE, {"config": FEW}, FORM)),
-        answers={201: Answer(JobSerializer, JOB)},
+        answers={201: Answer(JobSerializer, JOB, headers=ETAG)},
     ),
-    f"GET {ONE}": Operation(summary="Show a job", tag=JOBS, answers={200: Answer(JobSerializer, JOB)}),
+    f"GET {ONE}": Operation(summary="Show a job", tag=JOBS, answers={200: Answer(JobSerializer, JOB, headers=ETAG)}),
     f"PUT {ONE}": CHANGE,
     f"PATCH {ONE}": CHANGE,
     f"DELETE {ONE}": Operation(
         summary="Delete a job",
         tag=JOBS,
         about="With its checks and versions. A running check is ended, and what is still owed is not sent.",
+        headers=(IF_MATCH,),
         answers={204: Answer()},
+        refuses=[412],
     ),
     f"POST {ONE}/pause": verb("Pause a job", "Job paused"),
     f"POST {ONE}/resume": verb("Resume a paused job", "Job resumed", "It is due at once."),
@@ -154,8 +179,15 @@ JOB_CALLS: Table = {
         summary="List the checks of a job",
         tag=JOBS,
         about="The newest first.",
-        query=PAGING,
+        query=(*LOG_CHOICE, *PAGING),
         answers={200: Answer(envelope("LogPage", "logs", LogSerializer), listed("logs", LOG))},
+    ),
+    f"GET {ONE}/deliveries": Operation(
+        summary="List what a job was to send",
+        tag=JOBS,
+        about="The newest first.",
+        query=(parameter("status", "Only these.", example="failed", enum=DeliveryStatus.values), *PAGING),
+        answers={200: DELIVERY_PAGE},
     ),
     f"POST {ONE}/webhook/test": Operation(
         summary="Send a test of a job's webhook",
@@ -172,6 +204,8 @@ SCRIPT_CALLS: Table = {
         tag=SCRIPTS,
         about="A .tgz of at most 10 MB. A job that waited for its script is due.",
         bodies=(Body(takes({"file": BINARY}, required=["file"]), {"file": "script.tgz"}, FORM),),
+        headers=(IF_MATCH,),
+        refuses=[412],
         answers={
             200: Answer(
                 says({"message": TEXT, "path": NULLABLE_TEXT, "sha256": TEXT}),
@@ -223,6 +257,8 @@ SCRIPT_CALLS: Table = {
                 {"git_url": "https://git.example.com/checks.git", "branch": "main"},
             ),
         ),
+        headers=(IF_MATCH,),
+        refuses=[412],
         answers={
             200: Answer(
                 says({"message": TEXT, "url": TEXT, "branch": NULLABLE_TEXT}),
@@ -239,6 +275,8 @@ SCRIPT_CALLS: Table = {
         tag=SCRIPTS,
         about="Until the job is unpinned.",
         bodies=(Body(takes({"version": VERSION_NUMBER}, required=["version"]), {"version": 1}),),
+        headers=(IF_MATCH,),
+        refuses=[412],
         answers={200: Answer(PINNED, {"message": "Pinned to version 1", "job_id": 7, "version": 1})},
     ),
     f"POST {ONE}/script/pin": Operation(
@@ -246,12 +284,16 @@ SCRIPT_CALLS: Table = {
         tag=SCRIPTS,
         about="With the one that runs now, if none is named.",
         bodies=(Body(takes({"version": {**VERSION_NUMBER, "nullable": True}}), {"version": 1}),),
+        headers=(IF_MATCH,),
+        refuses=[412],
         answers={200: Answer(PINNED, {"message": "Pinned to version 1", "job_id": 7, "version": 1})},
     ),
     f"POST {ONE}/script/unpin": Operation(
         summary="Follow the newest version again",
         tag=SCRIPTS,
         bodies=(Body(takes({}), {}),),
+        headers=(IF_MATCH,),
+        refuses=[412],
         answers={200: Answer(DONE, {"message": "Unpinned", "job_id": 7})},
     ),
 }

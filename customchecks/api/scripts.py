@@ -2,7 +2,6 @@
 
 from typing import Any, cast
 
-from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -11,6 +10,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from customchecks import jobs, versions
 from customchecks.api.parsing import StrictJSONParser
+from customchecks.api.requests import asker, match
 from customchecks.models import CustomCheckJob, ScriptVersion, SourceType
 from polling.pages import page
 
@@ -80,7 +80,8 @@ class ScriptViewSet(GenericViewSet[CustomCheckJob]):
             raise ValidationError({"git_url": "The job's script is uploaded: set script_source_type to git first."})
         data = {"branch": "main", **_named(request, known=GIT_FIELDS, required="git_url")}
         try:
-            jobs.update_job(job, {GIT_FIELDS[name]: data[name] for name in data}, user=_user(request))
+            wanted = {GIT_FIELDS[name]: data[name] for name in data}
+            jobs.update_job(job, wanted, user=asker(request), match=match(request))
         except ValidationError as error:
             named = {column: name for name, column in GIT_FIELDS.items()}
             errors = error.message_dict
@@ -100,13 +101,13 @@ class ScriptViewSet(GenericViewSet[CustomCheckJob]):
         if number is not None and (type(number) is not int or not 0 < number < 2**31):
             raise ValidationError({"version": "The number of a version is wanted."})
         job = self.get_object()
-        version = jobs.pin_version(job, number, user=_user(request))
+        version = jobs.pin_version(job, number, user=asker(request), match=match(request))
         return Response({"message": f"Pinned to version {version.number}", "job_id": job.pk, "version": version.number})
 
     def unpin(self, request: Request, pk: str) -> Response:
         _named(request, known=())
         job = self.get_object()
-        jobs.unpin_version(job, user=_user(request))
+        jobs.unpin_version(job, user=asker(request), match=match(request))
         return Response({"message": "Unpinned", "job_id": job.pk})
 
 
@@ -118,7 +119,3 @@ def _named(request: Request, *, known: Any, required: str = "") -> dict[str, Any
     if unknown or missing:
         raise ValidationError(unknown | missing)
     return data
-
-
-def _user(request: Request) -> User:
-    return cast(User, request.user)

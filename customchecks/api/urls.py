@@ -5,7 +5,7 @@ from rest_framework.parsers import MultiPartParser
 
 from customchecks.api.scripts import ScriptViewSet
 from customchecks.api.views import CustomCheckLogViewSet, CustomCheckViewSet
-from customchecks.api.webhooks import WebhookViewSet
+from customchecks.api.webhooks import JobDeliveriesViewSet, WebhookViewSet
 
 VERBS = ("pause", "resume", "trigger", "restart", "test")
 SCRIPT_VERBS = ("git", "rollback", "pin", "unpin")
@@ -31,6 +31,7 @@ urlpatterns = [
         )
         for verb in SCRIPT_VERBS
     ),
+    re_path(rf"{JOB}/deliveries/?$", JobDeliveriesViewSet.as_view({"get": "list"}), name="custom-check-deliveries"),
     re_path(rf"{JOB}/webhook/test/?$", WebhookViewSet.as_view({"post": "test"}), name="custom-check-webhook-test"),
     *(
         re_path(

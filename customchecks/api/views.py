@@ -3,9 +3,8 @@
 import contextlib
 import uuid
 from collections.abc import Callable, Iterator
-from typing import Any, cast
+from typing import Any
 
-from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.shortcuts import get_object_or_404
 from rest_framework import exceptions, status
@@ -14,9 +13,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from customchecks import jobs, trials
+from customchecks import etags, jobs, selection, trials
 from customchecks.api import uploads
 from customchecks.api.parsing import StrictJSONParser
+from customchecks.api.requests import asker, chosen, match, shown
 from customchecks.api.serializers import (
     CheckSerializer,
     JobSerializer,
@@ -26,7 +26,7 @@ from customchecks.api.serializers import (
 )
 from customchecks.models import CustomCheckJob, CustomCheckLog
 from polling.pages import page
-from polling.scheduling import JobStatus, TransitionRefused
+from polling.scheduling import TransitionRefused
 
 
 class Refused(exceptions.APIException):
@@ -40,45 +40,42 @@ class CustomCheckViewSet(GenericViewSet[CustomCheckJob]):
     needs: str | None = None  # the model permission, where the method does not tell it
 
     def list(self, request: Request) -> Response:
-        """``?status=`` narrows the list."""
-        rows = self.get_queryset()
-        if wanted := request.query_params.get("status"):
-            if wanted not in JobStatus.values:
-                raise ValidationError({"status": f"One of {', '.join(JobStatus.values)} is wanted."})
-            rows = rows.filter(status=wanted)
+        """``?status=``, ``?runtime=``, ``?tag=`` and ``?search=`` narrow the list, ``?ordering=`` orders it."""
+        rows = selection.ordered(chosen(self.get_queryset(), request), request.query_params.get("ordering"))
         return Response(page(rows, request, key="jobs", serializer=JobSerializer))
 
     def create(self, request: Request) -> Response:
         """A form (``config``: JSON, ``script``: .tgz) or JSON; an upload job without a script then waits for it."""
         asked = uploads.submission(request)
-        job = jobs.create_job(asked.config, archive=asked.archive, user=_user(request))
-        return Response(self.get_serializer(job).data, status=status.HTTP_201_CREATED)
+        job = jobs.create_job(asked.config, archive=asked.archive, user=asker(request))
+        return shown(job, status.HTTP_201_CREATED)
 
     def retrieve(self, request: Request, pk: str) -> Response:
-        return Response(self.get_serializer(self.get_object()).data)
+        return shown(self.get_object())
 
     def update(self, request: Request, pk: str) -> Response:
         """Every field that creating can set; those that are not named stay as they are."""
         job = self.get_object()
         asked = uploads.submission(request)
-        jobs.update_job(job, asked.config, archive=asked.archive, user=_user(request))
-        return Response(self.get_serializer(job).data)
+        jobs.update_job(job, asked.config, archive=asked.archive, user=asker(request), match=match(request))
+        return shown(job)
 
     def destroy(self, request: Request, pk: str) -> Response:
-        jobs.delete_job(self.get_object())
+        jobs.delete_job(self.get_object(), match=match(request))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     def upload(self, request: Request, pk: str) -> Response:
         job = self.get_object()
         archive = uploads.script(request, part="file")
         try:
-            jobs.store_script(job, archive, user=_user(request))
+            jobs.store_script(job, archive, user=asker(request), match=match(request))
         except ValidationError as error:
             # Here the part with the script has another name than in a creating form
             errors = error.message_dict
             raise ValidationError({"file" if name == "script" else name: errors[name] for name in errors}) from None
         return Response(
-            {"message": "Script uploaded successfully", "path": job.script_file_path, "sha256": archive.sha256}
+            {"message": "Script uploaded successfully", "path": job.script_file_path, "sha256": archive.sha256},
+            headers={"ETag": etags.of(job)},
         )
 
     def pause(self, request: Request, pk: str) -> Response:
@@ -125,8 +122,10 @@ class CustomCheckLogViewSet(GenericViewSet[CustomCheckLog]):
     serializer_class = LogSerializer
 
     def list(self, request: Request, pk: str) -> Response:
+        """``?status=``, ``?cause=`` and ``?since=`` narrow the list."""
         job = get_object_or_404(CustomCheckJob.objects.only("id"), pk=pk)
-        rows = self.get_queryset().filter(job_id=job.pk)
+        asked = {name: request.query_params.get(name) for name in ("status", "cause", "since")}
+        rows = selection.logs(self.get_queryset().filter(job_id=job.pk), **asked)
         return Response(page(rows, request, key="logs", serializer=LogSerializer))
 
     def retrieve(self, request: Request, pk: str, check_id: str) -> Response:
@@ -142,8 +141,3 @@ class CustomCheckLogViewSet(GenericViewSet[CustomCheckLog]):
             raise exceptions.NotFound("The job has no such check: it was never made, or its row is not kept any more.")
         body = UnderWaySerializer({"job_id": job.pk, "check_id": wanted, "state": state}).data
         return Response(body, status=status.HTTP_202_ACCEPTED, headers={"Retry-After": "1"})
-
-
-def _user(request: Request) -> User:
-    """The permissions let only somebody who has logged in come this far."""
-    return cast(User, request.user)

@@ -254,3 +254,20 @@ def test_chosen_jobs_are_deleted_with_their_grants(browser: Client, make_job: Ma
     act(browser, "delete_selected", job, post="yes")
     assert not CustomCheckJob.objects.exists()
     assert not SecretGrant.objects.exists()
+
+
+def test_a_form_that_somebody_else_was_faster_with_overwrites_nothing(browser: Client, make_job: MakeJob) -> None:
+    job = make_job()
+    opened = browser.get(reverse(CHANGE, args=[job.pk])).context["adminform"].form["definition"].value()
+    save(browser, job, name="theirs", poll_interval_seconds="60")
+    answer = save(browser, job, name="mine", definition=opened)
+    assert "has changed since you read it" in answer.content.decode()
+    assert (job.name, job.poll_interval_seconds) == ("theirs", 60)
+
+
+def test_a_form_that_was_open_during_a_check_is_saved(browser: Client, make_job: MakeJob) -> None:
+    job = make_job()
+    opened = browser.get(reverse(CHANGE, args=[job.pk])).context["adminform"].form["definition"].value()
+    CustomCheckJob.objects.filter(pk=job.pk).update(last_check_data={"a": 1}, check_count=5)
+    save(browser, job, name="mine", definition=opened)
+    assert (job.name, job.check_count) == ("mine", 5)

@@ -86,6 +86,7 @@ ROWS: dict[tuple[str, str], Row] = {
     ("custom-check-test", "POST"): Row(OPERATE, 202, of="job"),
     ("custom-check-check", "GET"): Row(READ, 202, of="check"),
     ("custom-check-restart", "POST"): Row(OPERATE, 409, of="job"),
+    ("custom-check-deliveries", "GET"): Row(READ, 200, of="job"),
     ("custom-check-webhook-test", "POST"): Row(OPERATE, 409, of="job"),
     ("custom-check-upload", "POST"): Row(OPERATE, 400, of="job", multipart=True),
     ("custom-check-script", "GET"): Row(READ, 200, of="job"),

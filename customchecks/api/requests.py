@@ -1,0 +1,32 @@
+"""What requests about jobs have in common: who asks, for which jobs, and for which definition of one."""
+
+from typing import Any, cast
+
+from django.contrib.auth.models import User
+from django.db.models import QuerySet
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from customchecks import etags, selection
+from customchecks.api.serializers import JobSerializer
+from customchecks.models import CustomCheckJob
+
+
+def asker(request: Request) -> User:
+    """The permissions let only somebody who has logged in come this far."""
+    return cast(User, request.user)
+
+
+def match(request: Request) -> str | None:
+    return request.headers.get("If-Match")
+
+
+def chosen(rows: QuerySet[CustomCheckJob], request: Request) -> QuerySet[CustomCheckJob]:
+    query = request.query_params
+    words: dict[str, Any] = {name: query.get(name) for name in ("status", "runtime", "search")}
+    return selection.jobs(rows, tags=query.getlist("tag"), **words)
+
+
+def shown(job: CustomCheckJob, code: int = status.HTTP_200_OK) -> Response:
+    return Response(JobSerializer(job).data, status=code, headers={"ETag": etags.of(job)})
