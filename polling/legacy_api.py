@@ -58,10 +58,14 @@ class PollingJobSerializer(serializers.ModelSerializer[PollingJob]):
     batch_count = serializers.SerializerMethodField()
     completed_count = serializers.SerializerMethodField()
     failed_count = serializers.SerializerMethodField()
-    openai_secret_id = serializers.IntegerField(read_only=True)
-    openai_secret_name = serializers.CharField(source="openai_secret.name", default=None, read_only=True)
-    keboola_secret_id = serializers.IntegerField(read_only=True)
-    keboola_secret_name = serializers.CharField(source="keboola_secret.name", default=None, read_only=True)
+    openai_secret_id = serializers.IntegerField(read_only=True, allow_null=True)
+    openai_secret_name = serializers.CharField(
+        source="openai_secret.name", default=None, read_only=True, allow_null=True
+    )
+    keboola_secret_id = serializers.IntegerField(read_only=True, allow_null=True)
+    keboola_secret_name = serializers.CharField(
+        source="keboola_secret.name", default=None, read_only=True, allow_null=True
+    )
 
     class Meta:
         model = PollingJob

@@ -138,7 +138,12 @@ BATCH_CALLS: Table = {
         tag=BATCHES,
         about="All of them, the newest first.",
         query=(
-            parameter("status", "Only those in this status.", example="active", enum=[value for value, _ in STATUSES]),
+            parameter(
+                "status",
+                "Only those in this status; empty, all of them.",
+                example="active",
+                enum=[*(value for value, _ in STATUSES), ""],
+            ),
         ),
         answers={
             200: Answer(

@@ -13,7 +13,9 @@ from tests import absent, instances
 LONGEST_ID = 40
 LONGEST_BYTES_ID = 8
 _ENGINE = "needs the engine"
+MADE_UP_CALLS = "calls of the API that were made up"
 _used_engine: list[str] = []
+_made_up_calls: list[int] = []
 
 
 @functools.cache
@@ -56,7 +58,11 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     if report.when == "call" and (_ENGINE, True) in map(tuple, report.user_properties):
         _used_engine.append(report.nodeid)
+    if report.when == "teardown":
+        _made_up_calls.extend(int(count) for name, count in report.user_properties if name == MADE_UP_CALLS)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.write_line(f"Tests that used the Docker Engine: {len(_used_engine)}")
+    if _made_up_calls:
+        terminalreporter.write_line(f"Calls that schemathesis made up: {sum(_made_up_calls)}")

@@ -22,7 +22,7 @@ class VersionSerializer(serializers.ModelSerializer[ScriptVersion]):
     sha256 = serializers.CharField(source="archive_id")
     size = serializers.IntegerField(source="archive.size")
     files = serializers.SerializerMethodField()
-    created_by = serializers.CharField(source="created_by.username", default=None)
+    created_by = serializers.CharField(source="created_by.username", read_only=True, default=None, allow_null=True)
     pinned = serializers.SerializerMethodField()
 
     class Meta:

@@ -18,6 +18,10 @@ from access.models import ApiToken, Scope
 from customchecks import jobs
 from customchecks.archives import normalise
 from customchecks.models import CustomCheckJob, CustomCheckLog
+from polling import group_changes
+from polling.batches import Batch
+from polling.deliveries import Delivery, DeliveryDraft
+from polling.polling_job import PollingJob
 from secrets_app.models import Secret
 from tests.api import live
 from tests.archives import tgz
@@ -115,6 +119,36 @@ def make_secret(db: None) -> Callable[..., Secret]:
         return secret
 
     return make
+
+
+@pytest.fixture
+def things(make_job: Callable[..., CustomCheckJob], make_secret: Callable[..., Secret]) -> dict[str, dict[str, Any]]:
+    """What a path may be about: the arguments of its URL."""
+    job = make_job(name="nightly")
+    polling_job = PollingJob.objects.create(
+        name="batches",
+        keboola_stack_url="https://connection.example.com",
+        keboola_component_id="c",
+        keboola_configuration_id="1",
+    )
+    Batch.objects.create(job=polling_job, batch_id="batch_1")
+    draft = DeliveryDraft(event="check.ended", url="https://hooks.example.com/", method="POST", payload={})
+    delivery = Delivery.objects.open(draft, job=job, now=job.created_at)
+    another = User.objects.create_superuser("another")
+    token, _ = ApiToken.objects.create(another)
+    group = group_changes.create_group(
+        {"name": "g", "webhook_url": "https://hooks.example.com/"}, wanted=[("custom", job.pk)], user=another
+    )
+    return {
+        "": {},
+        "job": {"pk": job.pk},
+        "check": {"pk": job.pk, "check_id": job.trigger()},
+        "group": {"pk": group.pk},
+        "polling job": {"pk": polling_job.pk},
+        "delivery": {"pk": delivery.pk},
+        "secret": {"pk": make_secret().pk},
+        "token": {"pk": token.pk},
+    }
 
 
 def make_log(job: CustomCheckJob, **columns: Any) -> CustomCheckLog:

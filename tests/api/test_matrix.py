@@ -1,6 +1,6 @@
 """Every endpoint as everybody: the endpoints are read from the URLs, and who may from ``tests/api/matrix.py``."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -12,12 +12,6 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from rest_framework.test import APIClient
 
 from access.models import ApiToken, Scope
-from customchecks.models import CustomCheckJob
-from polling import group_changes
-from polling.batches import Batch
-from polling.deliveries import Delivery, DeliveryDraft
-from polling.polling_job import PollingJob
-from secrets_app.models import Secret
 from tests.api.matrix import PRINCIPALS, ROWS
 
 METHODS = ("get", "post", "put", "patch", "delete")
@@ -71,36 +65,6 @@ def test_every_endpoint_has_a_row(endpoint: Endpoint) -> None:
 
 def test_every_row_has_an_endpoint() -> None:
     assert set(ROWS) - {(endpoint.name, endpoint.method) for endpoint in endpoints()} == set()
-
-
-@pytest.fixture
-def things(make_job: Callable[..., CustomCheckJob], make_secret: Callable[..., Secret]) -> dict[str, dict[str, Any]]:
-    """What a path may be about: the arguments of its URL."""
-    job = make_job(name="nightly")
-    polling_job = PollingJob.objects.create(
-        name="batches",
-        keboola_stack_url="https://connection.example.com",
-        keboola_component_id="c",
-        keboola_configuration_id="1",
-    )
-    Batch.objects.create(job=polling_job, batch_id="batch_1")
-    draft = DeliveryDraft(event="check.ended", url="https://hooks.example.com/", method="POST", payload={})
-    delivery = Delivery.objects.open(draft, job=job, now=job.created_at)
-    another = User.objects.create_superuser("another")
-    token, _ = ApiToken.objects.create(another)
-    group = group_changes.create_group(
-        {"name": "g", "webhook_url": "https://hooks.example.com/"}, wanted=[("custom", job.pk)], user=another
-    )
-    return {
-        "": {},
-        "job": {"pk": job.pk},
-        "check": {"pk": job.pk, "check_id": job.trigger()},
-        "group": {"pk": group.pk},
-        "polling job": {"pk": polling_job.pk},
-        "delivery": {"pk": delivery.pk},
-        "secret": {"pk": make_secret().pk},
-        "token": {"pk": token.pk},
-    }
 
 
 @pytest.fixture
