@@ -21,7 +21,8 @@ from django.views import defaults
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 from rest_framework import exceptions, permissions, status
-from rest_framework.decorators import api_view, authentication_classes, permission_classes
+from rest_framework.authentication import get_authorization_header
+from rest_framework.decorators import api_view, authentication_classes, permission_classes, throttle_classes
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import as_serializer_error
@@ -30,6 +31,7 @@ from rest_framework.views import APIView, exception_handler
 from customchecks import strictjson
 from customchecks.etags import ChangedMeanwhile
 from polling.metrics import DatabaseCollector
+from teckochecker.throttles import Strangers
 
 logger = structlog.get_logger(__name__)
 
@@ -53,7 +55,7 @@ class TooSlow(exceptions.APIException):
 
 def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     """``{"detail": sentence}``; what is wrong with the input also has ``errors``: field to messages."""
-    response = exception_handler(_understood(error), context)
+    response = exception_handler(_counted(_understood(error), context["request"]), context)
     if response is None:
         logger.error("request_failed", path=context["request"].path, exc_info=error)
         return Response({"detail": FAILED}, status=status.HTTP_500_INTERNAL_SERVER_ERROR)
@@ -79,6 +81,15 @@ def _understood(error: Exception) -> Exception:
     return error
 
 
+def _counted(error: Exception, request: Request) -> Exception:
+    """Strangers are refused with 429 where there are too many; wrong passwords were counted where they were tried."""
+    refused = isinstance(error, exceptions.AuthenticationFailed | exceptions.NotAuthenticated)
+    if not refused or get_authorization_header(request)[:6].lower() == b"basic ":
+        return error
+    wait = Strangers().seconds_to_wait(request)
+    return exceptions.Throttled(wait, "Too many calls without a valid login.") if wait else error
+
+
 def _explained(data: Any) -> dict[str, Any]:
     """``detail`` sums up the first error. Names come from the request: what no JSON can hold is replaced."""
     if isinstance(data, dict) and set(data) == {"detail"} and isinstance(data["detail"], str):
@@ -100,6 +111,7 @@ def _messages(found: Any) -> list[str]:
 @api_view(["GET"])
 @authentication_classes([])
 @permission_classes([permissions.AllowAny])
+@throttle_classes([])
 def health(request: Request) -> Response:
     database = "ok"
     try:

@@ -1,48 +1,45 @@
-"""Slows down guessing: after ten wrong passwords for a name from one address, the right one waits as well."""
+"""Locks out guessing. django-axes counts wrong passwords by name and address; what is said about it is ours."""
 
-import hashlib
-import math
-import time
+from datetime import timedelta
 from typing import Any
 
-from django.contrib.auth.backends import ModelBackend
-from django.contrib.auth.models import User
-from django.core.cache import caches
-from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest
+from axes.handlers.cache import AxesCacheHandler
+from axes.handlers.proxy import AxesProxyHandler
+from axes.helpers import get_credentials
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
-FAILURES = 10
-WINDOW_SECONDS = 60
+from teckochecker.throttles import Strangers, StrangersSoFar
 
-
-class SlowedLogin(ModelBackend):
-    """Users and passwords as ever, for the API and for pages."""
-
-    def authenticate(
-        self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **others: Any
-    ) -> User | None:
-        name = username or others.get("username") or ""
-        if seconds_to_wait(request, name):
-            raise PermissionDenied
-        user = super().authenticate(request, username, password, **others)
-        if user is None and password is not None:
-            _count(request, name)
-        return user
+TOO_MANY = "Too many wrong passwords."
 
 
-def seconds_to_wait(request: Any, name: str) -> int:
-    """0 where a login may be tried. ``request`` is Django's, that of the API, or None."""
-    failures, until = caches["logins"].get(_key(request, name)) or (0, 0.0)
-    return max(math.ceil(until - time.time()), 0) if failures >= FAILURES else 0
+class Guard(AxesCacheHandler):
+    """Also where an address tries many names: each password that is looked at costs a tenth of a second."""
+
+    def is_locked(self, request: Any, credentials: dict[str, Any] | None = None) -> bool:
+        return bool(StrangersSoFar().seconds_to_wait(request)) or super().is_locked(request, credentials)
+
+    def user_login_failed(
+        self, sender: object, credentials: dict[str, Any], request: Any = None, **others: Any
+    ) -> None:
+        if request is not None:
+            Strangers().seconds_to_wait(request)
+        super().user_login_failed(sender, credentials, request, **others)
 
 
-def _count(request: Any, name: str) -> None:
-    key, now = _key(request, name), time.time()
-    failures, until = caches["logins"].get(key) or (0, now + WINDOW_SECONDS)
-    caches["logins"].set(key, (failures + 1, until), timeout=until - now)
+def seconds_locked(request: Any, name: str) -> int:
+    """0 where a login may be tried. ``request`` is Django's or the API's."""
+    locked = AxesProxyHandler.is_locked(request, get_credentials(name))
+    return lockout_time(request).seconds if locked else 0
 
 
-def _key(request: Any, name: str) -> str:
-    """One of 4096, so that no number of invented names pushes a real one out of the cache."""
-    address = "" if request is None else request.META.get("REMOTE_ADDR", "")
-    return hashlib.sha256(f"{address} {name}".encode(errors="replace")).hexdigest()[:3]
+def lockout_time(request: Any) -> timedelta:
+    return timedelta(seconds=settings.TECKO_LOGIN_LOCKOUT_SECONDS)
+
+
+def refuse_page(request: HttpRequest, answer: HttpResponseBase, credentials: Any) -> HttpResponse:
+    """Instead of the login page."""
+    seconds = lockout_time(request).seconds
+    text = f"{TOO_MANY} Try again in {seconds} seconds."
+    return HttpResponse(text, status=429, content_type="text/plain", headers={"Retry-After": str(seconds)})

@@ -54,9 +54,9 @@ class PasswordLogin(authentication.BasicAuthentication):
     def authenticate_credentials(self, userid: str, password: str, request: Request | None = None) -> tuple[User, None]:
         if "\0" in userid:  # PostgreSQL cannot even look for it
             raise exceptions.AuthenticationFailed("Invalid username/password.")
-        wait = logins.seconds_to_wait(request, userid)
+        wait = logins.seconds_locked(request, userid)
         if wait:
-            raise exceptions.Throttled(wait, "Too many wrong passwords.")
+            raise exceptions.Throttled(wait, logins.TOO_MANY)
         return super().authenticate_credentials(userid, password, request)
 
 

@@ -29,6 +29,13 @@ TECKO_LOG_LEVEL = _read.parsed(
     "TECKO_LOG_LEVEL", "INFO", values.log_level, f"Use one of {', '.join(values.LOG_LEVELS)}."
 )
 
+# Who may how often
+TECKO_REQUESTS_PER_MINUTE = _read.whole("TECKO_REQUESTS_PER_MINUTE", 600, 1, 1_000_000)
+TECKO_FAILED_LOGINS_PER_MINUTE = _read.whole("TECKO_FAILED_LOGINS_PER_MINUTE", 60, 1, 1_000_000)
+TECKO_LOGIN_ATTEMPTS = _read.whole("TECKO_LOGIN_ATTEMPTS", 10, 1, 1000)
+TECKO_LOGIN_LOCKOUT_SECONDS = _read.whole("TECKO_LOGIN_LOCKOUT_SECONDS", 300, 1, 86_399)
+TECKO_PROXIES = _read.whole("TECKO_PROXIES", 0, 0, 10)
+
 # Checks
 TECKO_MAX_CONCURRENT_CHECKS = _read.whole("TECKO_MAX_CONCURRENT_CHECKS", 50, 1, 500)
 TECKO_CA_BUNDLE = _read.text("TECKO_CA_BUNDLE", env.host_ca_bundle())
@@ -80,6 +87,7 @@ INSTALLED_APPS = [
     "django_q",
     "django_structlog",
     "django_typer",
+    "axes",
     "rest_framework",
     "knox",
     "drf_spectacular",
@@ -97,6 +105,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_structlog.middlewares.RequestMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 
 TEMPLATES = [
@@ -146,6 +155,8 @@ CACHES = {
     },
 }
 
+THROTTLE_FOLDER = TECKO_HOME / "cache" / "throttles"
+
 # The sweep is one task that stays on duty for up to an hour; everything else in the queue is short
 Q_CLUSTER = {
     "name": f"teckochecker-{TECKO_INSTANCE}",
@@ -164,7 +175,17 @@ Q_CLUSTER = {
     "label": "Queue",
 }
 
-AUTHENTICATION_BACKENDS = ["teckochecker.logins.SlowedLogin"]
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+AXES_HANDLER = "teckochecker.logins.Guard"
+AXES_CACHE = "logins"  # what strangers type as names is kept in no table
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_FAILURE_LIMIT = TECKO_LOGIN_ATTEMPTS
+AXES_COOLOFF_TIME = "teckochecker.logins.lockout_time"
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_LOCKOUT_CALLABLE = "teckochecker.logins.refuse_page"
+AXES_CLIENT_IP_CALLABLE = "teckochecker.throttles.network"
+AXES_VERBOSE = False
+AXES_ENABLE_ADMIN = False
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
@@ -210,6 +231,7 @@ REST_FRAMEWORK = {
         "teckochecker.rest.TokenLogin",
         "rest_framework.authentication.SessionAuthentication",
     ],
+    "DEFAULT_THROTTLE_CLASSES": ["teckochecker.throttles.PerLogin"],
     "DEFAULT_PERMISSION_CLASSES": ["teckochecker.rest.ModelPermissions"],
     "DEFAULT_PARSER_CLASSES": ["customchecks.api.parsing.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer", "teckochecker.browsable.Pages"],

@@ -11,6 +11,8 @@ from teckochecker.setup import home
 _home = home.folder(os.environ, default=home.BASE_DIR / "var" / "test")
 os.environ["TECKO_HOME"] = str(_home)
 home.ensure(_home, os.environ)
+# Thousands of calls a minute, many of them without a login; what tests of the limits want they set
+os.environ |= {"TECKO_REQUESTS_PER_MINUTE": "1000000", "TECKO_FAILED_LOGINS_PER_MINUTE": "1000000"}
 # Processes that tests start are the product itself
 os.environ["DJANGO_SETTINGS_MODULE"] = "teckochecker.settings"
 
@@ -33,6 +35,7 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 # Where the process is to be killed: see polling/crashpoints.py
 TECKO_CRASH_AT = os.environ.get("TECKO_CRASH_AT")
 
-# Two processes of one suite must not count each other's wrong passwords
+# Two processes of one suite must not count each other's calls and wrong passwords
+THROTTLE_FOLDER = _home / "cache" / f"throttles-{os.getpid()}"
 for _cache in globals()["CACHES"].values():
     _cache["LOCATION"] = f"{_cache['LOCATION']}-{os.getpid()}"

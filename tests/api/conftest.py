@@ -2,11 +2,13 @@
 
 import io
 import json
+import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import Permission, User
 from django.core.cache import caches
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -59,6 +61,7 @@ def static_root(settings: Any) -> None:
 @pytest.fixture(autouse=True)
 def no_failed_logins() -> None:
     caches["logins"].clear()
+    shutil.rmtree(settings.THROTTLE_FOLDER, ignore_errors=True)
 
 
 @pytest.fixture
