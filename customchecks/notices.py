@@ -4,6 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
+
+from polling import alerts
 from polling.deliveries import DeliveryDraft
 from polling.results import CheckResult
 
@@ -11,27 +14,29 @@ if TYPE_CHECKING:
     from customchecks.models import CustomCheckJob
 
 ENDED = "check.ended"
-GAVE_UP = "check.gave_up"  # to the alert address, beside the webhook's own call
-ALERT = "check.alert"
-RECOVERED = "check.recovered"
 
 
 def of_the_end(job: "CustomCheckJob", result: CheckResult, now: datetime) -> Sequence[DeliveryDraft]:
     drafts = []
     if job.webhook_url:
         drafts.append(_to_webhook(job, ENDED, _payload(job, result, now)))
-    if job.alert_url and not result.verdict.terminal:
-        drafts.append(_to_alert_url(job, GAVE_UP, _payload(job, result, now) | {"event": GAVE_UP}))
+    if _alert_url(job) and not result.verdict.terminal:
+        drafts.append(_to_alert_url(job, alerts.GAVE_UP, _payload(job, result, now)))
     return drafts
 
 
 def of_errors(job: "CustomCheckJob", result: CheckResult, now: datetime) -> Sequence[DeliveryDraft]:
-    """That they have begun, where the job is ``alerting``, or else that they are over."""
-    event = ALERT if job.alerting else RECOVERED
-    payload = _payload(job, result, now) | {"event": event, "consecutive_errors": job.consecutive_errors}
-    if job.alert_url:
+    event = alerts.of_errors(job)
+    payload = _payload(job, result, now)
+    if _alert_url(job):
         return (_to_alert_url(job, event, payload, occurrence=job.alert_count),)
-    return (_to_webhook(job, event, payload, occurrence=job.alert_count),) if job.webhook_url else ()
+    words = alerts.words(job, event)
+    return (_to_webhook(job, event, payload | words, occurrence=job.alert_count),) if job.webhook_url else ()
+
+
+def _alert_url(job: "CustomCheckJob") -> str:
+    """The operator's is for jobs that have nobody to tell."""
+    return str(job.alert_url or ("" if job.webhook_url else settings.TECKO_ALERT_URL))
 
 
 def _to_webhook(job: "CustomCheckJob", event: str, payload: dict[str, Any], *, occurrence: int = 1) -> DeliveryDraft:
@@ -48,15 +53,8 @@ def _to_webhook(job: "CustomCheckJob", event: str, payload: dict[str, Any], *, o
 
 
 def _to_alert_url(job: "CustomCheckJob", event: str, payload: dict[str, Any], *, occurrence: int = 1) -> DeliveryDraft:
-    """Signed, and without the webhook's headers and query: what is in them is for its receiver alone."""
-    return DeliveryDraft(
-        event=event,
-        url=job.alert_url or "",
-        method="POST",
-        signing_secrets=job.webhook_signing_secrets,
-        occurrence=occurrence,
-        payload=payload,
-    )
+    keys = job.webhook_signing_secrets
+    return alerts.draft(_alert_url(job), event, payload, job=job, signing_secrets=keys, occurrence=occurrence)
 
 
 def _payload(job: "CustomCheckJob", result: CheckResult, now: datetime) -> dict[str, Any]:

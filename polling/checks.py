@@ -27,6 +27,20 @@ def webhook_allow(**_: Any) -> list[CheckMessage]:
 
 
 @register()
+def alert_url(**_: Any) -> list[CheckMessage]:
+    try:
+        if settings.TECKO_ALERT_URL:
+            check_url(settings.TECKO_ALERT_URL, allow=Allowance.parse(settings.TECKO_WEBHOOK_ALLOW))
+    except UrlRefused as error:
+        hint = "Name a receiver's address, such as https://alerts.example.com/x; a private one, or one without TLS, "
+        hint += "has to be listed in TECKO_WEBHOOK_ALLOW."
+        return [Error(f"TECKO_ALERT_URL: {error}", hint=hint, id="polling.E003")]
+    except ValueError:  # the allow-list itself is wrong, and reported above
+        return []
+    return []
+
+
+@register()
 def openai_url(**_: Any) -> list[CheckMessage]:
     try:
         check_url(settings.TECKO_OPENAI_URL, allow=Allowance.parse(settings.TECKO_WEBHOOK_ALLOW))

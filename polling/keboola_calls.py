@@ -13,11 +13,12 @@ import structlog
 from django.db import transaction
 from django.utils import timezone
 
-from polling import retries
+from polling import alerts, retries
 from polling.crashpoints import Point, reach
 from polling.deliveries import Delivery, Outcome
 from polling.http import Answer, ExchangeFailed, GuardedClient, RequestRefused
 from polling.polling_job import PollingJob
+from polling.results import CheckResult, Verdict
 from polling.scheduling import JobStatus
 from secrets_app import references
 from secrets_app.references import Resolved
@@ -109,7 +110,15 @@ def _settle(delivery: Delivery, outcome: Outcome, *, now: datetime) -> None:
     job.log("error", f"{outcome.error}{again}", now=now)
     if not delivery.next_attempt_at:
         cause = "keboola_unknown" if outcome.unknown else "keboola_failed"
-        job.conclude(JobStatus.FAILED, cause=cause, now=now)
+        if job.conclude(JobStatus.FAILED, cause=cause, now=now):
+            _tell(job, delivery, cause=cause, now=now)
+
+
+def _tell(job: PollingJob, delivery: Delivery, *, cause: str, now: datetime) -> None:
+    """Once for each time that it was sent, also by hand."""
+    result = CheckResult(verdict=Verdict.ERROR, message=delivery.last_error)
+    for draft in alerts.to_operator(job, alerts.GAVE_UP, result, now, cause=cause, occurrence=delivery.attempts):
+        Delivery.objects.open(draft, job=job, now=now)
 
 
 def _job(delivery: Delivery) -> PollingJob | None:

@@ -10,7 +10,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator, Prohibi
 from django.db import models
 from django.utils import timezone
 
-from polling import keboola
+from polling import alerts, keboola
 from polling.addresses import Allowance, UrlRefused, check_url
 from polling.batches import UNSUCCESSFUL, Batch, BatchStatus
 from polling.deliveries import DeliveryDraft
@@ -102,9 +102,9 @@ class PollingJob(ScheduledJob):
         PollingLog.objects.create(job=self, check_id=check_id, status=status, message=message, created_at=now)
 
     def deliveries(self, result: CheckResult, now: datetime) -> Sequence[DeliveryDraft]:
-        """Nothing where the job was given up: its batches have not ended."""
+        """Keboola is not called where the job was given up: its batches have not ended."""
         if not result.verdict.terminal:
-            return ()
+            return alerts.to_operator(self, alerts.GAVE_UP, result, now)
         batches = list(self.batches.all())
         completed = [batch.batch_id for batch in batches if batch.status == BatchStatus.COMPLETED]
         failed = [batch.batch_id for batch in batches if batch.status in UNSUCCESSFUL]
@@ -116,6 +116,9 @@ class PollingJob(ScheduledJob):
             variables=keboola.batch_variables(completed, failed),
         )
         return (start,)
+
+    def alert(self, result: CheckResult, now: datetime) -> Sequence[DeliveryDraft]:
+        return alerts.to_operator(self, alerts.of_errors(self), result, now, occurrence=self.alert_count)
 
 
 class PollingLog(models.Model):

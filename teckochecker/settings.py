@@ -47,6 +47,7 @@ TECKO_SUBNET = _read.parsed(
     "TECKO_SUBNET", "", values.subnet, "Use an IPv4 network of at least 64 addresses, such as 10.213.0.0/24."
 )
 TECKO_WEBHOOK_ALLOW = _read.words("TECKO_WEBHOOK_ALLOW")
+TECKO_ALERT_URL = _read.text("TECKO_ALERT_URL")
 TECKO_OPENAI_URL = _read.text("TECKO_OPENAI_URL", "https://api.openai.com")
 TECKO_PYTHON_BASE = _read.text("TECKO_PYTHON_BASE", "python:3.11-slim")
 TECKO_NODE_BASE = _read.text("TECKO_NODE_BASE", "node:20-slim")

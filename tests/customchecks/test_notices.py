@@ -167,3 +167,19 @@ def test_an_alert_address_is_guarded_like_a_webhook(httpserver: HTTPServer, call
 def test_a_job_without_any_address_owes_nothing(httpserver: HTTPServer) -> None:
     answer(make_job(httpserver, webhook_url=None, alert_after_errors=1, max_consecutive_errors=2), ERROR, ERROR)
     assert not Delivery.objects.exists()
+
+
+def test_a_job_without_any_address_tells_the_operator(httpserver: HTTPServer, settings: Any) -> None:
+    settings.TECKO_ALERT_URL = httpserver.url_for("/alerts")
+    answer(make_job(httpserver, webhook_url=None, alert_after_errors=1, max_consecutive_errors=2), ERROR, ERROR)
+    told = Delivery.objects.order_by("created_at")
+    assert [(each.event, each.url) for each in told] == [
+        ("check.alert", settings.TECKO_ALERT_URL),
+        ("check.gave_up", settings.TECKO_ALERT_URL),
+    ]
+
+
+def test_the_operator_is_not_told_what_a_webhook_is(httpserver: HTTPServer, settings: Any) -> None:
+    settings.TECKO_ALERT_URL = httpserver.url_for("/alerts")
+    answer(make_job(httpserver, alert_after_errors=1, max_consecutive_errors=2), ERROR, ERROR)
+    assert {each.url for each in Delivery.objects.all()} == {httpserver.url_for("/webhook")}

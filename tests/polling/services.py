@@ -12,7 +12,7 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from polling import jobs, keboola_calls, scheduling
+from polling import jobs, keboola, keboola_calls, scheduling
 from polling.deliveries import Delivery
 from polling.http import GuardedClient
 from polling.openai import OpenAIRunner
@@ -135,7 +135,8 @@ def check(job: PollingJob) -> PollingJob:
 
 def call_keboola(now: datetime) -> list[Delivery]:
     """Makes the calls that are due at this moment."""
-    claimed = Delivery.objects.claim([pk for pk, _ in Delivery.objects.waiting(now=now)], now=now)
+    due = Delivery.objects.due(now).filter(event=keboola.EVENT)
+    claimed = Delivery.objects.claim(due.values_list("pk", flat=True), now=now)
     for delivery in claimed:
         keboola_calls.attempt(delivery, GuardedClient.from_settings(), now=now)
     return claimed

@@ -1,5 +1,6 @@
 """Keboola is started once when the batches have ended, whatever dies, and the job ends with its answer."""
 
+import json
 import os
 import socket
 import subprocess
@@ -272,3 +273,16 @@ def test_a_job_that_waits_for_keboola_cannot_be_triggered(start: Start, settings
     job = ended(settings, start(201).url)
     with pytest.raises(TransitionRefused, match="it waits for Keboola"):
         job.trigger()
+
+
+@pytest.mark.parametrize(("code", "cause"), [(403, "keboola_failed"), (504, "keboola_unknown")])
+def test_the_operator_is_told_each_time_that_keboola_could_not_be_started(
+    start: Start, settings: Any, code: int, cause: str
+) -> None:
+    settings.TECKO_ALERT_URL = "https://alerts.example.com/x"
+    ended(settings, start(code).url)
+    call_keboola(timezone.now())
+    Delivery.objects.get(event="keboola.job").resend()
+    call_keboola(timezone.now())
+    told = [json.loads(delivery.body) for delivery in Delivery.objects.filter(event="check.gave_up")]
+    assert [(body["cause"], str(code) in body["check_message"]) for body in told] == [(cause, True)] * 2

@@ -1,5 +1,6 @@
 """A check asks about every batch that has not ended, and what it learns is stored with its verdict."""
 
+import json
 import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -10,7 +11,7 @@ from django.utils import timezone
 
 from polling import scheduling
 from polling.batches import Batch
-from polling.checks import openai_url
+from polling.checks import alert_url, openai_url
 from polling.deliveries import Delivery
 from polling.polling_job import PollingJob
 from secrets_app.models import SecretGrant, SecretUse
@@ -181,3 +182,37 @@ def test_a_job_that_waits_for_keboola_has_no_deadline(openai: Openai) -> None:
     assert scheduling.give_up_overdue(PollingJob, now=timezone.now() + timedelta(days=99)) == 0
     job.refresh_from_db()
     assert job.status == "active"
+
+
+def alerts() -> list[tuple[str, str, str | None]]:
+    bodies = [json.loads(delivery.body) for delivery in Delivery.objects.order_by("created_at")]
+    return [(body["event"], body["job_kind"], body["cause"]) for body in bodies]
+
+
+def test_the_operator_is_told_of_errors_of_their_end_and_of_a_job_that_is_given_up(
+    openai: Openai, settings: Any
+) -> None:
+    settings.TECKO_ALERT_URL = "https://alerts.example.com/x"
+    openai(batch_1=[401] * 5 + ["in_progress"])
+    job = make_job()
+    for _ in range(6):
+        check(job)
+    scheduling.give_up_overdue(PollingJob, now=timezone.now() + timedelta(days=8))
+    assert alerts() == [
+        ("check.alert", "openai", "service_failed"),
+        ("check.recovered", "openai", None),
+        ("check.gave_up", "openai", "deadline"),
+    ]
+    assert {delivery.url for delivery in Delivery.objects.all()} == {"https://alerts.example.com/x"}
+
+
+@pytest.mark.parametrize("url", ["http://alerts.example.com", "https://127.0.0.1", "alerts"])
+def test_a_wrong_alert_address_is_reported(settings: Any, url: str) -> None:
+    settings.TECKO_ALERT_URL = url
+    assert [message.id for message in alert_url()] == ["polling.E003"]
+
+
+@pytest.mark.parametrize("url", ["", "https://alerts.example.com/x"])
+def test_a_right_alert_address_is_not(settings: Any, url: str) -> None:
+    settings.TECKO_ALERT_URL = url
+    assert alert_url() == []
