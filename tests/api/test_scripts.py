@@ -1,18 +1,22 @@
 """Where a job's script comes from and which version runs, over the API."""
 
 import io
+import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from rest_framework.test import APIClient
 
-from customchecks import jobs
+from customchecks import jobs, versions
 from customchecks.archives import Archive, normalise
 from customchecks.models import CustomCheckJob
-from tests.api.conftest import JOBS, upload
+from tests.api.conftest import JOBS, config, form, submit, upload
 from tests.archives import tgz
+from tests.customchecks.test_fields import REFUSED_BRANCHES, REFUSED_URLS
 
 MakeJob = Callable[..., CustomCheckJob]
 URL = "https://git.example.com/team/checks.git"
@@ -37,6 +41,11 @@ def git_job(make_job: MakeJob) -> CustomCheckJob:
 
 def script(job: CustomCheckJob, what: str) -> str:
     return f"{JOBS}/{job.pk}/script/{what}"
+
+
+def named(answer: Any) -> list[str]:
+    """The fields that are wrong."""
+    return list(answer.json().get("errors", ()))
 
 
 def post(client: APIClient, job: CustomCheckJob, what: str, **body: Any) -> Any:
@@ -116,21 +125,90 @@ def test_a_branch_that_is_not_named_is_main(client: APIClient, git_job: CustomCh
     assert post(client, git_job, "git", git_url=URL).json()["branch"] == "main"
 
 
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("git_url", value)
-        for value in ("http://x.example.com/r", "https://127.1/r", "ext::sh", "", None, 5, "https://u:p@x/r")
-    ]
-    + [("branch", value) for value in ("--upload-pack=x", "a..b", "", 5, "x" * 101)],
-)
+WRONG = [
+    *(("git_url", value) for value in [*REFUSED_URLS, "https://example.com/", "https://example.com/r?ref=x"]),
+    *(("branch", value) for value in REFUSED_BRANCHES if value not in (None, "\ud800")),
+]
+
+
+@pytest.mark.parametrize(("field", "value"), WRONG)
 def test_a_wrong_repository_is_refused_by_its_name(
     client: APIClient, git_job: CustomCheckJob, field: str, value: object
 ) -> None:
     answer = post(client, git_job, "git", **{"git_url": URL, field: value})
     assert answer.status_code == 400
-    assert field in str(answer.json())
-    assert "script_git" not in str(answer.json())
+    assert named(answer) == [field]
+    git_job.refresh_from_db()
+    assert (git_job.script_git_url, git_job.script_git_branch) == (URL, "main")
+
+
+@pytest.mark.parametrize(("field", "value"), WRONG)
+def test_a_job_with_a_wrong_repository_is_not_made(client: APIClient, field: str, value: object) -> None:
+    column = {"git_url": "script_git_url", "branch": "script_git_branch"}[field]
+    data = config(script_source_type="git", script_git_url=URL) | {column: value}
+    answer = client.post(JOBS, data, format="json")
+    assert answer.status_code == 400
+    assert named(answer) == [column]
+    assert not CustomCheckJob.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("requirements.txt", "-e git+ssh://x/y"),
+        ("requirements.txt", "--index-url http://evil.example"),
+        ("requirements.txt", "-r /etc/passwd"),
+        ("requirements.txt", "file:///x.whl"),
+        ("requirements.txt", "x @ https://10.0.0.1/x.whl"),
+        ("requirements.txt", "--only-binary :none:"),
+        ("pylock.toml", "["),
+        ("pylock.toml", '[[packages]]\nname = "x"\ndirectory = {path = "/etc"}'),
+        ("pyproject.toml", "[project]\nname = 'x'\ndependencies = ['six']"),
+    ],
+)
+def test_a_script_with_a_hostile_manifest_is_not_stored(
+    client: APIClient, job: CustomCheckJob, name: str, text: str
+) -> None:
+    content = tgz({"main.py": "", name: text})
+    answer = client.post(script(job, "upload"), {"file": upload(content)}, format="multipart")
+    made = submit(client, form(content))
+    assert (answer.status_code, named(answer)) == (400, ["file"])
+    assert (made.status_code, named(made)) == (400, ["script"])
+    assert (job.versions.count(), CustomCheckJob.objects.count()) == (2, 1)
+
+
+@pytest.mark.parametrize("text", ["git+https://e.example/x", "github:x/y", "file:/etc", "https://10.0.0.1/x.tgz"])
+def test_a_node_script_with_a_hostile_manifest_is_not_stored(client: APIClient, text: str) -> None:
+    content = tgz({"index.js": "", "package.json": json.dumps({"dependencies": {"x": text}})})
+    answer = submit(client, form(content, script_runtime="node"))
+    assert (answer.status_code, named(answer)) == (400, ["script"])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_calls_at_the_same_moment_leave_a_script_that_is_whole(client: APIClient, job: CustomCheckJob) -> None:
+    def uploading(text: str) -> Any:
+        return client.post(script(job, "upload"), {"file": upload(tgz({"main.py": text}))}, format="multipart")
+
+    calls = [
+        *(lambda number=number: post(client, job, "rollback", version=number) for number in (1, 2)),
+        *(lambda what=what: post(client, job, what) for what in ("pin", "unpin")),
+        *(lambda text=text: uploading(text) for text in ("third", "fourth")),
+    ]
+
+    def call(number: int) -> int:
+        try:
+            return int(calls[number % len(calls)]().status_code)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(12) as pool:
+        assert set(pool.map(call, range(60))) == {200}
+    job.refresh_from_db()
+    runs = versions.pinned(job) or versions.newest(job)
+    assert runs
+    assert job.script_archive_id == runs.archive_id
+    numbers = [version.number for version in job.versions.all()]
+    assert numbers == list(range(len(numbers), 0, -1))
 
 
 def test_a_job_with_an_upload_takes_no_repository(client: APIClient, job: CustomCheckJob) -> None:

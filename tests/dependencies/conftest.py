@@ -18,11 +18,12 @@ from tests.security import boxes
 class Box:
     """A sandbox of an instance of its own, and checks in it as the runner makes them."""
 
-    def __init__(self, instance: str = "") -> None:
+    def __init__(self, instance: str = "", ca_bundle: bytes = b"") -> None:
         self.instance = instance or instances.new()
+        trusted = Path(settings.TECKO_CA_BUNDLE).read_bytes() if settings.TECKO_CA_BUNDLE else b""
         self.sandbox = Sandbox(
             instance=self.instance,
-            ca_bundle=Path(settings.TECKO_CA_BUNDLE).read_bytes() if settings.TECKO_CA_BUNDLE else b"",
+            ca_bundle=ca_bundle or trusted,
             egress_allow=settings.TECKO_EGRESS_ALLOW,
         )
         self.dependencies = Dependencies(self.sandbox)

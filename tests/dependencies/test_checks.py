@@ -2,8 +2,11 @@
 
 import io
 import secrets
+import subprocess
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -16,6 +19,7 @@ from customchecks.runner import CheckFailed, CustomCheckRunner
 from polling.results import Cause, CheckResult, Verdict
 from polling.scheduling import Claim
 from secrets_app.masking import Masker
+from tests import absent
 from tests.dependencies.conftest import Box
 from tests.security import boxes
 
@@ -30,6 +34,7 @@ except OSError:
 sys.exit("not today")
 """
 SCRIPT = 'import iniconfig\nprint(\'{"status": "PENDING"}\')\n'
+NODE_SCRIPT = 'require("is-number"); console.log(\'{"status": "PENDING"}\')\n'
 
 
 @pytest.fixture
@@ -38,7 +43,11 @@ def runner(box: Box) -> Iterator[CustomCheckRunner]:
 
 
 def job_with(requirements: str, **values: object) -> CustomCheckJob:
-    archive = archives.normalise(io.BytesIO(boxes.tgz({"main.py": SCRIPT, "requirements.txt": requirements})))
+    return job_of({"main.py": SCRIPT, "requirements.txt": requirements}, **values)
+
+
+def job_of(files: Mapping[str, str], **values: object) -> CustomCheckJob:
+    archive = archives.normalise(io.BytesIO(boxes.tgz(files)))
     data = {"name": "job", "script_source_type": "upload", "script_runtime": "python", **values}
     user = User.objects.create_superuser(secrets.token_hex(4))
     return jobs.create_job(data, archive=archive, user=user)
@@ -61,6 +70,40 @@ def test_a_check_finds_its_dependencies_and_the_job_shows_them(runner: CustomChe
     assert "install" not in second.timings
     assert job.dependencies is not None
     assert job.dependencies["state"] == "ready"
+
+
+@contextmanager
+def network_off(box: Box) -> Iterator[None]:
+    """Of all checks and installations of the instance."""
+    bridge = f"tck-{box.instance[:8]}"
+    if subprocess.run(["ip", "link", "set", bridge, "down"], check=False).returncode:
+        absent.say("only root may take a network down")
+    try:
+        yield
+    finally:
+        subprocess.run(["ip", "link", "set", bridge, "up"], check=True)
+
+
+@pytest.mark.engine
+@pytest.mark.network
+@pytest.mark.parametrize(
+    ("runtime", "files"),
+    [
+        ("python", {"main.py": SCRIPT, "requirements.txt": "iniconfig\n"}),
+        ("node", {"index.js": NODE_SCRIPT, "package.json": '{"dependencies": {"is-number": "7"}}'}),
+    ],
+)
+def test_a_second_check_with_unchanged_requirements_needs_no_network(
+    runner: CustomCheckRunner, box: Box, runtime: str, files: dict[str, str], settings: Any
+) -> None:
+    job = job_of(files, script_runtime=runtime)
+    assert check(runner, job).verdict is Verdict.PENDING
+    with network_off(box):
+        second = check(runner, job)
+        settings.TECKO_DEPS_INSTALL_SECONDS = 8
+        changed = check(runner, job_with("iniconfig<2\n"))
+    assert second.verdict is Verdict.PENDING, second
+    assert changed.cause is Cause.DEPS_FAILED  # so it was off
 
 
 @pytest.mark.engine

@@ -6,6 +6,7 @@ import zipfile
 from dataclasses import replace
 
 import pytest
+import trustme
 
 from customchecks.dependencies.models import DependencySet, SetState
 from polling.results import Cause
@@ -166,6 +167,17 @@ def test_the_operators_registry_is_the_one_that_is_asked(box: Box, settings) -> 
     prepared = box.prepare({"package.json": '{"dependencies": {"is-number": "7"}}'})
     assert prepared.cause is Cause.DEPS_FAILED
     assert "registry.invalid" in prepared.log
+
+
+@pytest.mark.parametrize(
+    "files", [{"requirements.txt": "iniconfig\n"}, {"package.json": '{"dependencies": {"is-number": "7"}}'}]
+)
+def test_an_installation_trusts_the_operators_authorities_and_no_others(files: dict[str, str]) -> None:
+    box = Box(ca_bundle=trustme.CA().cert_pem.bytes())
+    prepared = box.prepare(files)
+    box.close()
+    assert prepared.cause is Cause.DEPS_FAILED
+    assert "certificate" in prepared.log.lower()
 
 
 def test_an_index_that_is_down_is_an_error_of_the_installation(box: Box, settings) -> None:
