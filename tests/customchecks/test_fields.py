@@ -369,6 +369,7 @@ def job(**changed):
         "script_git_branch": "main",
         "script_runtime": "python",
         "script_entrypoint": "main.py",
+        "alert_url": None,
         "webhook_url": "https://example.com/",
         "webhook_method": "POST",
     }
