@@ -14,8 +14,10 @@ LONGEST_ID = 40
 LONGEST_BYTES_ID = 8
 _ENGINE = "needs the engine"
 MADE_UP_CALLS = "calls of the API that were made up"
+MEASURED = "measured"
 _used_engine: list[str] = []
 _made_up_calls: list[int] = []
+_measured: list[str] = []
 
 
 @functools.cache
@@ -59,6 +61,7 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     if report.when == "call" and (_ENGINE, True) in map(tuple, report.user_properties):
         _used_engine.append(report.nodeid)
     if report.when == "teardown":
+        _measured.extend(str(line) for name, line in report.user_properties if name == MEASURED)
         _made_up_calls.extend(int(count) for name, count in report.user_properties if name == MADE_UP_CALLS)
 
 
@@ -66,3 +69,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.write_line(f"Tests that used the Docker Engine: {len(_used_engine)}")
     if _made_up_calls:
         terminalreporter.write_line(f"Calls that schemathesis made up: {sum(_made_up_calls)}")
+    for line in _measured:
+        terminalreporter.write_line(line)

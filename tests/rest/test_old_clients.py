@@ -1,0 +1,62 @@
+"""Clients of version 0.9.6, on the two libraries that there are clients on, against the real web server."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+import requests
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
+from django.contrib.auth.models import User
+from django.utils import timezone
+
+from access.models import ApiToken, Scope
+from polling.polling_job import PollingLog
+from tests.api import live
+from tests.rest.walk import Walk
+
+PASSWORD = "correct horse battery"
+
+
+@pytest.fixture(scope="module")
+def gunicorn(django_db_setup: None) -> Iterator[tuple[int, int]]:
+    with live.gunicorn() as server:
+        yield server
+
+
+@pytest.fixture
+def origin(gunicorn: tuple[int, int], transactional_db: None) -> str:
+    return f"http://127.0.0.1:{gunicorn[0]}"
+
+
+@pytest.fixture
+def user(transactional_db: None) -> User:
+    """With a hash that the server knows, which the tests' own is not."""
+    user = User.objects.create_superuser("boss")
+    hasher = PBKDF2PasswordHasher()
+    user.password = hasher.encode(PASSWORD, hasher.salt())
+    user.save()
+    return user
+
+
+def add_log(job_id: int) -> None:
+    """As a check would."""
+    PollingLog.objects.create(job_id=job_id, status="pending", message="0 of 2", created_at=timezone.now())
+
+
+def test_a_client_on_requests_with_a_password(origin: str, user: User) -> None:
+    with requests.Session() as client:
+        client.auth = (user.username, PASSWORD)
+        Walk(client, origin, add_log=add_log).everything()
+
+
+def test_a_client_on_httpx_with_a_token(origin: str, user: User) -> None:
+    _, token = ApiToken.objects.create(user, scope=Scope.ADMIN)
+    with httpx.Client(headers={"Authorization": f"Token {token}"}, timeout=30) as client:
+        Walk(client, origin, add_log=add_log).everything()
+
+
+@pytest.mark.parametrize("library", [requests, httpx], ids=["requests", "httpx"])
+def test_a_client_that_does_not_log_in_is_told_so(origin: str, library: Any) -> None:
+    codes = {path: library.get(f"{origin}{path}").status_code for path in ("/api/health", "/api/jobs", "/api/stats")}
+    assert codes == {"/api/health": 200, "/api/jobs": 401, "/api/stats": 401}
