@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString
 
 from customchecks import jobs
 from customchecks.etags import ChangedMeanwhile
-from customchecks.forms import CustomCheckJobForm
+from customchecks.forms import EDITABLE, CustomCheckJobForm
 from customchecks.models import CustomCheckJob, CustomCheckLog
 from polling import trials
 from polling.admin import HistoryAdmin
@@ -120,6 +120,7 @@ class CustomCheckJobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
                 )
             },
         ),
+        ("Keboola", {"fields": [name for name in EDITABLE if name.startswith("keboola_")]}),
         ("State", {"fields": STATE}),
     )
 

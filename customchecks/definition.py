@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 
-from customchecks import fields, strictjson
+from customchecks import fields, keboola_fields, strictjson
 from customchecks.models import CustomCheckJob, SourceType
 
 Check = Callable[[Any], None]
@@ -55,6 +55,12 @@ FIELDS: Mapping[str, Check] = {
     "max_consecutive_errors": fields.whole("max_consecutive_errors"),
     "alert_after_errors": _or_null(fields.whole("alert_after_errors")),
     "alert_url": _or_null(_text),
+    "keboola_stack_url": _or_null(_text),
+    "keboola_component_id": _or_null(_text),
+    "keboola_configuration_id": _or_null(_text),
+    "keboola_token": _or_null(_text),
+    "keboola_variables": _or_null(keboola_fields.keboola_variables),
+    "keboola_on": _text,
 }
 
 

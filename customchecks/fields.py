@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from django.conf import settings
 from django.core.exceptions import ValidationError
 
-from customchecks import strictjson
+from customchecks import keboola_fields, strictjson
 from customchecks.remotes import git_branch as git_branch
 from customchecks.remotes import git_commit as git_commit
 from customchecks.remotes import git_path as git_path
@@ -68,7 +68,7 @@ _RESERVED_VARIABLES = re.compile(
 _HARMLESS_VARIABLES = re.compile("PYTHON(?:HASHSEED|UNBUFFERED|UTF8|DONTWRITEBYTECODE|FAULTHANDLER)")
 
 
-class JobFields(Protocol):
+class JobFields(keboola_fields.KeboolaFields, Protocol):
     """What ``job`` looks at."""
 
     name: Any
@@ -105,6 +105,7 @@ def job(instance: JobFields) -> None:
         checks["webhook_method"] = lambda: webhook_method(instance.webhook_method)
     if instance.alert_url:
         checks["alert_url"] = lambda: webhook_url(instance.alert_url, allow=allow)
+    checks["keboola"] = lambda: keboola_fields.action(instance)
     referring = {field: _texts(getattr(instance, field, None)) for field in REFERRING}
     checks |= {field: lambda: _few_references(referring.values()) for field, texts in referring.items() if texts}
     _all(checks)
@@ -221,12 +222,12 @@ def _few_references(texts: Iterable[list[str]]) -> None:
 
 
 def _all(checks: Mapping[str, Callable[[], None]]) -> None:
-    refusals: dict[str, ValidationError] = {}
+    refusals: dict[str, Any] = {}
     for field, check in checks.items():
         try:
             check()
         except ValidationError as error:
-            refusals[field] = error
+            refusals |= error.error_dict if hasattr(error, "error_dict") else {field: error}
     if refusals:
         raise ValidationError(refusals)
 

@@ -41,6 +41,12 @@ EDITABLE = (
     "max_consecutive_errors",
     "alert_after_errors",
     "alert_url",
+    "keboola_stack_url",
+    "keboola_component_id",
+    "keboola_configuration_id",
+    "keboola_token",
+    "keboola_variables",
+    "keboola_on",
 )
 
 
@@ -82,6 +88,9 @@ class CustomCheckJobForm(forms.ModelForm):  # type: ignore[type-arg]
             "alert_url": "Where alerts go, and that the job was given up. Empty: alerts go to the webhook.",
             "webhook_headers": "A JSON object of strings; a value may hold secret_ref:NAME.",
             "webhook_query_params": "A JSON object of strings, with {job_id} and the like in the values.",
+            "keboola_stack_url": "Such as https://connection.keboola.com. Empty: no Keboola job is started.",
+            "keboola_token": "secret_ref:NAME of Keboola's storage token.",
+            "keboola_variables": "A JSON object of strings, with {data.x}, {job_name} and the like in the values.",
             "webhook_signing_secrets": 'A JSON list of one or two signing keys, such as ["secret_ref:hook-key"].',
         }
 

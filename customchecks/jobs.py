@@ -23,6 +23,8 @@ from secrets_app.models import Secret
 
 # Where a value may hold ``secret_ref:…``
 REFERRING = ("env_vars", "webhook_headers", "webhook_query_params", "webhook_signing_secrets")
+# What is such a reference as a whole
+TOKENS = ("script_git_token", "keboola_token")
 # Whoever changes one of these wants another script than the one that the job is pinned to
 SOURCE = ("script_source_type", "script_git_url", "script_git_branch", "script_git_commit", "script_git_path")
 
@@ -148,7 +150,7 @@ def _usable_secrets(job: CustomCheckJob, user: User | AnonymousUser) -> list[Sec
         except references.InvalidReferences as error:
             errors |= {f"{field}.{key}": message for key, message in error.errors.items()}
     try:
-        found += references.validate({"script_git_token": job.script_git_token or ""}, user=user)
+        found += references.validate({field: getattr(job, field) or "" for field in TOKENS}, user=user)
     except references.InvalidReferences as error:
         errors |= error.errors
     if errors:

@@ -9,9 +9,10 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils import timezone
 
-from customchecks import fields, notices
+from customchecks import fields, keboola_fields, notices
 from customchecks.archives import Archive
 from customchecks.dependencies.models import DependencySet as DependencySet
+from customchecks.keboola_fields import KeboolaOn
 from customchecks.trials import Trial as Trial
 from polling.deliveries import DeliveryDraft
 from polling.results import CheckResult, LastAnswer, Verdict
@@ -97,6 +98,13 @@ class CustomCheckJob(ScheduledJob):
     webhook_signing_secrets = models.JSONField(default=list, blank=True, validators=[fields.webhook_signing_secrets])
 
     alert_url = models.CharField(max_length=500, null=True, blank=True)
+
+    keboola_stack_url = models.CharField(max_length=500, null=True, blank=True)
+    keboola_component_id = models.CharField(max_length=255, null=True, blank=True)
+    keboola_configuration_id = models.CharField(max_length=255, null=True, blank=True)
+    keboola_token = models.CharField(max_length=255, null=True, blank=True)
+    keboola_variables = models.JSONField(null=True, blank=True, validators=[keboola_fields.keboola_variables])
+    keboola_on = models.CharField(max_length=20, choices=KeboolaOn, default=KeboolaOn.SUCCESS)
 
     last_check_data = models.JSONField(null=True, editable=False)
     state = models.JSONField(null=True, editable=False)

@@ -1,4 +1,4 @@
-"""What a job has to tell, and to whom: its end, that it errs, and that it errs no more."""
+"""What a job has to tell, and to whom: its end, that it errs, and that it errs no more; and what it starts."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
-from polling import alerts
+from customchecks.keboola_fields import KeboolaOn
+from polling import alerts, keboola, templates
 from polling.deliveries import DeliveryDraft
-from polling.results import CheckResult
+from polling.results import CheckResult, Verdict
 
 if TYPE_CHECKING:
     from customchecks.models import CustomCheckJob
 
 ENDED = "check.ended"
+LONGEST_VARIABLE = 64 * 1024
 
 
 def of_the_end(job: "CustomCheckJob", result: CheckResult, now: datetime) -> Sequence[DeliveryDraft]:
@@ -22,6 +24,8 @@ def of_the_end(job: "CustomCheckJob", result: CheckResult, now: datetime) -> Seq
         drafts.append(_to_webhook(job, ENDED, _payload(job, result, now)))
     if _alert_url(job) and not result.verdict.terminal:
         drafts.append(_to_alert_url(job, alerts.GAVE_UP, _payload(job, result, now)))
+    if job.keboola_stack_url and (result.verdict is Verdict.SUCCESS or job.keboola_on == KeboolaOn.ENDED):
+        drafts.append(_to_keboola(job, _payload(job, result, now)))
     return drafts
 
 
@@ -55,6 +59,18 @@ def _to_webhook(job: "CustomCheckJob", event: str, payload: dict[str, Any], *, o
 def _to_alert_url(job: "CustomCheckJob", event: str, payload: dict[str, Any], *, occurrence: int = 1) -> DeliveryDraft:
     keys = job.webhook_signing_secrets
     return alerts.draft(_alert_url(job), event, payload, job=job, signing_secrets=keys, occurrence=occurrence)
+
+
+def _to_keboola(job: "CustomCheckJob", payload: dict[str, Any]) -> DeliveryDraft:
+    """Its variables are filled in now: what Keboola gets has no room for the payload."""
+    variables = job.keboola_variables or {}
+    return keboola.start(
+        stack_url=job.keboola_stack_url or "",
+        component=job.keboola_component_id or "",
+        configuration=job.keboola_configuration_id or "",
+        token=job.keboola_token or "",
+        variables={name: templates.render(text, payload, longest=LONGEST_VARIABLE) for name, text in variables.items()},
+    )
 
 
 def _payload(job: "CustomCheckJob", result: CheckResult, now: datetime) -> dict[str, Any]:

@@ -4,9 +4,22 @@ import json
 from collections.abc import Mapping
 from urllib.parse import urlsplit, urlunsplit
 
+from django.conf import settings
+from django.core.exceptions import ValidationError
+
+from polling.addresses import Allowance, UrlRefused, check_url
 from polling.deliveries import DeliveryDraft
 
 EVENT = "keboola.job"
+
+
+def stack_url(value: str) -> None:
+    try:
+        target = check_url(value, allow=Allowance.parse(settings.TECKO_WEBHOOK_ALLOW))
+    except UrlRefused as error:
+        raise ValidationError(str(error), "stack_url") from None
+    if target.path.partition("?")[0] != target.path or "#" in value:
+        raise ValidationError("The address of a stack has no query.", "stack_url")
 
 
 def queue_url(stack_url: str) -> str:

@@ -5,15 +5,14 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from django.conf import settings
-from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, ProhibitNullCharactersValidator
 from django.db import models
 from django.utils import timezone
 
 from polling import alerts, keboola
-from polling.addresses import Allowance, UrlRefused, check_url
 from polling.batches import UNSUCCESSFUL, Batch, BatchStatus
 from polling.deliveries import DeliveryDraft
+from polling.keboola import stack_url as stack_url
 from polling.results import CheckResult, LastAnswer, Verdict
 from polling.scheduling import Claim, JobStatus, ScheduledJob
 from secrets_app.models import Secret
@@ -22,15 +21,6 @@ COMPLETED_WITH_FAILURES = "completed_with_failures"
 STATUSES = (*JobStatus.choices, (COMPLETED_WITH_FAILURES, "Completed with failures"))
 OUTCOMES = {Verdict.SUCCESS: JobStatus.COMPLETED.value, Verdict.FAILED: COMPLETED_WITH_FAILURES}
 NO_NUL = ProhibitNullCharactersValidator()
-
-
-def stack_url(value: str) -> None:
-    try:
-        target = check_url(value, allow=Allowance.parse(settings.TECKO_WEBHOOK_ALLOW))
-    except UrlRefused as error:
-        raise ValidationError(str(error), "stack_url") from None
-    if target.path.partition("?")[0] != target.path or "#" in value:
-        raise ValidationError("The address of a stack has no query.", "stack_url")
 
 
 class PollingJob(ScheduledJob):

@@ -45,15 +45,17 @@ def check(value: str, *, roots: frozenset[str] = ROOTS) -> None:
             raise TemplateError(f"{{{path}}} is unknown; a template starts with one of: {', '.join(sorted(roots))}.")
 
 
-def render(value: str, payload: Mapping[str, Any]) -> str:
+def render(value: str, payload: Mapping[str, Any], *, longest: int = MAX_RENDERED) -> str:
     """Keeps 0 and false, turns unknown names and null into nothing, objects and lists into JSON.
 
-    Cut at ``MAX_RENDERED`` characters, the last one then being an ellipsis. Raises TemplateError.
+    Templates may say ``{status}``, ``{data.x}`` and ``{message}`` for the payload's ``check_…``. Cut at ``longest``
+    characters, the last one then being an ellipsis. Raises TemplateError.
     """
     parts = _compile(value)
-    parts[1::2] = [_text(_look_up(path, payload)) for path in parts[1::2]]
+    named = {name.removeprefix("check_"): found for name, found in payload.items()} | dict(payload)
+    parts[1::2] = [_text(_look_up(path, named)) for path in parts[1::2]]
     rendered = "".join(parts)
-    return rendered if len(rendered) <= MAX_RENDERED else f"{rendered[: MAX_RENDERED - 1]}…"
+    return rendered if len(rendered) <= longest else f"{rendered[: longest - 1]}…"
 
 
 def _compile(value: str) -> list[str]:

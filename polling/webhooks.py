@@ -6,7 +6,6 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import reduce
-from typing import Any
 
 import structlog
 from django.utils import timezone
@@ -62,7 +61,7 @@ def attempt(
 
 
 def _prepare(delivery: Delivery, now: datetime) -> Call:
-    payload = _with_short_names(json.loads(delivery.body))
+    payload = json.loads(delivery.body)
     headers = _resolve(delivery, delivery.headers)
     query = _resolve(delivery, delivery.query, literal=lambda text: templates.render(text, payload))
     keys = _resolve(delivery, {str(place): key for place, key in enumerate(delivery.signing_secrets)})
@@ -96,11 +95,6 @@ def _resolve(delivery: Delivery, values: Mapping[str, str], *, literal: Callable
     return references.resolve(
         values, job_kind=delivery.job_kind, job_id=delivery.job_id, check_id=delivery.pk, literal=literal
     )
-
-
-def _with_short_names(payload: dict[str, Any]) -> dict[str, Any]:
-    """Templates may say ``{status}``, ``{data.x}`` and ``{message}`` for the payload's ``check_…``."""
-    return {name.removeprefix("check_"): value for name, value in payload.items()} | payload
 
 
 def _made(call: Call, client: GuardedClient, started: datetime) -> Outcome:

@@ -58,6 +58,7 @@ JSON_COLUMNS: Mapping[str, Mapping[str, Any]] = {
     "resource_limits": {**LIMITS, "nullable": True},
     "webhook_headers": NULLABLE_STRINGS,
     "webhook_query_params": {**NULLABLE_STRINGS, "description": "Templates such as `{job_id}` are filled in."},
+    "keboola_variables": {**NULLABLE_STRINGS, "description": "Templates such as `{data.output}` are filled in."},
     "webhook_signing_secrets": {**STRING_LIST, "maxItems": 2},
     "last_check_data": NULLABLE_OBJECT,
     "data": NULLABLE_OBJECT,

@@ -26,9 +26,6 @@ OPTIONS = {
     "webhook_url": "--webhook-url",
     "webhook_method": "--webhook-method",
     "batch_ids": "--batch",
-    "keboola_stack_url": "--stack-url",
-    "keboola_component_id": "--component",
-    "keboola_configuration_id": "--configuration",
     "webhook_headers": "--webhook-header",
 } | dict.fromkeys(
     (
@@ -42,6 +39,12 @@ OPTIONS = {
         "webhook_query_params",
         "webhook_signing_secrets",
         "allow_source_builds",
+        "keboola_stack_url",
+        "keboola_component_id",
+        "keboola_configuration_id",
+        "keboola_token",
+        "keboola_variables",
+        "keboola_on",
     ),
     "--config",
 )

@@ -30,6 +30,13 @@ Logs = Annotated[int, typer.Option("--logs", min=0, max=500, metavar="N", help="
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
+OPTIONS = {
+    "keboola_stack_url": "--stack-url",
+    "keboola_component_id": "--component",
+    "keboola_configuration_id": "--configuration",
+}
+
+
 def group() -> None:
     """Jobs that watch OpenAI batches, and start a Keboola job when all of them have ended."""
 
@@ -67,7 +74,7 @@ def create(
     except jobs.SecretUnknown as error:
         raise NotFound(str(error)) from None
     except ValidationError as error:
-        raise Invalid.of(error) from None
+        raise Invalid.of(error, options=OPTIONS) from None
     output.say(f"Created polling job {job.pk}: {job.name}")
     if as_json:
         output.document(_shown(job))

@@ -52,6 +52,12 @@ def form(**fields: Any) -> dict[str, Any]:
         "max_consecutive_errors": "25",
         "alert_after_errors": "5",
         "alert_url": "",
+        "keboola_stack_url": "",
+        "keboola_component_id": "",
+        "keboola_configuration_id": "",
+        "keboola_token": "",
+        "keboola_variables": "",
+        "keboola_on": "success",
         **fields,
     }
 
@@ -96,6 +102,8 @@ def test_a_job_without_its_script_waits_for_it(browser: Client) -> None:
         ({"max_consecutive_errors": "1001"}, "max_consecutive_errors"),
         ({"alert_after_errors": "0"}, "alert_after_errors"),
         ({"alert_url": "http://127.0.0.1/"}, "alert_url"),
+        ({"keboola_component_id": "kds.app"}, "keboola_token"),
+        ({"keboola_variables": json.dumps({"x": "{odd}"})}, "keboola_variables"),
         ({"env_vars": json.dumps({"PATH": "x"})}, "env_vars"),
         ({"env_vars": "[1]"}, "env_vars"),
         ({"env_vars": json.dumps({"KEY": "secret_ref:nobody"})}, "env_vars"),

@@ -98,6 +98,12 @@ def test_every_field_comes_back_as_it_was_set(client: APIClient, make_secret: Ca
         max_consecutive_errors=3,
         alert_after_errors=None,
         alert_url="https://alerts.example.com/x",
+        keboola_stack_url="https://connection.example.com",
+        keboola_component_id="kds.app",
+        keboola_configuration_id="42",
+        keboola_token="secret_ref:gemini",
+        keboola_variables={"file": "{data.output}"},
+        keboola_on="ended",
     )
     parts = {"config": json.dumps(given), "script": upload(tgz({"src/check.py": "1", "README": ""}))}
     shown = submit(client, parts).json()

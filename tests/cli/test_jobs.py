@@ -13,6 +13,7 @@ from customchecks.models import CustomCheckJob
 from polling.results import Verdict
 from secrets_app.models import Secret, SecretGrant
 from tests.cli.conftest import Cli, Ended, answer
+from tests.polling.services import make_secret
 
 MakeJob = Callable[..., CustomCheckJob]
 Here = Callable[..., Ended]
@@ -54,6 +55,20 @@ def test_create_reads_a_configuration_from_stdin_and_options_win_over_it(cli: Cl
     words = ("create", "--config", "-", "--from", str(script), "--name", "typed", "--param", "b=2", "--json")
     job = cli(*words, stdin=json.dumps(config)).json
     assert (job["name"], job["check_params"], job["poll_interval_seconds"]) == ("typed", {"a": 1, "b": "2"}, 30)
+
+
+def test_create_takes_the_keboola_job_that_is_to_be_started_from_a_configuration(cli: Cli, script: Path) -> None:
+    make_secret("keboola", "keboola", "the token of keboola")
+    config = {
+        "keboola_stack_url": "https://connection.example.com",
+        "keboola_component_id": "kds.app",
+        "keboola_configuration_id": "42",
+        "keboola_token": "secret_ref:keboola",
+    }
+    words = ("create", "--config", "-", "--from", str(script), "--name", "nightly", "--runtime", "python", "--json")
+    assert cli(*words, stdin=json.dumps(config)).json.items() >= {**config, "keboola_on": "success"}.items()
+    refused = cli(*words, stdin=json.dumps(config | {"keboola_component_id": ""}))
+    assert (refused.code, "keboola_component_id (--config): To start" in refused.err) == (4, True)
 
 
 @pytest.mark.parametrize(
