@@ -67,7 +67,16 @@ class CustomCheckJobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     form = CustomCheckJobForm
     change_form_template = "admin/customchecks/customcheckjob/change_form.html"
-    list_display = ("name", "id", "status", "last_check_status", "last_check_at", "next_check_at", "interval")
+    list_display = (
+        "name",
+        "id",
+        "status",
+        "last_check_status",
+        "progress",
+        "last_check_at",
+        "next_check_at",
+        "interval",
+    )
     list_filter = ("status", "last_check_status", "script_runtime", "script_source_type")
     search_fields = ("=id", "name", "script_git_url", "webhook_url")
     list_per_page = 50

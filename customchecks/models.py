@@ -15,7 +15,7 @@ from customchecks.dependencies.models import DependencySet as DependencySet
 from customchecks.keboola_fields import KeboolaOn
 from customchecks.trials import Trial as Trial
 from polling.deliveries import DeliveryDraft
-from polling.results import CheckResult, LastAnswer, Verdict
+from polling.results import CheckResult, LastAnswer
 from polling.scheduling import Claim, ScheduledJob
 from polling.webhook_fields import WebhookMethod
 
@@ -183,11 +183,14 @@ class CustomCheckJob(ScheduledJob):
         )
 
     def last_answer(self) -> LastAnswer:
-        newest = self.logs.first()
+        newest = self.logs.filter(cycle=self.cycle).first()
+        if newest is None:
+            return LastAnswer(cause=self.failure_cause)
         return LastAnswer(
-            message=(newest.message or "") if newest else "",
+            message=newest.message or "",
             data=self.last_check_data or {},
-            cause=self.failure_cause or (newest.cause if newest else ""),
+            cause=self.failure_cause or newest.cause,
+            revision=newest.revision,
         )
 
     def deliveries(self, result: CheckResult, now: datetime) -> Sequence[DeliveryDraft]:
@@ -195,18 +198,6 @@ class CustomCheckJob(ScheduledJob):
 
     def alert(self, result: CheckResult, now: datetime) -> Sequence[DeliveryDraft]:
         return notices.of_errors(self, result, now)
-
-    def last_result(self) -> CheckResult:
-        last = self.logs.filter(cycle=self.cycle).order_by("-created_at", "-id").first()
-        if last is None:
-            return CheckResult(verdict=Verdict.PENDING)
-        return CheckResult(
-            verdict=Verdict.PENDING,
-            message=last.message or "",
-            data=(last.script_output or {}).get("data") or {},
-            revision=last.revision,
-            version=last.version,
-        )
 
 
 class ScriptVersion(models.Model):

@@ -84,3 +84,4 @@ class LastAnswer:
     message: str = ""
     data: dict[str, Any] = field(default_factory=dict)
     cause: str = ""
+    revision: str = ""

@@ -155,12 +155,8 @@ class ScheduledJob(Kind, limits.Limits):
         """What is to be sent when the job has begun to err (``alerting``), or errs no more."""
         return ()
 
-    def last_result(self) -> CheckResult:
-        """What the last check of this cycle said, as far as the kind keeps it."""
-        return CheckResult(verdict=Verdict.PENDING)
-
     def last_answer(self) -> LastAnswer:
-        """For those who did not follow the checks."""
+        """Of this cycle, for those who did not follow its checks."""
         return LastAnswer(cause=self.failure_cause)
 
     # Transitions that people ask for
@@ -335,7 +331,7 @@ def give_up_overdue(kind: type[ScheduledJob], *, now: datetime, last_look: bool 
         with transaction.atomic():
             job = overdue.select_for_update().filter(pk=pk).first()
             if job is not None:
-                _give_up(job, Cause.DEADLINE, job.last_result(), now=now)
+                _give_up(job, Cause.DEADLINE, _last_result(job), now=now)
                 given_up += 1
     return given_up
 
@@ -351,6 +347,11 @@ def _give_up(job: ScheduledJob, cause: Cause, last: CheckResult, *, now: datetim
     job.write_log(claim, outcome, now)
     _owe(job, job.deliveries(outcome, now), now=now)
     groups.notice(job, now=now)
+
+
+def _last_result(job: ScheduledJob) -> CheckResult:
+    last = job.last_answer()
+    return CheckResult(verdict=Verdict.PENDING, message=last.message, data=last.data, revision=last.revision)
 
 
 def _owe(job: ScheduledJob, drafts: Sequence[DeliveryDraft], *, now: datetime) -> None:

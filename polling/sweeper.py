@@ -23,10 +23,10 @@ from django.utils.module_loading import import_string
 from django_q.status import Stat
 from django_q.tasks import async_task
 
-from polling import groups, scheduling
-from polling.clock import Clock
+from polling import scheduling
 from polling.courier import Courier
 from polling.crashpoints import Point, reach
+from polling.deadlines import Deadlines
 from polling.models import SweepLease
 from polling.results import Cause, CheckResult, Verdict
 from polling.runners import Runner
@@ -42,7 +42,6 @@ RECORD_TRIES = 5
 KILLERS = 8
 HOST_MEMORY_SHARE = 0.85
 SLOTS_PER_CORE = 20
-LAST_LOOK_SECONDS = 300.0  # a sweep that begins may follow a time in which nothing ran
 
 
 def this_host() -> str:
@@ -128,8 +127,7 @@ class Sweeper:
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._upkeep_due = 0.0
-        self._began = time.monotonic()
-        self._clock = Clock()
+        self._deadlines = Deadlines(self._kinds)
         self._housekeeper = ThreadPoolExecutor(1, thread_name_prefix="housekeeping")
         self._tidying: Future[None] | None = None
 
@@ -242,7 +240,7 @@ class Sweeper:
 
     def _upkeep(self, now: datetime) -> None:
         """Only what the database does: an engine that hangs must not keep us from renewing claims."""
-        self._give_up_overdue(now)
+        self._deadlines.enforce(now)
         self._renew()
         for kind in self._kinds:
             scheduling.pull_back(kind, now=now)
@@ -250,19 +248,6 @@ class Sweeper:
                 logger.warning("checks_recovered", kind=kind.kind, count=recovered)
         if self._tidying is None or self._tidying.done():
             self._tidying = self._housekeeper.submit(self._tidy)
-
-    def _give_up_overdue(self, now: datetime) -> None:
-        jump = self._clock.jump(now)
-        last_look = time.monotonic() < self._began + LAST_LOOK_SECONDS
-        for kind in self._kinds:
-            if jump:
-                scheduling.move_deadlines(kind, by=jump)
-            if given_up := scheduling.give_up_overdue(kind, now=now, last_look=last_look):
-                logger.warning("jobs_given_up", kind=kind.kind, count=given_up)
-        if jump:
-            groups.move_deadlines(by=jump)
-        if late := groups.enforce_deadlines(now=now, last_look=last_look):
-            logger.warning("groups_ended_by_deadline", count=late)
 
     def _tidy(self) -> None:
         for kind, runner in self._runners.items():

@@ -98,3 +98,20 @@ def test_a_sweep_that_is_killed_starts_no_second_keboola_job(point: Point, tmp_p
         Point.DELIVERY_COUNTED: ("failed", "keboola_unknown", "unknown", 1),
     }
     assert outcome == expected.get(point, ("completed", "", "delivered", 1))
+
+
+@pytest.mark.parametrize("point", [Point.DELIVERY_WRITTEN, Point.DELIVERY_CLAIMED, Point.DELIVERY_COUNTED])
+def test_a_sweep_that_is_killed_while_it_gives_a_job_up_tells_so_with_one_id(
+    point: Point, receiver: Receiver, tmp_path: Path, settings: Any
+) -> None:
+    settings.TECKO_WEBHOOK_ALLOW = ["127.0.0.1"]
+    job = make_job("batch_1")
+    tomorrow, past = timezone.now() + timedelta(days=1), timezone.now() - timedelta(seconds=1)
+    PollingJob.objects.update(deadline_at=past, next_check_at=tomorrow)
+    environ = {"TECKO_ALERT_URL": receiver.url, "TECKO_KEYS": ",".join(settings.TECKO_KEYS)}
+    assert sweeping.process(tmp_path, PollingJob, crash_at=point, **environ) == -signal.SIGKILL
+    let_claims_expire()
+    assert sweeping.process(tmp_path, PollingJob, **environ) == 0
+    job.refresh_from_db()
+    assert (job.status, job.failure_cause, job.logs.count()) == ("failed", "deadline", 1)
+    assert {payload["delivery_id"] for payload in receiver.payloads()} == {str(Delivery.objects.get().pk)}

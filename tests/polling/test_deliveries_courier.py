@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import psutil
@@ -91,6 +92,19 @@ def test_every_behaviour_has_its_outcome(behaviour: str) -> None:
     assert (status(delivery), row.status_code) == (expected, code)
     assert row.duration_ms < 2000
     assert (row.error == "") == (code == 200)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_receiver_that_comes_back_is_reached_after_the_quick_times() -> None:
+    said = iter([receivers.answer("500 Oh"), receivers.reset, receivers.answer("503 Wait"), receivers.answer()])
+    with receiving(lambda connection: next(said)(connection)) as receiver, working():
+        delivery = owe(f"http://127.0.0.1:{receiver.port}/")
+        wait_until(lambda: status(delivery) == DeliveryStatus.DELIVERED, seconds=30)
+    rows = list(delivery.attempt_rows.all())
+    assert [row.status_code for row in rows] == [500, None, 503, 200]
+    waits = [(later.started_at - row.started_at).total_seconds() for row, later in pairwise(rows)]
+    assert all(wait >= published for wait, published in zip(waits, (1, 2, 4), strict=True))
+    assert len({call.partition(b"webhook-id: ")[2].partition(b"\r\n")[0] for call in receiver.requests}) == 1
 
 
 @pytest.mark.django_db(transaction=True)
