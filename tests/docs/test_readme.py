@@ -11,6 +11,7 @@ import pytest
 from django.conf import settings
 
 from polling.results import Cause
+from teckochecker import openapi
 from tests.acceptance.instance import PASSWORD, REPOSITORY, Instance
 
 README = (REPOSITORY / "README.md").read_text()
@@ -70,3 +71,8 @@ def test_every_setting_is_described_and_every_description_is_a_setting() -> None
 def test_every_cause_is_described() -> None:
     text = (REPOSITORY / "docs" / "scripts.md").read_text()
     assert [cause for cause in Cause if f"| `{cause.value}` |" not in text] == []
+
+
+def test_every_error_of_the_api_is_described() -> None:
+    text = (REPOSITORY / "docs" / "api.md").read_text()
+    assert [status for status in openapi.ERRORS if f"| {status} |" not in text] == []
