@@ -64,6 +64,11 @@ FIELDS: Mapping[str, Check] = {
 }
 
 
+def defaults() -> dict[str, Any]:
+    """What a new job has where nothing is said; ``script_entrypoint`` then follows the runtime."""
+    return {column.name: column.get_default() for column in CustomCheckJob._meta.fields if column.name in FIELDS}
+
+
 def fill(job: CustomCheckJob, data: Mapping[str, Any]) -> None:
     """Sets the fields of an unsaved or locked job and validates all of it.
 

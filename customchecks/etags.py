@@ -13,8 +13,8 @@ ANY = "*"
 
 
 class ChangedMeanwhile(Exception):
-    def __init__(self) -> None:
-        super().__init__("The job has changed since you read it. Read it again and repeat your change.")
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message or "The job has changed since you read it. Read it again and repeat your change.")
 
 
 def of(job: CustomCheckJob) -> str:

@@ -1,16 +1,24 @@
 """What requests about jobs have in common: who asks, for which jobs, and for which definition of one."""
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any, cast
 
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
-from rest_framework import status
+from rest_framework import exceptions, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from customchecks import etags, selection
 from customchecks.api.serializers import JobSerializer
 from customchecks.models import CustomCheckJob
+from customchecks.naming import NameTaken
+from polling.scheduling import TransitionRefused
+
+
+class Refused(exceptions.APIException):
+    status_code = status.HTTP_409_CONFLICT
 
 
 def asker(request: Request) -> User:
@@ -20,6 +28,20 @@ def asker(request: Request) -> User:
 
 def match(request: Request) -> str | None:
     return request.headers.get("If-Match")
+
+
+def asking_to_add(request: Request) -> None:
+    """For a call that changes jobs and may make some."""
+    if not asker(request).has_perm("customchecks.add_customcheckjob"):
+        raise exceptions.PermissionDenied
+
+
+@contextlib.contextmanager
+def conflicting() -> Iterator[None]:
+    try:
+        yield
+    except (NameTaken, TransitionRefused) as error:
+        raise Refused(str(error)) from None
 
 
 def chosen(rows: QuerySet[CustomCheckJob], request: Request) -> QuerySet[CustomCheckJob]:

@@ -3,10 +3,28 @@
 from collections.abc import Mapping
 from typing import Any
 
-from drf_spectacular.utils import OpenApiParameter, inline_serializer
+from drf_spectacular.utils import inline_serializer
 from rest_framework import serializers
 
+from customchecks.api import schema_many
 from customchecks.api.examples import CONFIG, JOB, LOG, SHA256, VERSION
+from customchecks.api.schema_parts import (
+    CHOICE,
+    DONE,
+    EITHER_FORM,
+    ETAG,
+    FEW,
+    FORM_SHAPE,
+    IF_MATCH,
+    JOBS,
+    LOG_CHOICE,
+    ONE,
+    PATH,
+    PINNED,
+    SCRIPTS,
+    UNCHANGED,
+    VERSION_NUMBER,
+)
 from customchecks.api.scripts import VersionSerializer
 from customchecks.api.serializers import (
     CheckSerializer,
@@ -16,17 +34,13 @@ from customchecks.api.serializers import (
     UnderWaySerializer,
 )
 from customchecks.fields import TAG
-from customchecks.models import Runtime
 from polling.api import DeliverySerializer
 from polling.deliveries import DeliveryStatus
-from polling.results import Cause, Verdict
-from polling.scheduling import JobStatus
 from polling.schema import DELIVERY, DELIVERY_PAGE, PAGING
 from secrets_app.openapi import (
     BINARY,
     FORM,
     NULLABLE_TEXT,
-    NUMBER,
     OBJECT,
     STRINGS,
     TEXT,
@@ -52,6 +66,7 @@ LIMITS = takes(
 )
 
 JSON_COLUMNS: Mapping[str, Mapping[str, Any]] = {
+    "changes": {"type": "object", "additionalProperties": takes({"from": {}, "to": {}}, required=["from", "to"])},
     "tags": {"type": "array", "maxItems": 20, "items": {**TEXT, "pattern": f"^{TAG.pattern}$"}},
     "check_params": {**OBJECT, "description": "The script gets it as CHECK_PARAMS."},
     "env_vars": {**NULLABLE_STRINGS, "description": "`secret_ref:NUMBER` or `secret_ref:NAME` anywhere in a value."},
@@ -67,36 +82,6 @@ JSON_COLUMNS: Mapping[str, Mapping[str, Any]] = {
     "state": NULLABLE_OBJECT,
     "notes": STRING_LIST,
 }
-
-JOBS, SCRIPTS = "Custom checks", "Scripts"
-PATH = "/api/custom-checks"
-ONE = f"{PATH}/{{id}}"
-ONLY_IF = "The `ETag` of the job as it was read: it is changed only if its definition is still the same."
-EITHER_FORM = "JSON, or a form with that JSON as text in the part `config` and the script's .tgz in the part `script`."
-UNCHANGED = "Fields that are not named stay as they are. Whoever changes a job must be allowed to use all its secrets."
-FORM_SHAPE = takes(
-    {"config": {**TEXT, "description": "The job's definition: JSON as text."}, "script": BINARY}, required=["config"]
-)
-FEW = '{"name": "nightly export", "script_source_type": "upload", "script_runtime": "python"}'
-
-DONE = says({"message": TEXT, "job_id": NUMBER})
-PINNED = says({"message": TEXT, "job_id": NUMBER, "version": NUMBER})
-VERSION_NUMBER = {"type": "integer", "minimum": 1, "maximum": 2**31 - 1}
-
-
-CHOICE = (
-    parameter("status", "Only jobs in this status.", example="active", enum=JobStatus.values),
-    parameter("runtime", "Only jobs of this runtime.", example="python", enum=Runtime.values),
-    parameter("tag", "Only jobs with this tag; given twice, with both.", example="exports"),
-    parameter("search", "In the name, a tag, the repository or the webhook, or a job's number.", example="nightly"),
-)
-LOG_CHOICE = (
-    parameter("status", "Only this verdict.", example="error", enum=[verdict.lower() for verdict in Verdict]),
-    parameter("cause", "Only errors with this cause.", example="timeout", enum=list(Cause)),
-    parameter("since", "Only what ended at this time or later.", example="2026-01-31T22:00:00Z", format="date-time"),
-)
-IF_MATCH = OpenApiParameter("If-Match", str, OpenApiParameter.HEADER, description=f"{ONLY_IF} Else 412.")
-ETAG = {"ETag": "Names this definition of the job, for `If-Match`."}
 
 
 def verb(summary: str, message: str, about: str = "") -> Operation:
@@ -299,4 +284,4 @@ SCRIPT_CALLS: Table = {
     ),
 }
 
-OPERATIONS: Table = {**JOB_CALLS, **SCRIPT_CALLS}
+OPERATIONS: Table = {**JOB_CALLS, **schema_many.CALLS, **SCRIPT_CALLS}

@@ -78,26 +78,26 @@ class ScriptViewSet(GenericViewSet[CustomCheckJob]):
         job = self.get_object()
         if job.script_source_type != SourceType.GIT:
             raise ValidationError({"git_url": "The job's script is uploaded: set script_source_type to git first."})
-        data = {"branch": "main", **_named(request, known=GIT_FIELDS, required="git_url")}
+        data = {"branch": "main", **named(request, known=GIT_FIELDS, required="git_url")}
         try:
             wanted = {GIT_FIELDS[name]: data[name] for name in data}
             jobs.update_job(job, wanted, user=asker(request), match=match(request))
         except ValidationError as error:
-            named = {column: name for name, column in GIT_FIELDS.items()}
+            by_column = {column: name for name, column in GIT_FIELDS.items()}
             errors = error.message_dict
-            raise ValidationError({named.get(field, field): errors[field] for field in errors}) from None
+            raise ValidationError({by_column.get(field, field): errors[field] for field in errors}) from None
         return Response(
             {"message": "Git source configured", "url": job.script_git_url, "branch": job.script_git_branch}
         )
 
     def rollback(self, request: Request, pk: str) -> Response:
         """Pins the job to an older version."""
-        _named(request, known=("version",), required="version")
+        named(request, known=("version",), required="version")
         return self.pin(request, pk)
 
     def pin(self, request: Request, pk: str) -> Response:
         """To ``version``, or without one to what runs now."""
-        number = _named(request, known=("version",)).get("version")
+        number = named(request, known=("version",)).get("version")
         if number is not None and (type(number) is not int or not 0 < number < 2**31):
             raise ValidationError({"version": "The number of a version is wanted."})
         job = self.get_object()
@@ -105,13 +105,13 @@ class ScriptViewSet(GenericViewSet[CustomCheckJob]):
         return Response({"message": f"Pinned to version {version.number}", "job_id": job.pk, "version": version.number})
 
     def unpin(self, request: Request, pk: str) -> Response:
-        _named(request, known=())
+        named(request, known=())
         job = self.get_object()
         jobs.unpin_version(job, user=asker(request), match=match(request))
         return Response({"message": "Unpinned", "job_id": job.pk})
 
 
-def _named(request: Request, *, known: Any, required: str = "") -> dict[str, Any]:
+def named(request: Request, *, known: Any, required: str = "") -> dict[str, Any]:
     """The body, which may be empty where nothing is required."""
     data = cast(dict[str, Any], request.data)
     unknown: dict[str, Any] = {name: "There is no such field." for name in data if name not in known}

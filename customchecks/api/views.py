@@ -1,8 +1,7 @@
 """``/api/custom-checks``: jobs, their scripts, their logs, and what can be asked of them."""
 
-import contextlib
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -16,7 +15,7 @@ from rest_framework.viewsets import GenericViewSet
 from customchecks import etags, jobs, selection, trials
 from customchecks.api import uploads
 from customchecks.api.parsing import StrictJSONParser
-from customchecks.api.requests import asker, chosen, match, shown
+from customchecks.api.requests import asker, chosen, conflicting, match, shown
 from customchecks.api.serializers import (
     CheckSerializer,
     JobSerializer,
@@ -26,11 +25,6 @@ from customchecks.api.serializers import (
 )
 from customchecks.models import CustomCheckJob, CustomCheckLog
 from polling.pages import page
-from polling.scheduling import TransitionRefused
-
-
-class Refused(exceptions.APIException):
-    status_code = status.HTTP_409_CONFLICT
 
 
 class CustomCheckViewSet(GenericViewSet[CustomCheckJob]):
@@ -97,24 +91,16 @@ class CustomCheckViewSet(GenericViewSet[CustomCheckJob]):
 
     def _started(self, start: Callable[[CustomCheckJob], uuid.UUID], message: str) -> Response:
         job = self.get_object()
-        with _refusing():
+        with conflicting():
             check_id = start(job)
         body = StartedSerializer({"message": message, "job_id": job.pk, "check_id": check_id}).data
         return Response(body, status=status.HTTP_202_ACCEPTED, headers={"Location": body["location"]})
 
     def _move(self, transition: Callable[[CustomCheckJob], None], message: str) -> Response:
         job = self.get_object()
-        with _refusing():
+        with conflicting():
             transition(job)
         return Response({"message": message, "job_id": job.pk})
-
-
-@contextlib.contextmanager
-def _refusing() -> Iterator[None]:
-    try:
-        yield
-    except TransitionRefused as error:
-        raise Refused(str(error)) from None
 
 
 class CustomCheckLogViewSet(GenericViewSet[CustomCheckLog]):

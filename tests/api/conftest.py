@@ -145,6 +145,7 @@ def things(make_job: Callable[..., CustomCheckJob], make_secret: Callable[..., S
     return {
         "": {},
         "job": {"pk": job.pk},
+        "name": {"name": job.name},
         "check": {"pk": job.pk, "check_id": job.trigger()},
         "group": {"pk": group.pk},
         "polling job": {"pk": polling_job.pk},

@@ -53,6 +53,7 @@ class Row:
 
 READ, OPERATE, ADMIN = Level.READ, Level.OPERATE, Level.ADMIN
 JOB = {"name": "new", "script_source_type": "upload", "script_runtime": "python", "check_params": {}}
+UNNAMED_JOB = {key: value for key, value in JOB.items() if key != "name"}
 POLLING_JOB = {
     "name": "new",
     "batch_ids": ["batch_1"],
@@ -79,6 +80,15 @@ ROWS: dict[tuple[str, str], Row] = {
     ("custom-check", "PUT"): Row(OPERATE, 200, of="job", body={"poll_interval_seconds": 60}),
     ("custom-check", "PATCH"): Row(OPERATE, 200, of="job", body={"poll_interval_seconds": 60}),
     ("custom-check", "DELETE"): Row(OPERATE, 204, of="job"),
+    ("custom-check-clone", "POST"): Row(OPERATE, 201, of="job"),
+    ("custom-check-by-name", "GET"): Row(READ, 200, of="name"),
+    ("custom-check-by-name", "PUT"): Row(OPERATE, 200, of="name", body=UNNAMED_JOB),
+    ("custom-checks-export", "GET"): Row(READ, 200),
+    ("custom-checks-import", "POST"): Row(OPERATE, 200, body={"jobs": [JOB]}),
+    **{
+        (f"custom-checks-bulk-{action}", "POST"): Row(OPERATE, 200, body={"ids": [1]})
+        for action in ("pause", "resume", "trigger", "restart", "delete")
+    },
     ("custom-check-logs", "GET"): Row(READ, 200, of="job"),
     ("custom-check-pause", "POST"): Row(OPERATE, 200, of="job"),
     ("custom-check-resume", "POST"): Row(OPERATE, 409, of="job"),

@@ -1,0 +1,52 @@
+"""``/api/custom-checks/by-name/{name}`` and ``…/{id}/clone``: jobs by their names, and copies."""
+
+from typing import Any
+
+from rest_framework import exceptions, status
+from rest_framework.parsers import MultiPartParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import GenericViewSet
+
+from customchecks import naming
+from customchecks.api import uploads
+from customchecks.api.parsing import StrictJSONParser
+from customchecks.api.requests import asker, asking_to_add, conflicting, match, shown
+from customchecks.api.scripts import named
+from customchecks.models import CustomCheckJob
+
+
+class NamedViewSet(GenericViewSet[CustomCheckJob]):
+    queryset: Any = CustomCheckJob.objects.order_by("id")
+    parser_classes = [StrictJSONParser, MultiPartParser]
+    needs: str | None = None
+
+    def retrieve(self, request: Request, name: str) -> Response:
+        with conflicting():
+            job = naming.find(name)
+        if job is None:
+            raise exceptions.NotFound("There is no job of this name.")
+        return shown(job)
+
+    def replace(self, request: Request, name: str) -> Response:
+        """The whole definition: what is not named gets its default. A script that was uploaded stays without a new one.
+
+        ``If-None-Match: *`` makes a new job only.
+        """
+        asking_to_add(request)
+        asked = uploads.submission(request)
+        if asked.config.get("name", name) != name:
+            raise exceptions.ValidationError({"name": "This is not the name in the path: leave it out."})
+        data = {field: value for field, value in asked.config.items() if field != "name"}
+        only_new = request.headers.get("If-None-Match", "").strip() == "*"
+        with conflicting():
+            done = naming.put(
+                name, data, archive=asked.archive, user=asker(request), match=match(request), only_new=only_new
+            )
+        return shown(done.job, status.HTTP_201_CREATED if done.action == "created" else status.HTTP_200_OK)
+
+    def clone(self, request: Request, pk: str) -> Response:
+        """Paused, with the same definition and script. ``name`` is the original's with "(copy)" where none is given."""
+        job = self.get_object()
+        name = named(request, known=("name",)).get("name")
+        return shown(naming.clone(job, name=name, user=asker(request)), status.HTTP_201_CREATED)

@@ -1,0 +1,123 @@
+"""Jobs by their names: made or replaced as one, and copied."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
+from django.db import connection, transaction
+
+from customchecks import definition, etags, jobs, strictjson, versions
+from customchecks.archives import Archive
+from customchecks.models import DEFAULT_ENTRYPOINTS, CustomCheckJob, SourceType
+
+LONGEST_NAME = 255
+COPY = " (copy)"
+
+
+class NameTaken(Exception):
+    """Several jobs have the name. The message is safe to show."""
+
+
+@dataclass(frozen=True)
+class Put:
+    """``action`` is created, updated or unchanged; ``changes`` are fields to what they were and are."""
+
+    job: CustomCheckJob
+    action: str
+    changes: Mapping[str, tuple[Any, Any]]
+
+
+def find(name: str) -> CustomCheckJob | None:
+    """Raises NameTaken."""
+    found = list(CustomCheckJob.objects.filter(name=strictjson.storable(name)).order_by("pk")[:5])
+    if len(found) > 1:
+        ids = ", ".join(str(job.pk) for job in found)
+        raise NameTaken(f"Several jobs are named {name!r}: say which by number, of {ids}.")
+    return cast(CustomCheckJob, found[0]) if found else None
+
+
+@transaction.atomic
+def put(
+    name: str,
+    data: Mapping[str, Any],
+    *,
+    archive: Archive | None = None,
+    user: User,
+    match: str | None = None,
+    only_new: bool = False,
+) -> Put:
+    """The job of this name is exactly what ``data`` says, with the defaults for what it does not name.
+
+    Without an archive a script that was uploaded stays. Of several who do this at once the later ones see what the
+    first one made. Raises ValidationError, NameTaken, ChangedMeanwhile.
+    """
+    _hold(name)
+    job = find(name)
+    if job is None:
+        if match is not None:
+            raise etags.ChangedMeanwhile
+        return _created(name, data, archive, user)
+    if only_new:
+        raise etags.ChangedMeanwhile(f"There is a job named {name!r} already: {job.pk}.")
+    etags.check(job, match)
+    return _updated(job, _complete(name, data), archive, user)
+
+
+@transaction.atomic
+def clone(job: CustomCheckJob, *, name: str | None, user: User) -> CustomCheckJob:
+    """A job with the same definition and the script that runs now, paused, so that it can be changed first.
+
+    Raises ValidationError.
+    """
+    data = {field: getattr(job, field) for field in definition.FIELDS}
+    data["name"] = f"{job.name[: LONGEST_NAME - len(COPY)]}{COPY}" if name is None else name
+    version = versions.pinned(job) or versions.newest(job)
+    uploaded = job.script_source_type == SourceType.UPLOAD and version is not None
+    made = jobs.create_job(data, archive=version.stored_archive() if uploaded and version else None, user=user)
+    made.pause()
+    return made
+
+
+def _hold(name: str) -> None:
+    """Until the transaction ends. SQLite has one writer anyhow."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"custom check {name}"])
+
+
+def _created(name: str, data: Mapping[str, Any], archive: Archive | None, user: User) -> Put:
+    job = jobs.create_job({**data, "name": name}, archive=archive, user=user)
+    return Put(job, "created", {field: (None, getattr(job, field)) for field in data if field in definition.FIELDS})
+
+
+def _updated(job: CustomCheckJob, wanted: Mapping[str, Any], archive: Archive | None, user: User) -> Put:
+    """Fields that do not exist are among the changed ones: they are refused where everything is."""
+    changed = {field: value for field, value in wanted.items() if _differs(job, field, value)}
+    changes = {field: (getattr(job, field, None), value) for field, value in changed.items()}
+    newest = versions.newest(job)
+    if archive is not None and (newest is None or newest.archive_id != archive.sha256):
+        changes["script"] = (newest.archive_id if newest else None, archive.sha256)
+    if not changes:
+        return Put(job, "unchanged", {})
+    jobs.update_job(job, changed, archive=archive if "script" in changes else None, user=user)
+    return Put(job, "updated", changes)
+
+
+def _complete(name: str, data: Mapping[str, Any]) -> dict[str, Any]:
+    wanted = {**definition.defaults(), **data, "name": name}
+    if wanted["script_entrypoint"] == "" and isinstance(wanted["script_runtime"], str):
+        wanted["script_entrypoint"] = DEFAULT_ENTRYPOINTS.get(wanted["script_runtime"], "")
+    return wanted
+
+
+def _differs(job: CustomCheckJob, field: str, value: Any) -> bool:
+    """As JSON, because 1 and true are equal in Python."""
+    if field not in definition.FIELDS:
+        return True
+    try:
+        return json.dumps(getattr(job, field), sort_keys=True) != json.dumps(value, sort_keys=True)
+    except (TypeError, ValueError) as error:
+        raise ValidationError({field: "This is no JSON."}) from error
