@@ -14,7 +14,7 @@ from customchecks.archives import Archive
 from customchecks.dependencies.models import DependencySet as DependencySet
 from customchecks.keboola_fields import KeboolaOn
 from customchecks.trials import Trial as Trial
-from polling.deliveries import DeliveryDraft
+from polling.deliveries import Delivery, DeliveryDraft, Outcome
 from polling.results import CheckResult, LastAnswer
 from polling.scheduling import Claim, ScheduledJob
 from polling.webhook_fields import WebhookMethod
@@ -195,6 +195,9 @@ class CustomCheckJob(ScheduledJob):
 
     def deliveries(self, result: CheckResult, now: datetime) -> Sequence[DeliveryDraft]:
         return notices.of_the_end(self, result, now)
+
+    def call_settled(self, delivery: Delivery, outcome: Outcome, *, now: datetime) -> Sequence[DeliveryDraft]:
+        return () if outcome.delivered or delivery.next_attempt_at else notices.of_keboola(self, delivery, outcome, now)
 
     def alert(self, result: CheckResult, now: datetime) -> Sequence[DeliveryDraft]:
         return notices.of_errors(self, result, now)

@@ -8,13 +8,14 @@ from django.conf import settings
 
 from customchecks.keboola_fields import KeboolaOn
 from polling import alerts, keboola, templates
-from polling.deliveries import DeliveryDraft
+from polling.deliveries import Delivery, DeliveryDraft, Outcome
 from polling.results import CheckResult, Verdict
 
 if TYPE_CHECKING:
     from customchecks.models import CustomCheckJob
 
 ENDED = "check.ended"
+KEBOOLA = "check.keboola"
 LONGEST_VARIABLE = 64 * 1024
 
 
@@ -30,12 +31,25 @@ def of_the_end(job: "CustomCheckJob", result: CheckResult, now: datetime) -> Seq
 
 
 def of_errors(job: "CustomCheckJob", result: CheckResult, now: datetime) -> Sequence[DeliveryDraft]:
-    event = alerts.of_errors(job)
-    payload = _payload(job, result, now)
+    return _alert(job, alerts.of_errors(job), _payload(job, result, now), occurrence=job.alert_count)
+
+
+def of_keboola(job: "CustomCheckJob", delivery: Delivery, outcome: Outcome, now: datetime) -> Sequence[DeliveryDraft]:
+    """That no Keboola job is known to have started, once for each time that it was sent."""
+    result = CheckResult(
+        verdict=Verdict(job.last_check_status or Verdict.ERROR),
+        data=job.last_check_data or {},
+        message=delivery.last_error,
+    )
+    payload = _payload(job, result, now) | {"cause": keboola.cause(outcome)}
+    return _alert(job, KEBOOLA, payload, occurrence=delivery.attempts)
+
+
+def _alert(job: "CustomCheckJob", event: str, payload: dict[str, Any], *, occurrence: int) -> Sequence[DeliveryDraft]:
     if _alert_url(job):
-        return (_to_alert_url(job, event, payload, occurrence=job.alert_count),)
+        return (_to_alert_url(job, event, payload, occurrence=occurrence),)
     words = alerts.words(job, event)
-    return (_to_webhook(job, event, payload | words, occurrence=job.alert_count),) if job.webhook_url else ()
+    return (_to_webhook(job, event, payload | words, occurrence=occurrence),) if job.webhook_url else ()
 
 
 def _alert_url(job: "CustomCheckJob") -> str:

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 
 from polling.addresses import Allowance, UrlRefused, check_url
-from polling.deliveries import DeliveryDraft
+from polling.deliveries import DeliveryDraft, Outcome
 
 EVENT = "keboola.job"
 
@@ -56,3 +56,17 @@ def batch_variables(completed: list[str], failed: list[str]) -> dict[str, str]:
         "batch_count_completed": str(len(completed)),
         "batch_count_failed": str(len(failed)),
     }
+
+
+def job_number(answer: str) -> str:
+    """Of the job that was started, or nothing: it is a service to readers only."""
+    try:
+        number = json.loads(answer).get("id")
+    except (ValueError, AttributeError):
+        return ""
+    return str(number)[:50] if isinstance(number, str | int) else ""
+
+
+def cause(outcome: Outcome) -> str:
+    """Why no Keboola job is known to have started."""
+    return "keboola_unknown" if outcome.unknown else "keboola_failed"

@@ -1,4 +1,4 @@
-"""Starts a Keboola job at most once, and ends the job that waited for it.
+"""Starts a Keboola job at most once, and tells the job that owed it what came of it.
 
 The attempt is written down before the call and its outcome after it. Only what surely started nothing is tried again; a
 call whose outcome was not seen is shown as unknown, and repeated only by somebody who has looked.
@@ -13,13 +13,12 @@ import structlog
 from django.db import transaction
 from django.utils import timezone
 
-from polling import alerts, retries
+from polling import retries
 from polling.crashpoints import Point, reach
 from polling.deliveries import Delivery, Outcome
 from polling.http import Answer, ExchangeFailed, GuardedClient, RequestRefused
-from polling.polling_job import PollingJob
-from polling.results import CheckResult, Verdict
-from polling.scheduling import JobStatus
+from polling.kinds import job_kinds
+from polling.scheduling import ScheduledJob
 from secrets_app import references
 from secrets_app.references import Resolved
 
@@ -100,38 +99,14 @@ def _judged(answer: Answer, resolved: Resolved, started: datetime) -> Outcome:
 
 @transaction.atomic
 def _settle(delivery: Delivery, outcome: Outcome, *, now: datetime) -> None:
-    if not delivery.settle(outcome, now=now) or not (job := _job(delivery)):
-        return
-    if outcome.delivered:
-        job.log("triggered", f"Keboola started a job{_number(outcome.answer)}.", now=now)
-        job.conclude(job.outcome, now=now)
-        return
-    again = f" Next attempt at {delivery.next_attempt_at:%H:%M:%S} UTC." if delivery.next_attempt_at else ""
-    job.log("error", f"{outcome.error}{again}", now=now)
-    if not delivery.next_attempt_at:
-        cause = "keboola_unknown" if outcome.unknown else "keboola_failed"
-        if job.conclude(JobStatus.FAILED, cause=cause, now=now):
-            _tell(job, delivery, cause=cause, now=now)
+    if delivery.settle(outcome, now=now) and (job := _job(delivery)):
+        for draft in job.call_settled(delivery, outcome, now=now):
+            Delivery.objects.open(draft, job=job, now=now)
 
 
-def _tell(job: PollingJob, delivery: Delivery, *, cause: str, now: datetime) -> None:
-    """Once for each time that it was sent, also by hand."""
-    result = CheckResult(verdict=Verdict.ERROR, message=delivery.last_error)
-    for draft in alerts.to_operator(job, alerts.GAVE_UP, result, now, cause=cause, occurrence=delivery.attempts):
-        Delivery.objects.open(draft, job=job, now=now)
-
-
-def _job(delivery: Delivery) -> PollingJob | None:
+def _job(delivery: Delivery) -> ScheduledJob | None:
     """None where it was deleted, or restarted since: another cycle is not ended by an old call."""
-    jobs = PollingJob.objects.select_for_update().filter(pk=delivery.job_id, cycle=delivery.cycle)
-    job: PollingJob | None = jobs.first() if delivery.job_kind == PollingJob.kind else None  # type: ignore[assignment]
-    return job
-
-
-def _number(answer: str) -> str:
-    """Its number, or nothing: it is a service to the reader of the log only."""
-    try:
-        number = json.loads(answer).get("id")
-    except (ValueError, AttributeError):
-        return ""
-    return f": {str(number)[:50]}" if isinstance(number, str | int) else ""
+    for kind in job_kinds():
+        if kind.kind == delivery.job_kind:
+            return kind.objects.select_for_update().filter(pk=delivery.job_id, cycle=delivery.cycle).first()
+    return None

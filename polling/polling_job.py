@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from polling import alerts, keboola
 from polling.batches import UNSUCCESSFUL, Batch, BatchStatus
-from polling.deliveries import DeliveryDraft
+from polling.deliveries import Delivery, DeliveryDraft, Outcome
 from polling.keboola import stack_url as stack_url
 from polling.results import CheckResult, LastAnswer, Verdict
 from polling.scheduling import Claim, JobStatus, ScheduledJob
@@ -109,6 +109,21 @@ class PollingJob(ScheduledJob):
 
     def alert(self, result: CheckResult, now: datetime) -> Sequence[DeliveryDraft]:
         return alerts.to_operator(self, alerts.of_errors(self), result, now, occurrence=self.alert_count)
+
+    def call_settled(self, delivery: Delivery, outcome: Outcome, *, now: datetime) -> Sequence[DeliveryDraft]:
+        """Ends the job, which has waited for this; the operator is told once for each time that it was sent."""
+        if outcome.delivered:
+            number = keboola.job_number(outcome.answer)
+            self.log("triggered", f"Keboola started a job{f': {number}' if number else ''}.", now=now)
+            self.conclude(self.outcome, now=now)
+            return ()
+        again = f" Next attempt at {delivery.next_attempt_at:%H:%M:%S} UTC." if delivery.next_attempt_at else ""
+        self.log("error", f"{outcome.error}{again}", now=now)
+        cause = keboola.cause(outcome)
+        if delivery.next_attempt_at or not self.conclude(JobStatus.FAILED, cause=cause, now=now):
+            return ()
+        result = CheckResult(verdict=Verdict.ERROR, message=delivery.last_error)
+        return alerts.to_operator(self, alerts.GAVE_UP, result, now, cause=cause, occurrence=delivery.attempts)
 
 
 class PollingLog(models.Model):

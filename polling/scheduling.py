@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from polling import groups, limits, pacing
 from polling.crashpoints import Point, reach
-from polling.deliveries import Delivery, DeliveryDraft
+from polling.deliveries import Delivery, DeliveryDraft, Outcome
 from polling.kinds import Kind
 from polling.kinds import kinds as kinds
 from polling.results import Cause, CheckResult, LastAnswer, Verdict
@@ -153,6 +153,10 @@ class ScheduledJob(Kind, limits.Limits):
 
     def alert(self, result: CheckResult, now: datetime) -> Sequence[DeliveryDraft]:
         """What is to be sent when the job has begun to err (``alerting``), or errs no more."""
+        return ()
+
+    def call_settled(self, delivery: Delivery, outcome: Outcome, *, now: datetime) -> Sequence[DeliveryDraft]:
+        """An attempt at a call that is made at most once has ended; returns what is to be sent because of that."""
         return ()
 
     def last_answer(self) -> LastAnswer:

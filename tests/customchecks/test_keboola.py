@@ -165,6 +165,24 @@ def test_an_unknown_start_is_repeated_by_somebody_who_has_looked(stack: Service)
     assert len(stack.calls) == 2
 
 
+@pytest.mark.parametrize(("code", "cause"), [(403, "keboola_failed"), (504, "keboola_unknown")])
+@pytest.mark.parametrize("field", ["alert_url", "webhook_url", "TECKO_ALERT_URL"])
+def test_whoever_is_told_of_errors_is_told_that_nothing_has_started(
+    stack: Service, settings: Any, field: str, code: int, cause: str
+) -> None:
+    stack.answer = FakeKeboola([code])
+    with serving(FakeKeboola([200])) as told:
+        settings.TECKO_ALERT_URL = told.url
+        job = make_job(stack.url, **({} if field == "TECKO_ALERT_URL" else {field: told.url}))
+        end(job, data=DATA)
+        with working():
+            wait_until(lambda: any("event" in call.body for call in told.calls), seconds=15)
+    (alert,) = [call.body for call in told.calls if "event" in call.body]
+    assert (alert["event"], alert["cause"], alert["job_id"]) == ("check.keboola", cause, job.pk)
+    assert (alert["check_status"], alert["check_data"]) == ("SUCCESS", DATA)
+    assert "Keboola answered" in alert["check_message"]
+
+
 def run_until_killed(point: str) -> int:
     database = connection.settings_dict
     url = f"sqlite:///{database['NAME']}"
