@@ -27,6 +27,16 @@ OPERATIONS: Mapping[str, Operation] = {
     **teckochecker.schema.OPERATIONS,
 }
 JSON_COLUMNS: Mapping[str, Mapping[str, Any]] = customchecks.api.schema.JSON_COLUMNS
+TAGS: Mapping[str, str] = {
+    "Custom checks": "Jobs whose question is a script.",
+    "Scripts": "Where a job's script comes from, and which version of it runs.",
+    "Groups": "One call for several jobs.",
+    "Deliveries": "The calls that jobs owe when they end.",
+    "OpenAI batches": "Jobs that watch batches, as in version 0.9.",
+    "Secrets": "Values that go in and never come out.",
+    "Access": "Who may call.",
+    "System": "How the server is.",
+}
 UNDESCRIBED = Operation(summary="", tag="", answers={})
 ALWAYS = (401, 403, 429)
 ERROR_SHAPE = {
@@ -181,7 +191,8 @@ def without_final_slash(endpoints: list[tuple[str, str, str, Any]]) -> list[tupl
 
 
 def finish(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """Adds the error answers, and says that no object has other fields than those described."""
+    """Adds the error answers and the tags, and says that no object has other fields than those described."""
+    result["tags"] = [{"name": name, "description": about} for name, about in TAGS.items()]
     components = result["components"]
     for shape in components["schemas"].values():
         _finish_shape(shape)

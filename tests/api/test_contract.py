@@ -31,7 +31,7 @@ from tests.conftest import MADE_UP_CALLS
 CONFIG = {
     "seed": 20260131,
     "generation": {"mode": "all", "deterministic": True, "max-examples": 10, "with-security-parameters": False},
-    "phases": {"stateful": {"enabled": False}, "coverage": {"unexpected-methods": []}},
+    "phases": {"stateful": {"enabled": False}, "coverage": {"unexpected-methods": ["PUT", "PATCH", "DELETE"]}},
     # What a body means is more than its shape can say: a repository has to be public, a name free, a batch id unique
     "checks": {
         "positive_data_acceptance": {"enabled": False},

@@ -9,12 +9,14 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.conf import settings
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.contrib.auth.models import User
 from django.test import Client
 from playwright.sync_api import ConsoleMessage, Page, Request, sync_playwright
 
 from teckochecker.management.commands.prepare import collect_static
 from tests.api import live
+from tests.api.conftest import PASSWORD
 
 FLAGS = (
     "--no-sandbox",
@@ -24,6 +26,7 @@ FLAGS = (
     "--disable-sync",
     "--no-first-run",
 )
+SIZE = {"width": 1200, "height": 900}
 PICTURES = settings.TECKO_HOME / "screenshots"
 
 
@@ -63,19 +66,25 @@ def gunicorn(django_db_setup: None) -> Iterator[tuple[int, int]]:
 
 
 @pytest.fixture
-def window(gunicorn: tuple[int, int], transactional_db: None) -> Callable[[str], Any]:
+def window(gunicorn: tuple[int, int], transactional_db: None) -> Callable[..., Any]:
     """A context: Django's ORM cannot be used inside of it, because Playwright runs an event loop."""
+    user = User.objects.create_superuser("boss")
+    hasher = PBKDF2PasswordHasher()  # the server does not know the hash of the tests
+    user.password = hasher.encode(PASSWORD, hasher.salt())
+    user.save()
     client = Client()
-    client.force_login(User.objects.create_superuser("boss"))
+    client.force_login(user)
     cookie = {"name": "sessionid", "value": client.cookies["sessionid"].value}
     origin = f"http://127.0.0.1:{gunicorn[0]}"
 
     @contextlib.contextmanager
-    def opened(path: str) -> Iterator[Window]:
+    def opened(path: str, *, with_password: bool = False) -> Iterator[Window]:
+        known = {"username": user.username, "password": PASSWORD} if with_password else None
         with sync_playwright() as driver:
             chromium = driver.chromium.launch(executable_path=shutil.which("chromium"), args=list(FLAGS))
-            context = chromium.new_context(base_url=origin, viewport={"width": 1200, "height": 900})
-            context.add_cookies([{**cookie, "url": origin}])
+            context = chromium.new_context(base_url=origin, viewport=SIZE, http_credentials=known)
+            if not with_password:
+                context.add_cookies([{**cookie, "url": origin}])
             shown = Window(context.new_page())
             shown.watch()
             shown.page.goto(path)

@@ -9,13 +9,14 @@ import pytest
 from playwright.sync_api import expect
 
 from customchecks.models import CustomCheckJob
+from secrets_app.models import Secret
 from teckochecker import openapi
 from tests.api.conftest import SCRIPT, config
 from tests.archives import tgz
 
 pytestmark = pytest.mark.browser
 SLOW = 60_000  # milliseconds, on a loaded machine
-Open = Callable[[str], Any]
+Open = Callable[..., Any]
 
 
 def test_swagger_ui_shows_every_call_and_makes_one(window: Open) -> None:
@@ -74,3 +75,12 @@ def test_a_script_is_sent_with_the_form_of_a_page(window: Open, tmp_path: Path) 
         page.locator("#post-object-form button").click()
         expect(page.locator(".response-info")).to_contain_text("HTTP 201", timeout=SLOW)
     assert CustomCheckJob.objects.get().script_archive is not None
+
+
+def test_whoever_gave_the_browser_a_password_can_use_the_forms(window: Open) -> None:
+    with window("/api/admin/secrets", with_password=True) as shown:
+        page = shown.page
+        page.locator("textarea").fill(json.dumps({"name": "from a page", "value": "long enough"}))
+        page.get_by_role("button", name="POST").click()
+        expect(page.locator(".response-info")).to_contain_text("HTTP 201", timeout=SLOW)
+    assert Secret.objects.get().name == "from a page"
