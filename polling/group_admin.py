@@ -102,8 +102,12 @@ class JobGroupAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return type(form.__name__, (form,), {"user": request.user})
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        fieldsets = super().get_fieldsets(request, obj)
-        return fieldsets if obj else fieldsets[:-1]
+        if obj is None:
+            return self.fieldsets[:-1]
+        if self.has_change_permission(request, obj):
+            return self.fieldsets
+        shown = [name for name in self.fieldsets[0][1]["fields"] if name != "members"]  # the form's, not the group's
+        return ((None, {"fields": shown}), *self.fieldsets[1:])
 
     def save_model(self, request: HttpRequest, obj: JobGroup, form: GroupForm, change: bool) -> None:
         """Only the columns that the form changed: while it was open the group may have ended."""

@@ -100,6 +100,7 @@ def restart_group(group: JobGroup, *, user: Asker) -> None:
 @transaction.atomic
 def delete_group(group: JobGroup) -> None:
     """Its jobs stay. A delivery that is still owed is not made any more."""
+    JobGroup.objects.select_for_update().filter(pk=group.pk).first()  # so that none is owed after this
     Delivery.objects.give_up(job_kind=group.kind, job_id=group.pk, reason="The group was deleted before this was sent.")
     references.grant((), job_kind=group.kind, job_id=group.pk, user=None)
     group.delete()

@@ -63,7 +63,10 @@ class Member:
 
     @property
     def verdict(self) -> str | None:
-        return self.job.last_check_status if self.job else self._last_known.get("verdict")
+        """Of this cycle: a job that was restarted has none until it is checked."""
+        if self.job is None:
+            return self._last_known.get("verdict")
+        return self.job.last_check_status if self.job.check_count or self.ended else None
 
     @property
     def ended(self) -> bool:

@@ -8,6 +8,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from polling.deliveries import Delivery
+from polling.groups import JobGroup
 from polling.scheduling import kinds
 
 executions = Counter("custom_check_executions_total", "Checks that ended", ["status", "runtime"])
@@ -40,6 +41,10 @@ class DatabaseCollector(Collector):
                 jobs.add_metric([kind.kind, status], count)
             checks.add_metric([kind.kind], kind.objects.filter(claim_id__isnull=False).count())
         yield jobs
+        groups = GaugeMetricFamily("job_groups", "Groups of jobs by status", labels=["status"])
+        for status, count in JobGroup.objects.order_by().values_list("status").annotate(Count("pk")):
+            groups.add_metric([status], count)
+        yield groups
         yield checks
         deliveries = GaugeMetricFamily("deliveries", "Deliveries by status", labels=["status"])
         for status, count in Delivery.objects.order_by().values_list("status").annotate(Count("pk")):

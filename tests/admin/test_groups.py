@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group, User
 from django.test import Client
 from django.urls import reverse
 
@@ -87,6 +88,17 @@ def test_a_page_shows_what_is_known_of_each_member_escaped(browser: Client) -> N
         assert "completed" in shown
         assert "<script>alert" not in shown
     assert "FAILED" in shown
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_may_only_look_sees_the_group_and_no_form(browser: Client) -> None:
+    group = make_group(make_member("gemini"))
+    viewer = User.objects.create_user("viewer", is_staff=True)
+    viewer.groups.add(Group.objects.get(name="viewer"))
+    browser.force_login(viewer)
+    answer = browser.get(reverse(CHANGE, args=[group.pk]))
+    assert (answer.status_code, "gemini" in answer.content.decode()) == (200, True)
+    assert "<textarea" not in answer.content.decode()
 
 
 @pytest.mark.django_db(transaction=True)

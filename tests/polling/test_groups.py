@@ -174,6 +174,8 @@ def test_a_member_that_is_restarted_is_waited_for_again() -> None:
     group = make_group(first, second)
     end(first, Verdict.FAILED)
     first.restart()
+    restarted, _ = JobGroup.objects.get().states()
+    assert (restarted.status, restarted.verdict) == ("active", None)
     end(second)
     assert sent(group) == []
     end(first)
