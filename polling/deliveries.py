@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from django.db import connection, models, transaction
 from django.utils import timezone
 
+from access import audit
 from polling import retries
 from polling.crashpoints import Point, reach
 
@@ -233,6 +234,7 @@ class Delivery(models.Model):
                 self._write_down(outcome)
         return bool(settled)
 
+    @transaction.atomic
     def resend(self) -> None:
         """The same call, id and body, from the start of the times. Raises ResendRefused."""
         ended = type(self).objects.filter(pk=self.pk).exclude(status=DeliveryStatus.PENDING)
@@ -245,6 +247,7 @@ class Delivery(models.Model):
         self.refresh_from_db()
         if not resent:
             raise ResendRefused("The delivery is still pending: it is sent without being asked.")
+        audit.note(self, "sent again")
 
     def _after(self, outcome: Outcome, now: datetime) -> dict[str, Any]:
         if outcome.delivered:

@@ -16,6 +16,7 @@ from django.db import connection, models, transaction
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from access import audit
 from polling import groups, limits, pacing
 from polling.crashpoints import Point, reach
 from polling.deliveries import Delivery, DeliveryDraft, Outcome
@@ -246,8 +247,12 @@ class ScheduledJob(Kind, limits.Limits):
             raise TransitionRefused(reason)
 
     def _move(self, sources: Sequence[str], verb: str, **changes: Any) -> None:
-        moved = type(self).objects.filter(pk=self.pk, status__in=sources).update(**changes)
-        self.refresh_from_db()
+        before = self.status
+        with transaction.atomic():
+            moved = type(self).objects.filter(pk=self.pk, status__in=sources).update(**changes)
+            self.refresh_from_db()
+            if moved:
+                audit.note(self, verb, **({"status": (before, self.status)} if before != self.status else {}))
         if not moved:
             raise TransitionRefused(f"A job that is {self.status} cannot be {verb}; it must be {' or '.join(sources)}.")
 
@@ -281,7 +286,8 @@ def _claim(job: ScheduledJob, *, host: str, now: datetime) -> Claim:
     job.check_id, job.next_check_id = claim.check_id, None
     if job.status == JobStatus.ACTIVE and job.deadline_at is None:
         job.deadline_at = now + timedelta(seconds=job.deadline_seconds)
-    job.save(update_fields=CLAIMED)
+    # Not by save(): the audit would read the job once more, to find that nobody has changed it
+    type(job).objects.filter(pk=job.pk).update(**{column: getattr(job, column) for column in CLAIMED})
     return claim
 
 

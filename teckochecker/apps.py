@@ -9,8 +9,10 @@ class TeckoCheckerConfig(AppConfig):
 
     def ready(self) -> None:
         from teckochecker import (
+            audit,
             checks,  # noqa: F401  registers the system checks
             roles,
         )
 
+        audit.register()
         roles.keep_in_step()

@@ -3,6 +3,7 @@
 from access.serializers import MadeTokenSerializer, TokenSerializer
 from polling.schema import PAGING
 from secrets_app.openapi import TEXT, Answer, Body, Operation, Table, envelope, listed, parameter, says
+from teckochecker.entries import ACTIONS, EntrySerializer
 from teckochecker.tokens import NewTokenSerializer
 
 SYSTEM, ACCESS = "System", "Access"
@@ -22,6 +23,20 @@ TOKEN = {
     "expiry": "2026-05-01T22:00:00.000000Z",
     "last_used_at": "2026-01-31T22:04:00.000000Z",
     "expired": False,
+}
+AT = "2026-01-31T22:04:00.000000Z"
+ENTRY = {
+    "id": 12,
+    "at": AT,
+    "actor": "ada",
+    "via": "token nightly import",
+    "address": "192.0.2.7",
+    "action": "update",
+    "event": "paused",
+    "model": "customchecks.customcheckjob",
+    "object_id": "7",
+    "object": "nightly export",
+    "changes": {"status": ["active", "paused"]},
 }
 
 OPERATIONS: Table = {
@@ -64,5 +79,20 @@ OPERATIONS: Table = {
     ),
     "DELETE /api/tokens/{id}": Operation(
         summary="Revoke a token", tag=ACCESS, about="One's own; for admins everybody's.", answers={204: Answer()}
+    ),
+    "GET /api/audit": Operation(
+        summary="List who changed what",
+        tag=ACCESS,
+        about="The newest first. Values of secrets, of a script's environment and of a webhook's headers are `***`.",
+        query=(
+            parameter("actor", "Only what this user did.", example="ada"),
+            parameter("model", "Only changes of these.", example="customchecks.customcheckjob"),
+            parameter("object_id", "Only changes of this one.", example="7"),
+            parameter("action", "Only these.", example="update", enum=list(ACTIONS)),
+            parameter("since", "Only what was done at this time or later.", example=AT, format="date-time"),
+            parameter("until", "Only what was done before this time.", example=AT, format="date-time"),
+            *PAGING,
+        ),
+        answers={200: Answer(envelope("AuditPage", "entries", EntrySerializer), listed("entries", ENTRY))},
     ),
 }

@@ -89,6 +89,7 @@ INSTALLED_APPS = [
     "django_structlog",
     "django_typer",
     "axes",
+    "auditlog",
     "rest_framework",
     "knox",
     "drf_spectacular",
@@ -106,6 +107,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_structlog.middlewares.RequestMiddleware",
+    "teckochecker.audit.ActorMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
 

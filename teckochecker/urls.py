@@ -19,6 +19,7 @@ urlpatterns = [
     re_path(r"^api/docs/?$", reference.Page.as_view(template="reference/swagger.html"), name="docs"),
     re_path(r"^api/redoc/?$", reference.Page.as_view(template="reference/redoc.html"), name="redoc"),
     path("api/", include("teckochecker.tokens")),
+    path("api/", include("teckochecker.entries")),
     re_path(r"^metrics/?$", api.Metrics.as_view(), name="metrics"),
 ]
 handler400 = "teckochecker.api.bad_request"

@@ -1,10 +1,13 @@
 """Whom and what a command means: jobs by number or name, and the user it acts as."""
 
+import getpass
+import os
 from typing import cast
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
 
+from access import audit
 from customchecks.cli.endings import Failed, Invalid, NotFound
 from customchecks.models import CustomCheckJob
 
@@ -32,8 +35,18 @@ def acting_user(name: str | None) -> User:
         named = users.filter(username=name).first()
         if named is None:
             raise NotFound(f"There is no active user {name!r} (--user).")
+        audit.act_as(named)
         return named
     first = users.filter(is_superuser=True).order_by("pk").first()
     if first is None:
         raise Failed("There is no superuser to act as. Run manage.py createsuperuser, or name somebody with --user.")
+    audit.act_as(first)
     return first
+
+
+def account() -> str:
+    """Of the machine, that the command runs in."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # no such account, as in some containers
+        return str(os.getuid())

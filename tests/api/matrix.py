@@ -132,6 +132,7 @@ ROWS: dict[tuple[str, str], Row] = {
     ("secret", "GET"): Row(READ, 200, of="secret"),
     ("secret", "PUT"): Row(ADMIN, 200, of="secret", body={"value": "long enough"}),
     ("secret", "DELETE"): Row(ADMIN, 204, of="secret"),
+    ("audit", "GET"): Row(READ, 200),
     # Tokens: one's own, and for admins those of others. The token of these rows is another admin's
     ("tokens", "GET"): Row(Level.LOGIN, 200),
     ("tokens", "POST"): Row(Level.LOGIN, 201, exact=NO_TOKENS),

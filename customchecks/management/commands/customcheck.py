@@ -11,6 +11,8 @@ from django_typer.management import TyperCommand, group, initialize
 from typer import Context
 from typer._click.exceptions import UsageError
 
+from access import audit
+from access.audit import Who
 from customchecks import engine
 from customchecks.cli import (
     checks,
@@ -25,6 +27,7 @@ from customchecks.cli import (
     versions,
 )
 from customchecks.cli.endings import EngineUnavailable, Exit, Failed
+from customchecks.cli.lookups import account
 
 
 class Command(TyperCommand, rich_markup_mode=None):
@@ -51,7 +54,8 @@ class Command(TyperCommand, rich_markup_mode=None):
         if getattr(self, "_called_from_command_line", False):
             logging.disable(logging.INFO)  # stderr is for people here
         try:
-            return super().execute(*args, **options)  # type: ignore[no-untyped-call]
+            with audit.acting(lambda: Who(None, "command line", account())):
+                return super().execute(*args, **options)  # type: ignore[no-untyped-call]
         except engine.EngineUnavailable as error:
             raise EngineUnavailable(str(error)) from error
         except engine.EngineError as error:

@@ -1,0 +1,97 @@
+"""``/api/audit``: who changed what, the newest first."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from auditlog.models import LogEntry
+from django.urls import re_path
+from django.utils.dateparse import parse_datetime
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import GenericViewSet
+
+from polling.pages import page
+
+ACTIONS = {"create": LogEntry.Action.CREATE, "update": LogEntry.Action.UPDATE, "delete": LogEntry.Action.DELETE}
+NAMES = {number: name for name, number in ACTIONS.items()}
+
+
+class EntrySerializer(serializers.ModelSerializer[LogEntry]):
+    at = serializers.DateTimeField(source="timestamp", read_only=True)
+    actor = serializers.SerializerMethodField()
+    via = serializers.SerializerMethodField()
+    address = serializers.IPAddressField(source="remote_addr", read_only=True, allow_null=True)
+    action = serializers.SerializerMethodField()
+    event = serializers.SerializerMethodField()
+    model = serializers.SerializerMethodField()
+    object_id = serializers.CharField(source="object_pk", read_only=True)
+    object = serializers.CharField(source="object_repr", read_only=True)
+
+    class Meta:
+        model = LogEntry
+        fields = ("id", "at", "actor", "via", "address", "action", "event", "model", "object_id", "object", "changes")
+        read_only_fields = fields
+
+    def get_actor(self, entry: LogEntry) -> str | None:
+        """The name at that time."""
+        return _more(entry, "actor") or None
+
+    def get_via(self, entry: LogEntry) -> str:
+        return " ".join(filter(None, (_more(entry, "via"), _more(entry, "name"))))
+
+    def get_action(self, entry: LogEntry) -> str:
+        return NAMES.get(entry.action, "access")
+
+    def get_event(self, entry: LogEntry) -> str:
+        return _more(entry, "event")
+
+    def get_model(self, entry: LogEntry) -> str:
+        return f"{entry.content_type.app_label}.{entry.content_type.model}"
+
+
+def _more(entry: LogEntry, name: str) -> str:
+    return str((entry.additional_data or {}).get(name, ""))
+
+
+class AuditViewSet(GenericViewSet[LogEntry]):
+    queryset: Any = LogEntry.objects.select_related("content_type").order_by("-timestamp", "-id")
+    serializer_class = EntrySerializer
+
+    def list(self, request: Request) -> Response:
+        """``actor``, ``model``, ``object_id``, ``action``, ``since`` and ``until`` narrow the list."""
+        asked = {name: str(value).replace("\0", "\ufffd") for name, value in request.query_params.items()}
+        rows = self.get_queryset().filter(**_columns(asked))
+        return Response(page(rows, request, key="entries", serializer=EntrySerializer))
+
+
+def _columns(asked: dict[str, str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if "actor" in asked:
+        found["additional_data__actor"] = asked["actor"]
+    if "model" in asked:
+        app, _, name = asked["model"].partition(".")
+        found |= {"content_type__app_label": app, "content_type__model": name.lower()}
+    if "object_id" in asked:
+        found["object_pk"] = asked["object_id"][:255]
+    if "action" in asked:
+        if asked["action"] not in ACTIONS:
+            raise serializers.ValidationError({"action": [f"One of {', '.join(ACTIONS)} is wanted."]})
+        found["action"] = ACTIONS[asked["action"]]
+    for name, lookup in (("since", "timestamp__gte"), ("until", "timestamp__lt")):
+        if name in asked:
+            found[lookup] = _time(name, asked[name])
+    return found
+
+
+def _time(name: str, text: str) -> datetime:
+    try:
+        found = parse_datetime(text)
+    except ValueError:
+        found = None
+    if found is None:
+        raise serializers.ValidationError({name: ["A time is wanted, such as 2026-01-31T22:00:00Z."]})
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+urlpatterns = [re_path(r"^audit/?$", AuditViewSet.as_view({"get": "list"}), name="audit")]

@@ -1,0 +1,160 @@
+"""Who changed what: in the API and the admin; and what is never written down."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from auditlog.models import LogEntry
+from django.apps import apps
+from django.contrib.auth.models import Group, User
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from access.models import ApiToken, Scope
+from customchecks.models import CustomCheckJob
+from polling import scheduling
+from polling.results import CheckResult, Verdict
+from secrets_app.models import Secret
+from teckochecker.audit import AUDITED
+from tests.api.conftest import JOBS, PASSWORD, config
+from tests.api.test_passwords import basic
+
+AUDIT = "/api/audit"
+MakeJob = Callable[..., CustomCheckJob]
+# Written by checks and calls, or told by the row that they belong to
+NOT_AUDITED = {
+    *("customchecks.ScriptArchive", "customchecks.CustomCheckLog", "customchecks.DependencySet", "customchecks.Trial"),
+    *("polling.Batch", "polling.PollingLog", "polling.Delivery", "polling.DeliveryAttempt", "polling.SweepLease"),
+    *("polling.GroupMember", "secrets_app.SecretUse"),
+}
+
+
+@pytest.fixture
+def entries(client: APIClient) -> Callable[..., list[dict[str, Any]]]:
+    def listed(**filters: Any) -> list[dict[str, Any]]:
+        answer = client.get(AUDIT, filters)
+        assert answer.status_code == 200, answer.content
+        found: list[dict[str, Any]] = answer.json()["entries"]
+        return found
+
+    return listed
+
+
+def models() -> Iterator[str]:
+    for app in ("access", "secrets_app", "polling", "customchecks"):
+        yield from (model._meta.label for model in apps.get_app_config(app).get_models())
+
+
+@pytest.mark.parametrize("label", list(models()))
+def test_of_every_model_it_is_decided_whether_it_is_audited(label: str) -> None:
+    assert (label in AUDITED) != (label in NOT_AUDITED), (
+        f"Should changes of {label} be audited? Add it to AUDITED in teckochecker/audit.py, or to NOT_AUDITED here."
+    )
+
+
+def test_a_job_is_told_from_its_making_to_its_end(boss: User, entries: Any) -> None:
+    person = APIClient()
+    person.credentials(**basic())
+    job = f"{JOBS}/{person.post(JOBS, config()).json()['id']}"
+    person.patch(job, {"poll_interval_seconds": 60})
+    person.delete(job)
+    deleted, changed, created = entries(model="customchecks.CustomCheckJob")
+    assert [entry["action"] for entry in (created, changed, deleted)] == ["create", "update", "delete"]
+    assert created["changes"]["name"] == ["None", "nightly"]
+    assert changed["changes"] == {"poll_interval_seconds": ["120", "60"]}
+    assert (changed["actor"], changed["via"], changed["address"]) == ("boss", "password", "127.0.0.1")
+
+
+@pytest.mark.parametrize("verb", ["pause", "trigger"])
+def test_what_somebody_asks_of_a_job_is_told(make_job: MakeJob, client: APIClient, entries: Any, verb: str) -> None:
+    job = make_job()
+    client.post(f"{JOBS}/{job.pk}/{verb}")
+    (entry,) = entries(object_id=job.pk, action="update")
+    assert (entry["event"], entry["actor"]) == ({"pause": "paused", "trigger": "triggered"}[verb], "boss")
+    assert entry["changes"] == ({"status": ["active", "paused"]} if verb == "pause" else {})
+
+
+def test_a_token_is_named(boss: User, entries: Any) -> None:
+    _, token = ApiToken.objects.create(boss, name="ci", scope=Scope.OPERATE)
+    APIClient().post(JOBS, config(), HTTP_AUTHORIZATION=f"Token {token}")
+    assert {(entry["actor"], entry["via"]) for entry in entries(actor="boss")} == {("boss", "token ci")}
+
+
+def test_the_admin_is_told_with_its_user(boss: User, entries: Any) -> None:
+    browser = Client()
+    browser.force_login(boss)
+    page = reverse("admin:auth_group_add")
+    assert browser.post(page, {"name": "night shift", "permissions": []}).status_code == 302
+    (entry,) = entries(model="auth.group", action="create", actor="boss")
+    assert (entry["object"], entry["via"]) == ("night shift", "session")
+
+
+def test_a_check_writes_no_entry(make_job: MakeJob) -> None:
+    make_job()
+    before, now = LogEntry.objects.count(), timezone.now()
+    ((_, claim),) = scheduling.claim_due(CustomCheckJob, host="test", now=now, fits=lambda _: True)
+    assert scheduling.record(claim, CheckResult(verdict=Verdict.SUCCESS, data={"a": 1}, state={"b": 2}), now=now)
+    assert LogEntry.objects.count() == before
+
+
+def test_no_value_of_a_secret_is_written_down(client: APIClient, make_secret: Any, entries: Any) -> None:
+    secret = make_secret(value="canary-7Hq9/Zw")
+    client.put(f"/api/admin/secrets/{secret.pk}", {"value": "canary-other"})
+    changed, created = entries(model="secrets_app.secret")
+    assert changed["changes"] == {"ciphertext": ["***", "***"]}
+    assert created["changes"]["ciphertext"] == ["None", "***"]
+    stored = Secret.objects.get().ciphertext
+    written = "".join(f"{entry.changes}{entry.serialized_data}" for entry in LogEntry.objects.all())
+    assert "canary" not in written
+    assert stored not in written
+
+
+def test_of_a_jobs_environment_only_references_are_told(client: APIClient, make_secret: Any, entries: Any) -> None:
+    make_secret("gemini")
+    client.post(JOBS, config(env_vars={"API_KEY": "secret_ref:gemini", "PASSWORD": "plain canary"}))
+    (entry,) = entries(model="customchecks.customcheckjob")
+    assert entry["changes"]["env_vars"][1] == '{"API_KEY": "secret_ref:gemini", "PASSWORD": "***"}'
+
+
+def test_of_a_user_password_and_last_login_are_not_told(boss: User, entries: Any) -> None:
+    browser = Client()
+    browser.post("/admin/login/", {"username": "boss", "password": PASSWORD})
+    boss.groups.add(Group.objects.get(name="viewer"))
+    joined, created = entries(model="auth.user")
+    assert joined["changes"]["groups"]["objects"] == ["viewer"]
+    assert created["changes"]["password"][1] == "***"
+
+
+def test_what_is_rolled_back_leaves_no_entry(client: APIClient, make_job: MakeJob) -> None:
+    job, before = make_job(), LogEntry.objects.count()
+    assert client.post(f"{JOBS}/{job.pk}/resume").status_code == 409
+    assert client.put(f"{JOBS}/{job.pk}", {"poll_interval_seconds": 1}).status_code == 400
+    assert LogEntry.objects.count() == before
+
+
+def test_entries_are_found_by_time(make_job: MakeJob, entries: Any) -> None:
+    make_job()
+    at = LogEntry.objects.filter(content_type__model="customcheckjob").get().timestamp.isoformat()
+    assert len(entries(since=at, model="customchecks.customcheckjob")) == 1
+    assert entries(until=at, model="customchecks.customcheckjob") == []
+
+
+@pytest.mark.parametrize(
+    "asked", [{"action": "access"}, {"since": "yesterday"}, {"since": ""}, {"until": "2026-13-01T00:00:00Z"}]
+)
+def test_a_wrong_filter_is_refused_by_name(client: APIClient, asked: dict[str, str]) -> None:
+    answer = client.get(AUDIT, asked)
+    assert (answer.status_code, list(answer.json()["errors"])) == (400, list(asked))
+
+
+def test_nobody_changes_an_entry_in_the_admin(boss: User, make_job: MakeJob) -> None:
+    make_job()
+    browser, entry = Client(), LogEntry.objects.first()
+    browser.force_login(boss)
+    pages = {page: reverse(f"admin:auditlog_logentry_{page}", args=[entry.pk]) for page in ("change", "delete")}
+    assert browser.get(reverse("admin:auditlog_logentry_changelist")).status_code == 200
+    assert browser.get(pages["change"]).status_code == 200
+    assert [browser.post(page, {"post": "yes"}).status_code for page in pages.values()] == [403, 403]
+    assert browser.get(reverse("admin:auditlog_logentry_add")).status_code == 403
