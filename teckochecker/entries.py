@@ -6,12 +6,14 @@ from typing import Any
 from auditlog.models import LogEntry
 from django.urls import re_path
 from django.utils.dateparse import parse_datetime
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from polling.pages import page
+from secrets_app.openapi import OBJECT
 
 ACTIONS = {"create": LogEntry.Action.CREATE, "update": LogEntry.Action.UPDATE, "delete": LogEntry.Action.DELETE}
 NAMES = {number: name for name, number in ACTIONS.items()}
@@ -27,6 +29,7 @@ class EntrySerializer(serializers.ModelSerializer[LogEntry]):
     model = serializers.SerializerMethodField()
     object_id = serializers.CharField(source="object_pk", read_only=True)
     object = serializers.CharField(source="object_repr", read_only=True)
+    changes = serializers.SerializerMethodField()
 
     class Meta:
         model = LogEntry
@@ -48,6 +51,10 @@ class EntrySerializer(serializers.ModelSerializer[LogEntry]):
 
     def get_model(self, entry: LogEntry) -> str:
         return f"{entry.content_type.app_label}.{entry.content_type.model}"
+
+    @extend_schema_field(OBJECT)
+    def get_changes(self, entry: LogEntry) -> dict[str, Any]:
+        return entry.changes or {}
 
 
 def _more(entry: LogEntry, name: str) -> str:

@@ -76,7 +76,6 @@ JSON_COLUMNS: Mapping[str, Mapping[str, Any]] = {
     "keboola_variables": {**NULLABLE_STRINGS, "description": "Templates such as `{data.output}` are filled in."},
     "webhook_signing_secrets": {**STRING_LIST, "maxItems": 2},
     "last_check_data": NULLABLE_OBJECT,
-    "changes": NULLABLE_OBJECT,
     "data": NULLABLE_OBJECT,
     "script_output": NULLABLE_OBJECT,
     "timings": OBJECT,
