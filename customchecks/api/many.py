@@ -17,7 +17,6 @@ from customchecks.models import CustomCheckJob
 
 YAML = "application/yaml"
 MOST_EXPORTED = 10_000
-TRUE, FALSE = ("true", "1"), ("false", "0", "")
 
 
 class ResultSerializer(serializers.Serializer[bulk.Result]):
@@ -123,7 +122,7 @@ def put_shape(put: Any, dry_run: bool) -> dict[str, Any]:
 
 
 def _truth(request: Request, name: str) -> bool:
-    word = request.query_params.get(name, "").lower()
-    if word not in (*TRUE, *FALSE):
+    word = request.query_params.get(name, "false")
+    if word not in ("true", "false"):
         raise serializers.ValidationError({name: ["true or false is wanted."]})
-    return word in TRUE
+    return word == "true"

@@ -40,7 +40,9 @@ def of_many(action: str) -> Operation:
         summary=WORDS[action],
         tag=JOBS,
         about=f"Of `ids` or of all that a `filter` finds, at most {bulk.MOST}. Each has its own result.",
-        bodies=(Body(takes({"ids": IDS, "filter": FILTER}), {"ids": [7, 8]}),),
+        bodies=(
+            Body(takes({"ids": {**IDS, "nullable": True}, "filter": {**FILTER, "nullable": True}}), {"ids": [7, 8]}),
+        ),
         answers={200: Answer(BulkSerializer, example)},
     )
 
@@ -76,7 +78,7 @@ CALLS: Table = {
         tag=JOBS,
         about="As YAML, without state, scripts or values of secrets.",
         query=CHOICE,
-        answers={200: Answer(TEXT, EXPORTED, media_type=YAML)},
+        answers={200: Answer(DOCUMENT, {"teckochecker": 1, "jobs": [ENTRY]}, media_type=YAML)},
     ),
     f"POST {PATH}/import": Operation(
         summary="Import jobs",
