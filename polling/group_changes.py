@@ -4,7 +4,7 @@ Everything or nothing is stored. What cannot be accepted raises Django's Validat
 locked before those of groups, as where a check is recorded: a job that ends meanwhile is seen either here or there.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from django.conf import settings
@@ -13,6 +13,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
+from access import audit
 from polling import members, webhook_fields
 from polling.deliveries import Delivery
 from polling.groups import GroupRefused, JobGroup, Rule
@@ -47,6 +48,7 @@ def create_group(data: Mapping[str, Any], *, wanted: Sequence[Key], user: User) 
     group.set_deadline()
     group.save()
     _join(group, wanted)
+    _note_members(group, before=(), after=wanted)
     _finish(group, secrets, user=user)
     return group
 
@@ -68,6 +70,7 @@ def update_group(group: JobGroup, data: Mapping[str, Any], *, wanted: Sequence[K
             if (row.job_kind, row.job_id) not in wanted:
                 row.delete()
         _join(current, new)
+        _note_members(current, before=before, after=wanted)
     if "webhook_signing_secrets" in data:
         Delivery.objects.sign_with(current.webhook_signing_secrets, job=current)
     _finish(current, secrets, user=user)
@@ -94,6 +97,7 @@ def restart_group(group: JobGroup, *, user: Asker) -> None:
     if not jobs:
         raise GroupRefused("All jobs of the group were deleted: give it other members first.")
     current.restart(timezone.now())
+    audit.note(current, "restarted")
     group.refresh_from_db()
 
 
@@ -111,6 +115,12 @@ def check_group(group: JobGroup, wanted: Sequence[Key], *, user: Asker) -> None:
     """Refuses what creating or changing would refuse, for a group that is not stored like this yet."""
     before = set(group.members.values_list("job_kind", "job_id")) if group.pk else set()
     _accepted(group, wanted, new=[key for key in wanted if key not in before], user=user)
+
+
+def _note_members(group: JobGroup, *, before: Iterable[Key], after: Iterable[Key]) -> None:
+    told = [", ".join(f"{kind} {number}" for kind, number in sorted(keys)) for keys in (set(before), set(after))]
+    if told[0] != told[1]:
+        audit.note(group, "members", members=(told[0], told[1]))
 
 
 def _restart(job: ScheduledJob, user: Asker) -> None:

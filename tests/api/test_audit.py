@@ -76,6 +76,16 @@ def test_what_somebody_asks_of_a_job_is_told(make_job: MakeJob, client: APIClien
     assert entry["changes"] == ({"status": ["active", "paused"]} if verb == "pause" else {})
 
 
+def test_the_members_of_a_group_are_told(make_job: MakeJob, client: APIClient, entries: Any) -> None:
+    one, other = make_job(name="one"), make_job(name="other")
+    asked = {"name": "both", "webhook_url": "https://hooks.example.com/", "members": [{"kind": "custom", "id": one.pk}]}
+    made = client.post("/api/groups", asked)
+    assert made.status_code == 201, made.content
+    client.put(f"/api/groups/{made.json()['id']}", {"members": [{"kind": "custom", "id": other.pk}]})
+    told = [entry["changes"]["members"] for entry in entries(model="polling.jobgroup") if entry["event"] == "members"]
+    assert told == [[f"custom {one.pk}", f"custom {other.pk}"], ["", f"custom {one.pk}"]]
+
+
 def test_a_token_is_named(boss: User, entries: Any) -> None:
     _, token = ApiToken.objects.create(boss, name="ci", scope=Scope.OPERATE)
     APIClient().post(JOBS, config(), HTTP_AUTHORIZATION=f"Token {token}")

@@ -1,0 +1,77 @@
+"""The admin's pages know the same roles as the API."""
+
+from collections.abc import Callable
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.test import Client
+from django.urls import reverse
+
+from access.models import ApiToken
+from customchecks.models import CustomCheckJob
+from secrets_app.models import Secret
+
+JOBS = "admin:customchecks_customcheckjob"
+MakeJob = Callable[..., CustomCheckJob]
+
+
+@pytest.fixture
+def member(browser: Client) -> Callable[[str], Client]:
+    """``browser`` makes the static files plain."""
+
+    def log_in(role: str) -> Client:
+        user = User.objects.create_user(role, is_staff=True)
+        user.groups.add(Group.objects.get(name=role))
+        client = Client()
+        client.force_login(user)
+        return client
+
+    return log_in
+
+
+@pytest.mark.parametrize(
+    ("role", "page", "code"),
+    [
+        *((role, f"{JOBS}_changelist", 200) for role in ("viewer", "operator", "admin")),
+        *(("viewer", f"{JOBS}_add", 403), ("operator", f"{JOBS}_add", 200), ("admin", f"{JOBS}_add", 200)),
+        *((role, "admin:secrets_app_secret_changelist", 200) for role in ("viewer", "operator", "admin")),
+        *((role, "admin:secrets_app_secret_add", 403) for role in ("viewer", "operator")),
+        ("admin", "admin:secrets_app_secret_add", 200),
+        *((role, "admin:access_apitoken_changelist", 403) for role in ("viewer", "operator")),
+        ("admin", "admin:access_apitoken_changelist", 200),
+        *((role, "admin:auth_user_changelist", 403) for role in ("viewer", "operator")),
+        ("admin", "admin:auth_user_changelist", 200),
+        *((role, "admin:auditlog_logentry_changelist", 200) for role in ("viewer", "operator", "admin")),
+        *((role, "admin:django_q_schedule_changelist", 200) for role in ("viewer", "operator", "admin")),
+    ],
+)
+def test_a_page_is_for_whom_its_role_lets_in(member: Callable[[str], Client], role: str, page: str, code: int) -> None:
+    assert member(role).get(reverse(page)).status_code == code
+
+
+@pytest.mark.parametrize(("role", "status"), [("viewer", "active"), ("operator", "paused"), ("admin", "paused")])
+def test_an_action_is_for_whom_the_api_lets_do_it(
+    member: Callable[[str], Client], make_job: MakeJob, role: str, status: str
+) -> None:
+    job = make_job()
+    member(role).post(reverse(f"{JOBS}_changelist"), {"action": "pause", "_selected_action": [job.pk]})
+    job.refresh_from_db()
+    assert job.status == status
+
+
+def test_an_operator_changes_no_secret(member: Callable[[str], Client]) -> None:
+    secret = Secret(name="gemini")
+    secret.set_value("long enough")
+    secret.save()
+    page = reverse("admin:secrets_app_secret_change", args=[secret.pk])
+    assert member("operator").post(page, {"name": "other", "type": "generic", "value": ""}).status_code == 403
+    assert Secret.objects.get().name == "gemini"
+
+
+def test_an_admin_revokes_a_token_and_makes_none(member: Callable[[str], Client]) -> None:
+    token, _ = ApiToken.objects.create(User.objects.get(username="boss"), name="ci")
+    client = member("admin")
+    assert client.get(reverse("admin:access_apitoken_add")).status_code == 403
+    assert token.digest not in client.get(reverse("admin:access_apitoken_change", args=[token.pk])).content.decode()
+    client.post(reverse("admin:access_apitoken_delete", args=[token.pk]), {"post": "yes"})
+    assert not ApiToken.objects.exists()
