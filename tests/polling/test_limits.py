@@ -1,10 +1,13 @@
 """Giving up: deadline, number of checks, errors in a row; on the scripted kind."""
 
 import json
+import threading
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from polling import limits, scheduling
@@ -190,3 +193,28 @@ def test_no_job_is_watched_for_ever_by_default() -> None:
     answer(job, PENDING)
     assert job.deadline_at == NOW + timedelta(days=7)
     assert (job.max_checks, job.max_consecutive_errors) == (limits.DEFAULT_MAX_CHECKS, limits.DEFAULT_MAX_ERRORS)
+
+
+def test_a_verdict_and_a_deadline_at_the_same_instant_end_a_job_once() -> None:
+    for _ in range(20):
+        hourglass()
+    held = claimed()
+    start = threading.Barrier(5)
+
+    def race(act: Callable[[], object]) -> None:
+        start.wait(20)
+        act()
+        connection.close()
+
+    def record_all() -> None:
+        for claim_ in held.values():
+            scheduling.record(claim_, SUCCESS, now=LATER)
+
+    acts = [record_all, record_all, *[lambda: scheduling.give_up_overdue(ScriptedJob, now=LATER)] * 3]
+    threads = [threading.Thread(target=race, args=(act,)) for act in acts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert not ScriptedJob.objects.exclude(status__in=("completed", "failed")).exists()
+    assert (ScriptedLog.objects.count(), Delivery.objects.count()) == (20, 20)
