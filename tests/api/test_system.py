@@ -13,6 +13,7 @@ from customchecks.models import CustomCheckJob
 from polling import metrics, scheduling
 from polling.deliveries import Delivery
 from polling.results import CheckResult, Verdict
+from tests.polling.grouped import make_group
 
 DELIVERIES = "/api/deliveries"
 
@@ -29,12 +30,13 @@ def test_health_is_open_to_all(db: None, path: str) -> None:
 def test_metrics_hold_counters_of_processes_and_gauges_of_the_database(
     client: APIClient, make_job: Callable[..., CustomCheckJob]
 ) -> None:
-    make_job()
+    make_group(make_job())
     metrics.executions.labels(status="SUCCESS", runtime="python").inc()
     answer = client.get("/metrics")
     text = answer.content.decode()
     assert answer.headers["Content-Type"].startswith("text/plain")
     assert 'jobs{kind="custom",status="active"} 1.0' in text
+    assert 'job_groups{status="active"} 1.0' in text
     assert 'custom_check_executions_total{runtime="python",status="SUCCESS"}' in text
 
 
