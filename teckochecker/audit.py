@@ -27,7 +27,9 @@ AUDITED: dict[str, tuple[str, ...]] = {
     "auth.Group": ("permissions",),
 }
 # A form sets what is editable; the rest is state that checks move, but for these
-ALSO = frozenset({"script_version_pin", "ciphertext", "owner"})
+ALSO = frozenset(
+    {"script_version_pin", "ciphertext", "owner", "job", "number", "source", "origin", "commit", "archive"}
+)
 NEVER = frozenset({"last_login"})
 HIDDEN = frozenset({"ciphertext", "password"})
 # Values may be secrets that somebody did not store as such: only references are told

@@ -244,7 +244,7 @@ class Password(OpenApiAuthenticationExtension):
     match_subclasses = True
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
-        return {"type": "http", "scheme": "basic", "description": "Name and password; slowed down after wrong ones."}
+        return {"type": "http", "scheme": "basic", "description": "Name and password; locked after ten wrong ones."}
 
 
 class Token(OpenApiAuthenticationExtension):

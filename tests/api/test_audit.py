@@ -1,5 +1,6 @@
 """Who changed what: in the API and the admin; and what is never written down."""
 
+import io
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,13 +14,16 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from access.models import ApiToken, Scope
-from customchecks.models import CustomCheckJob
+from customchecks import versions
+from customchecks.archives import normalise
+from customchecks.models import CustomCheckJob, ScriptVersion
 from polling import scheduling
 from polling.results import CheckResult, Verdict
 from secrets_app.models import Secret
 from teckochecker.audit import AUDITED
 from tests.api.conftest import JOBS, PASSWORD, config
 from tests.api.test_passwords import basic
+from tests.archives import tgz
 
 AUDIT = "/api/audit"
 MakeJob = Callable[..., CustomCheckJob]
@@ -74,6 +78,17 @@ def test_what_somebody_asks_of_a_job_is_told(make_job: MakeJob, client: APIClien
     (entry,) = entries(object_id=job.pk, action="update")
     assert (entry["event"], entry["actor"]) == ({"pause": "paused", "trigger": "triggered"}[verb], "boss")
     assert entry["changes"] == ({"status": ["active", "paused"]} if verb == "pause" else {})
+
+
+def test_an_uploaded_script_is_told_and_a_commit_that_a_check_found_is_not(
+    make_job: MakeJob, boss: User, entries: Any
+) -> None:
+    job = make_job()
+    (uploaded,) = entries(model="customchecks.scriptversion")
+    assert uploaded["changes"]["number"] == ["None", "1"]
+    versions.add(job, normalise(io.BytesIO(tgz({"main.py": "print(1)"}))), commit="c" * 40)
+    assert ScriptVersion.objects.count() == 2
+    assert len(entries(model="customchecks.scriptversion")) == 1
 
 
 def test_the_members_of_a_group_are_told(make_job: MakeJob, client: APIClient, entries: Any) -> None:
