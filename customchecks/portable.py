@@ -23,7 +23,7 @@ VERSION = 1
 MOST_JOBS = 500
 ALWAYS = ("name", "script_source_type", "script_runtime")
 HEADER = "teckochecker"
-REFERRING = (*jobs.REFERRING, "script_git_token")
+REFERRING = (*jobs.REFERRING, *jobs.TOKENS)
 
 _NUMBER = re.compile(re.escape(references.PREFIX) + "([1-9][0-9]{0,17})(?![0-9])")
 

@@ -54,8 +54,13 @@ def test_secrets_are_named_also_where_the_job_has_their_numbers(
         webhook_headers={"X-Key": f"Bearer secret_ref:{secret.pk}"},
         webhook_signing_secrets=[f"secret_ref:{secret.pk}"],
         check_params={"text": f"secret_ref:{secret.pk}"},
+        keboola_stack_url="https://connection.example.com",
+        keboola_component_id="kds.app",
+        keboola_configuration_id="42",
+        keboola_token=f"secret_ref:{secret.pk}",
     )
     (job,) = yaml.safe_load(exported(client))["jobs"]
+    assert job["keboola_token"] == "secret_ref:gemini"
     assert job["env_vars"] == {"A": "x secret_ref:gemini, secret_ref:gemini", "B": f"secret_ref:{unnameable.pk}"}
     assert (job["webhook_headers"], job["webhook_signing_secrets"]) == (
         {"X-Key": "Bearer secret_ref:gemini"},
