@@ -267,7 +267,8 @@ class CustomCheckJobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def versions(self, job: CustomCheckJob) -> str:
         rows = job.versions.select_related("created_by")
         lines = [
-            f"{version.number}  {version.created_at:%Y-%m-%d %H:%M:%S}Z  {version.source}  {version.revision}"
+            f"{version.number}{' (pinned)' if version.number == job.script_version_pin else ''}"
+            f"  {version.created_at:%Y-%m-%d %H:%M:%S}Z  {version.source}  {version.revision}"
             f"  {version.created_by or ''} {' '.join(version.notes)}"
             for version in rows
         ]
@@ -307,6 +308,7 @@ class CustomCheckLogAdmin(HistoryAdmin):
         "data",
         "stdout",
         "stderr",
+        "install_log",
         "seconds",
         "steps",
         "started_at",
@@ -353,6 +355,9 @@ class CustomCheckLogAdmin(HistoryAdmin):
 
     def stderr(self, log: CustomCheckLog) -> str:
         return block((log.script_output or {}).get("stderr"))
+
+    def install_log(self, log: CustomCheckLog) -> str:
+        return block((log.script_output or {}).get("install_log"))
 
 
 def pretty(value: Any) -> str:

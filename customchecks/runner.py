@@ -154,7 +154,8 @@ class CustomCheckRunner:
         )
         if claim and outcome.script_started_at:
             _observe_start(claim, outcome.script_started_at)
-        return _answer(outcome, masker, revision=archive.sha256, timings=prepared.timings | outcome.timings)
+        answer = _answer(outcome, masker, revision=archive.sha256, timings=prepared.timings | outcome.timings)
+        return replace(answer, install_log=masker.text(prepared.log))
 
     def _prepared(self, job: CustomCheckJob, archive: Archive, *, run_id: str, purpose: str) -> Prepared:
         return self._dependencies.prepare(

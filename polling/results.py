@@ -58,6 +58,7 @@ class CheckResult:
 
     ``state`` is None where the script said nothing of it, and the stored one stays. ``timings`` are milliseconds.
     ``revision``, ``version`` and ``source`` tell what was run, ``source_note`` why it is not the newest.
+    ``install_log`` is set where this check had something installed that was not there.
     """
 
     verdict: Verdict
@@ -69,12 +70,19 @@ class CheckResult:
     next_check_in: int | None = None
     stdout: str = ""
     stderr: str = ""
+    install_log: str = ""
     revision: str = ""
     version: int | None = None
     source: str = ""
     source_note: str = ""
     execution_time_ms: int = 0
     timings: dict[str, int] = field(default_factory=dict)
+
+    def output(self) -> dict[str, Any]:
+        """As log rows keep it."""
+        kept = {"status": self.verdict.value, "message": self.message, "data": self.data}
+        kept |= {"stdout": self.stdout, "stderr": self.stderr}
+        return kept | ({"install_log": self.install_log} if self.install_log else {})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -67,7 +67,9 @@ def test_a_check_finds_its_dependencies_and_the_job_shows_them(runner: CustomChe
     job.refresh_from_db()
     assert (first.verdict, second.verdict) == (Verdict.PENDING, Verdict.PENDING), first
     assert "install" in first.timings
+    assert "iniconfig" in first.install_log
     assert "install" not in second.timings
+    assert second.install_log == ""
     assert job.dependencies is not None
     assert job.dependencies["state"] == "ready"
 
