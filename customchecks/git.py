@@ -69,8 +69,8 @@ _STDERR_KEPT = 16 * 1024
 class Limits:
     """``ask_seconds`` is for the question which commit a branch has, ``seconds`` for everything of one check.
 
-    Memory (address space), file size, open files and CPU time are of each process; ``quota_mb`` is what one
-    repository's cache may keep, ``retry_seconds`` how long a commit that could not be fetched is left alone.
+    Memory (address space), file size, open files and CPU time are of each process; ``quota_mb`` is what is kept of one
+    repository and ``cache_mb`` of all, ``retry_seconds`` how long a commit that could not be fetched is left alone.
     """
 
     ask_seconds: float = 20
@@ -80,6 +80,7 @@ class Limits:
     open_files: int = 128
     cpu_seconds: int = 60
     quota_mb: int = 50
+    cache_mb: int = 2000
     retry_seconds: float = 300
 
 

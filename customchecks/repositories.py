@@ -6,7 +6,6 @@ is connected to at the addresses that were checked, and nowhere else.
 
 import base64
 import contextlib
-import fcntl
 import hashlib
 import re
 import shutil
@@ -14,20 +13,19 @@ import tempfile
 import time
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO, BinaryIO, NamedTuple, Self
 
 from django.conf import settings
 
-from customchecks import archives, tarstream
+from customchecks import archives, git_cache, tarstream
 from customchecks.archives import Archive, ArchiveRejected
 from customchecks.git import Command, Config, GitFailed, Limits
+from customchecks.git_cache import GitCache
 from polling.addresses import IPAddress, Target
 from polling.http import ExchangeFailed, GuardedClient, RequestRefused
 
 HEAD = "refs/tecko/head"
-UNUSED_DAYS = 30
 _TOKEN = re.compile(r"[\x21-\x7e]{1,1000}")
 _ENTRY = re.compile(rb"([0-7]{6}) ([a-z]+) ([0-9a-f]{40,64}) +([0-9]+|-)\t(.+)", re.DOTALL)
 _ADVERTISED = re.compile(rb"([0-9a-f]{40,64})\t([^\n]+)\n")
@@ -77,10 +75,10 @@ class Repositories:
     def __init__(
         self, *, folder: Path, guard: GuardedClient, ca_bundle: str = "", limits: Limits | None = None
     ) -> None:
-        self._folder = folder
         self._guard = guard
         self._ca_bundle = ca_bundle
         self._limits = limits or Limits()
+        self.cache = GitCache(folder, limit_mb=self._limits.cache_mb)
         self._failures: dict[tuple[str, str, str], tuple[float, str]] = {}
 
     @classmethod
@@ -132,24 +130,15 @@ class Repositories:
 
     def _checkout(self, remote: Remote, *, commit: str, path: str) -> Checkout:
         until = time.monotonic() + self._limits.seconds
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with _locked(self._folder / f"{remote.key}.lock", until=until):
-            repository = _Repository(self._folder / remote.key, limits=self._limits, until=until)
+        with self.cache.locked(remote.key, until=until) as folder:
+            repository = _Repository(folder, limits=self._limits, until=until)
             try:
                 if not repository.has(commit):
                     repository.fetch(self._connection(remote), commit)
+                    self.cache.make_room()
                 return repository.read(commit, path)
             finally:
                 repository.trim()
-
-    def forget_unused(self, now: datetime) -> int:
-        """Removes what has not been fetched into for 30 days."""
-        oldest = (now - timedelta(days=UNUSED_DAYS)).timestamp()
-        old = [entry for entry in self._folder.glob("*") if entry.is_dir() and entry.stat().st_mtime < oldest]
-        for entry in old:
-            with _locked(entry.with_suffix(".lock"), until=time.monotonic() + 5):
-                shutil.rmtree(entry, ignore_errors=True)
-        return len(old)
 
     def _connection(self, remote: Remote) -> _Connection:
         try:
@@ -206,8 +195,7 @@ class _Repository:
         return Checkout(commit=commit, archive=archive, notes=tuple(notes))
 
     def trim(self) -> None:
-        kept = sum(file.lstat().st_size for file in self._folder.rglob("*") if file.is_file())
-        if kept > self._limits.quota_mb * tarstream.MB:
+        if git_cache.size(self._folder) > self._limits.quota_mb * tarstream.MB:
             shutil.rmtree(self._folder, ignore_errors=True)
 
     def _entries(self, commit: str, path: str) -> list[_Entry]:
@@ -237,20 +225,6 @@ class _Repository:
     def _git(self, *words: str, config: Config = (), stdin: IO[bytes] | None = None, inside: bool = True) -> Command:
         where = (f"--git-dir={self._folder}",) if inside else ()
         return Command(words=[*where, *words], limits=self._limits, until=self._until, config=config, stdin=stdin)
-
-
-@contextlib.contextmanager
-def _locked(path: Path, *, until: float) -> Iterator[None]:
-    with path.open("w") as file:
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() >= until:
-                    raise GitFailed("Another check was fetching the repository for too long.") from None
-                time.sleep(0.05)
-        yield
 
 
 def _records(stream: BinaryIO) -> Iterator[bytes]:

@@ -16,7 +16,7 @@ def collect() -> dict[str, int]:
     return {
         "versions": versions.collect(now),
         "trials": trials.forget_old(now),
-        "repositories": Repositories.from_settings().forget_unused(now),
+        "repositories": Repositories.from_settings().cache.forget_unused(now),
     }
 
 

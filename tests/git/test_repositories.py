@@ -330,10 +330,26 @@ def test_a_token_is_in_no_command_line_and_not_in_the_cache(
     assert commit
 
 
-def test_a_repository_that_is_not_used_any_more_is_removed(
+def test_a_repository_that_is_not_used_any_more_is_removed_and_one_that_is_stays(
     repositories: Repositories, remote: Remote, origin: Origin, cache: Path
 ) -> None:
     repositories.checkout(remote, commit=origin.commit({"main.py": SCRIPT}))
-    assert repositories.forget_unused(datetime.now(UTC)) == 0
-    assert repositories.forget_unused(datetime.now(UTC) + timedelta(days=31)) == 1
+    later = datetime.now(UTC) + timedelta(days=31)
+    assert repositories.cache.forget_unused(datetime.now(UTC)) == 0
+    with repositories.cache.locked(remote.key, until=0):
+        assert repositories.cache.forget_unused(later) == 0
+    assert repositories.cache.forget_unused(later) == 1
     assert not (cache / remote.key).exists()
+
+
+def test_all_repositories_together_take_no_more_than_their_share_of_the_disk(
+    make_repositories: Callable[..., Repositories], origin: Origin, server: GitServer, cache: Path
+) -> None:
+    commit = origin.commit({"main.py": os.urandom(700_000)})
+    repositories = make_repositories(limits=Limits(cache_mb=2))
+    remotes = [Remote(url=server.url(), credential=str(number)) for number in range(4)]
+    for age, remote in enumerate(reversed(remotes)):
+        repositories.checkout(remote, commit=commit)
+        os.utime(cache / remote.key, (time.time() + age, time.time() + age))
+    kept = [remote for remote in remotes if (cache / remote.key).exists()]
+    assert kept == remotes[:2]
