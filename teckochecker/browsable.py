@@ -75,10 +75,10 @@ class Pages(renderers.BrowsableAPIRenderer):
         return RawForm(initial={"_content_type": JSON, "_content": json.dumps(shown, indent=4, default=str)})
 
     def get_rendered_html_form(self, data: Any, view: Any, method: str, request: Request) -> Any:
-        """Where a call takes a form; for DELETE and OPTIONS, whether there is a button."""
-        if not self._may(view, method, request):
+        """Where a call takes a form; for DELETE, whether there is a button."""
+        if method == "OPTIONS" or not self._may(view, method, request):
             return None
-        if method in ("DELETE", "OPTIONS"):
+        if method == "DELETE":
             return True
         body = _body(_call(view, method), FORM)
         if body is None:

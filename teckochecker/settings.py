@@ -240,6 +240,7 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer", "teckochecker.browsable.Pages"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "teckochecker.browsable.Negotiation",
     "DEFAULT_SCHEMA_CLASS": "teckochecker.openapi.Schema",
+    "DEFAULT_METADATA_CLASS": None,  # the document tells more than OPTIONS could
     "EXCEPTION_HANDLER": "teckochecker.api.handle",
     "URL_FORMAT_OVERRIDE": None,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",

@@ -132,16 +132,24 @@ def test_what_is_above_the_quota_is_used_once_and_not_kept(
     assert files(cache) == []
 
 
-def test_a_redirect_to_another_host_is_not_followed(
-    repositories: Repositories, server: GitServer, other: GitServer, origin: Origin
+@pytest.mark.parametrize("target", ["https://other.example.com", "https://git.example.com", "http://git.example.com"])
+def test_a_redirect_to_another_place_is_not_followed(
+    repositories: Repositories, server: GitServer, other: GitServer, origin: Origin, target: str
 ) -> None:
     origin.commit({"main.py": "x"})
-    server.behave = hostile.redirect(f"https://other.example.com:{other.port}")
+    server.behave = hostile.redirect(f"{target}:{other.port}")
     private = Remote(url=server.url(), token="ghp_7Hq9Zw41xVe0mQ2s8LtB", credential="secret_ref:1")
     with pytest.raises(GitFailed, match="redirects to another place"):
         repositories.commit_of(private, "main")
     assert server.connections > 0
     assert other.connections == 0
+
+
+def test_a_redirect_to_itself_is_no_loop(repositories: Repositories, server: GitServer, remote: Remote) -> None:
+    server.behave = hostile.redirect(f"https://git.example.com:{server.port}")
+    with pytest.raises(GitFailed, match="redirects to another place"):
+        repositories.commit_of(remote, "main")
+    assert server.connections == 1
 
 
 def test_objects_that_lie_on_another_host_are_not_fetched(

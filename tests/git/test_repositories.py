@@ -3,6 +3,7 @@
 import base64
 import os
 import shutil
+import ssl
 import stat
 import time
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import trustme
 
 from customchecks.archives import ArchiveRejected
 from customchecks.git import GitFailed, Limits
@@ -223,6 +225,14 @@ def test_a_certificate_of_an_unknown_authority_is_refused(
     distrusting._ca_bundle = ""
     with pytest.raises(GitFailed, match="certificate was not accepted"):
         distrusting.commit_of(remote, "main")
+
+
+def test_a_certificate_that_has_expired_is_refused(
+    repositories: Repositories, remote: Remote, tls: ssl.SSLContext, authority: trustme.CA
+) -> None:
+    authority.issue_cert("git.example.com", not_after=datetime.now(UTC) - timedelta(days=1)).configure_cert(tls)
+    with pytest.raises(GitFailed, match="certificate was not accepted"):
+        repositories.commit_of(remote, "main")
 
 
 def test_a_certificate_for_another_name_is_refused(repositories: Repositories, server: GitServer) -> None:
