@@ -57,6 +57,7 @@ class Operation:
 
 
 Table = Mapping[str, Operation]
+UNDESCRIBED = Operation(summary="", tag="", answers={})
 
 
 def parameter(name: str, about: str, *, example: Any, **schema: Any) -> OpenApiParameter:

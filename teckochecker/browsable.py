@@ -2,15 +2,15 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django import forms
 from django.template.loader import render_to_string
 from django.utils.html import escape
-from rest_framework import exceptions, negotiation, renderers
+from rest_framework import exceptions, metadata, negotiation, renderers
 from rest_framework.request import Request, override_method
 
-from secrets_app.openapi import FORM, JSON, Body, Operation, Shape
+from secrets_app.openapi import FORM, JSON, UNDESCRIBED, Body, Operation, Shape
 
 if TYPE_CHECKING:
     from rest_framework.views import APIView  # imports what the settings name, and so this module
@@ -37,6 +37,14 @@ def _is_browser(request: Request) -> bool:
     """No browser sends a token."""
     token = request.headers.get("Authorization", "").lower().startswith(("token", "bearer"))
     return "text/html" in request.headers.get("Accept", "") and not token
+
+
+class Options(metadata.BaseMetadata):
+    """What each method of a path does. DRF's own would look at serializers, which not every call has."""
+
+    def determine_metadata(self, request: Request, view: Any) -> dict[str, Any]:
+        methods = {method: _call(view, method).summary for method in view.allowed_methods}
+        return {"methods": {method: summary for method, summary in methods.items() if summary}}
 
 
 class RawForm(forms.Form):
@@ -91,9 +99,8 @@ class Pages(renderers.BrowsableAPIRenderer):
 
 
 def _call(view: Any, method: str) -> Operation:
-    """From ``teckochecker.openapi.Schema``."""
-    described: Operation = view.schema.call(view.request, method)
-    return described
+    """From ``teckochecker.openapi.Schema``, which the document and its own pages do without."""
+    return cast(Operation, view.schema.call(view.request, method)) if view.schema else UNDESCRIBED
 
 
 def _body(call: Operation, media_type: str) -> Body | None:

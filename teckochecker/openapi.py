@@ -17,7 +17,7 @@ import polling.group_schema
 import polling.schema
 import secrets_app.schema
 import teckochecker.schema
-from secrets_app.openapi import OBJECT, Operation
+from secrets_app.openapi import OBJECT, UNDESCRIBED, Operation
 
 OPERATIONS: Mapping[str, Operation] = {
     **customchecks.api.schema.OPERATIONS,
@@ -37,7 +37,6 @@ TAGS: Mapping[str, str] = {
     "Access": "Who may call.",
     "System": "How the server is.",
 }
-UNDESCRIBED = Operation(summary="", tag="", answers={})
 ALWAYS = (401, 403, 429)
 ERROR_SHAPE = {
     "type": "object",

@@ -239,6 +239,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["customchecks.api.parsing.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer", "teckochecker.browsable.Pages"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "teckochecker.browsable.Negotiation",
+    "DEFAULT_METADATA_CLASS": "teckochecker.browsable.Options",
     "DEFAULT_SCHEMA_CLASS": "teckochecker.openapi.Schema",
     "DEFAULT_METADATA_CLASS": None,  # the document tells more than OPTIONS could
     "EXCEPTION_HANDLER": "teckochecker.api.handle",

@@ -120,5 +120,11 @@ def test_what_people_wrote_is_text_on_a_page(
 
 
 @pytest.mark.parametrize("path", list(routes()))
+def test_what_a_path_does_not_do_is_a_page_in_a_browser_too(client: APIClient, path: str) -> None:
+    answer = client.generic("TRACE", f"/{path}", HTTP_ACCEPT=BROWSER)
+    assert answer.status_code == 405
+
+
+@pytest.mark.parametrize("path", list(routes()))
 def test_every_path_can_be_opened_in_a_browser(browser: APIClient, path: str) -> None:
     assert browser.get(f"/{path}").status_code in (200, 404, 405)

@@ -9,6 +9,7 @@ from django.test import Client
 from rest_framework.test import APIClient
 
 from tests.api.conftest import JOBS, upload
+from tests.api.test_access import routes
 
 
 @pytest.mark.parametrize(
@@ -89,3 +90,15 @@ def test_a_large_script_of_a_session_is_413_too(boss: User) -> None:
 def test_a_length_beyond_the_limit_is_refused_unread(client: APIClient) -> None:
     answer = client.generic("POST", JOBS, b"", content_type="application/json", CONTENT_LENGTH=str(10**9))
     assert answer.status_code == 413
+
+
+@pytest.mark.parametrize("path", list(routes()))
+@pytest.mark.parametrize("accept", ["*/*", "text/html"])
+def test_every_path_tells_its_options(client: APIClient, path: str, accept: str) -> None:
+    answer = client.options(f"/{path}", HTTP_ACCEPT=accept)
+    assert answer.status_code in (200, 404), answer.content
+    assert answer.headers["Allow"]
+
+
+def test_options_say_what_each_method_does(client: APIClient) -> None:
+    assert client.options(JOBS).json() == {"methods": {"GET": "List jobs", "POST": "Create a job"}}
