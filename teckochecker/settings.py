@@ -241,7 +241,6 @@ REST_FRAMEWORK = {
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "teckochecker.browsable.Negotiation",
     "DEFAULT_METADATA_CLASS": "teckochecker.browsable.Options",
     "DEFAULT_SCHEMA_CLASS": "teckochecker.openapi.Schema",
-    "DEFAULT_METADATA_CLASS": None,  # the document tells more than OPTIONS could
     "EXCEPTION_HANDLER": "teckochecker.api.handle",
     "URL_FORMAT_OVERRIDE": None,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
