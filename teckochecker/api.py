@@ -31,7 +31,7 @@ from rest_framework.views import APIView, exception_handler
 from customchecks import strictjson
 from customchecks.etags import ChangedMeanwhile
 from polling.metrics import DatabaseCollector
-from teckochecker.throttles import Strangers
+from teckochecker.throttles import PerLogin, Strangers
 
 logger = structlog.get_logger(__name__)
 
@@ -82,7 +82,11 @@ def _understood(error: Exception) -> Exception:
 
 
 def _counted(error: Exception, request: Request) -> Exception:
-    """Strangers are refused with 429 where there are too many; wrong passwords were counted where they were tried."""
+    """What is refused before DRF looks at limits counts too. Wrong passwords were counted where they were tried."""
+    if isinstance(error, exceptions.PermissionDenied):
+        known = request.user is not None and request.user.is_authenticated
+        wait = (PerLogin() if known else Strangers()).seconds_to_wait(request)
+        return exceptions.Throttled(wait) if wait else error
     refused = isinstance(error, exceptions.AuthenticationFailed | exceptions.NotAuthenticated)
     if not refused or get_authorization_header(request)[:6].lower() == b"basic ":
         return error

@@ -55,6 +55,15 @@ def test_one_token_does_not_use_up_what_another_has(boss: User, settings: Any) -
     assert codes(other, calls=2) == [200, 429]
 
 
+@pytest.mark.parametrize("scope", [Scope.READ, Scope.OPERATE])
+def test_calls_that_are_forbidden_are_counted_too(boss: User, settings: Any, scope: Scope) -> None:
+    settings.TECKO_REQUESTS_PER_MINUTE = settings.TECKO_FAILED_LOGINS_PER_MINUTE = 2
+    _, token = ApiToken.objects.create(boss, scope=scope)
+    client = APIClient(raise_request_exception=False)
+    client.credentials(HTTP_AUTHORIZATION=f"Token {token}")
+    assert [client.post("/api/admin/secrets", {}).status_code for _ in range(3)] == [403, 403, 429]
+
+
 def test_metrics_are_throttled_with_their_login_and_health_is_not(client: APIClient, settings: Any) -> None:
     settings.TECKO_REQUESTS_PER_MINUTE = settings.TECKO_FAILED_LOGINS_PER_MINUTE = 1
     assert codes(client, "/metrics", calls=2) == [200, 429]
