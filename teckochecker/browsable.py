@@ -59,6 +59,8 @@ class RawForm(forms.Form):
 
 
 class Pages(renderers.BrowsableAPIRenderer):
+    renderer_context: dict[str, Any]
+
     def render(self, data: Any, accepted_media_type: Any = None, renderer_context: Any = None) -> Any:
         page = super().render(data, accepted_media_type, renderer_context)
         renderer_context["response"]["Content-Security-Policy"] = POLICY
@@ -79,7 +81,8 @@ class Pages(renderers.BrowsableAPIRenderer):
         body = _body(_call(view, method), JSON)
         if body is None:
             return RawForm(initial={"_content_type": JSON})
-        shown = _sent(request, method) or _present(body, data, method) or body.example
+        refused = self.renderer_context["response"].status_code >= 400 and request.method == method
+        shown = (_sent(body, request) if refused else _present(body, data, method)) or body.example
         return RawForm(initial={"_content_type": JSON, "_content": json.dumps(shown, indent=4, default=str)})
 
     def get_rendered_html_form(self, data: Any, view: Any, method: str, request: Request) -> Any:
@@ -107,12 +110,14 @@ def _body(call: Operation, media_type: str) -> Body | None:
     return next((body for body in call.bodies if body.media_type == media_type), None)
 
 
-def _sent(request: Request, method: str) -> Any:
-    """What has just been refused, so that it can be corrected."""
+def _sent(body: Body, request: Request) -> dict[str, Any]:
+    """So that it can be corrected. Values of secrets are not sent back, not even to whoever sent them."""
     try:
-        return request.data if request.method == method and isinstance(request.data, dict) else None
+        data = request.data if isinstance(request.data, dict) else {}
     except exceptions.APIException:
-        return None
+        return {}
+    hidden = {name for name, field in _fields(body.shape).items() if field.write_only}
+    return {name: value for name, value in data.items() if name not in hidden}
 
 
 def _present(body: Body, data: Any, method: str) -> dict[str, Any]:
@@ -125,8 +130,13 @@ def _present(body: Body, data: Any, method: str) -> dict[str, Any]:
 def _writable(shape: Shape) -> list[str]:
     if isinstance(shape, Mapping):
         return list(shape["properties"])
-    fields = (shape() if isinstance(shape, type) else shape).fields
-    return [name for name, field in fields.items() if not field.read_only]
+    return [name for name, field in _fields(shape).items() if not field.read_only]
+
+
+def _fields(shape: Shape) -> Mapping[str, Any]:
+    if isinstance(shape, Mapping):
+        return {}
+    return (shape() if isinstance(shape, type) else shape).fields
 
 
 def _inputs(body: Body) -> Iterator[dict[str, Any]]:

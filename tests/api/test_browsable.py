@@ -85,6 +85,16 @@ def test_what_was_refused_stays_in_the_form(browser: APIClient) -> None:
     assert raw_forms(answer) == [config(poll_interval_seconds=1)]
 
 
+@pytest.mark.parametrize(("name", "code"), [("", 400), ("fine", 201)])
+def test_the_value_of_a_secret_does_not_come_back(browser: APIClient, name: str, code: int) -> None:
+    browser.get("/api/admin/secrets")
+    token = browser.cookies["csrftoken"].value
+    body = {"name": name, "value": "canary-7Hq9/Zw"}
+    answer = browser.post("/api/admin/secrets", body, format="json", HTTP_X_CSRFTOKEN=token)
+    assert answer.status_code == code
+    assert "canary" not in answer.content.decode()
+
+
 def test_a_script_can_be_sent_with_the_form_of_a_page(browser: APIClient) -> None:
     page = browser.get(JOBS).content.decode()
     assert 'type="file" name="script"' in page
