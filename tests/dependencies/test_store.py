@@ -19,6 +19,7 @@ from customchecks.dependencies.installation import Installation
 from customchecks.dependencies.models import DependencySet, SetState
 from customchecks.dependencies.store import Obtained, Store
 from polling.results import Cause
+from tests.api.live import database_url
 from tests.dependencies.conftest import Box
 from tests.security import boxes
 
@@ -85,7 +86,7 @@ def test_fifty_checks_of_two_processes_that_need_a_new_set_cause_one_installatio
 def worker(code: str, box: Box) -> subprocess.Popen[str]:
     environ = os.environ | {
         "DJANGO_SETTINGS_MODULE": "teckochecker.settings",
-        "DATABASE_URL": f"sqlite:///{connection.settings_dict['NAME']}",
+        "DATABASE_URL": database_url(),
         "TECKO_LOG_LEVEL": "ERROR",
     }
     argv = [sys.executable, "-c", code, box.instance]

@@ -1,6 +1,7 @@
 """Answers of servers that mean harm, in Git's own protocol."""
 
 import contextlib
+import hashlib
 import os
 import time
 import zlib
@@ -74,6 +75,62 @@ def endless_pack(sent: list[int]) -> Iterator[bytes]:
         if piece := packer.compress(os.urandom(16384)):
             sent.append(len(piece))
             yield from (sideband(piece[start : start + 32000]) for start in range(0, len(piece), 32000))
+
+
+def endless_advertisement(*, compressed: bool) -> Behaviour:
+    """The old protocol, whose refs come with the first answer; as gzip a megabyte is a gigabyte."""
+
+    def behave(handler: BaseHTTPRequestHandler) -> None:
+        packer = zlib.compressobj(9, wbits=31)
+        begin, block = line(b"# service=git-upload-pack\n") + FLUSH, line(b"%040x refs/heads/%s\n" % (1, b"x" * 60_000))
+        handler.send_response(200)
+        handler.send_header("Content-Type", ADVERTISEMENT.decode())
+        if compressed:
+            handler.send_header("Content-Encoding", "gzip")
+        handler.end_headers()
+        with contextlib.suppress(OSError):
+            handler.wfile.write(packer.compress(begin) if compressed else begin)
+            while True:
+                handler.wfile.write(packer.compress(block * 16) if compressed else block * 16)
+
+    return behave
+
+
+def delta_bomb(levels: int) -> Iterator[bytes]:
+    """A pack of a few hundred bytes: a text of 64 kB, and then again and again twice what was there."""
+    length, objects, places = 65536, [_object(3, 65536) + zlib.compress(b"a" * 65536)], [0]
+    for _ in range(levels):
+        copies = b"".join(_copy(start, min(length - start, 0xFFFFFF)) for start in range(0, length, 0xFFFFFF))
+        delta = _varint(length) + _varint(2 * length) + copies * 2
+        place = sum(map(len, objects))
+        objects.append(_object(6, len(delta)) + _offset(place - places[-1]) + zlib.compress(delta))
+        places.append(place)
+        length *= 2
+    pack = b"PACK" + (2).to_bytes(4, "big") + len(objects).to_bytes(4, "big") + b"".join(objects)
+    yield line(b"shallow-info\n") + b"0001" + line(b"packfile\n")
+    yield sideband(pack + hashlib.sha1(pack).digest()) + FLUSH
+
+
+def _varint(number: int) -> bytes:
+    return bytes([number & 127]) if number < 128 else bytes([number & 127 | 128]) + _varint(number >> 7)
+
+
+def _object(kind: int, length: int) -> bytes:
+    first, rest = kind << 4 | length & 15, length >> 4
+    return bytes([first | 128]) + _varint(rest) if rest else bytes([first])
+
+
+def _offset(back: int) -> bytes:
+    found = [back & 127]
+    while back := back >> 7:
+        back -= 1
+        found.insert(0, 128 | back & 127)
+    return bytes(found)
+
+
+def _copy(start: int, length: int) -> bytes:
+    """All bytes of both numbers, so that nothing has to be left out."""
+    return b"\xff" + start.to_bytes(4, "little") + length.to_bytes(3, "little")
 
 
 def sideband(content: bytes) -> bytes:

@@ -133,6 +133,22 @@ def database() -> str:
 
 
 @pytest.mark.engine
+def test_a_push_while_a_check_runs_is_for_the_next_one(check: Check, origin: Origin, server: GitServer) -> None:
+    first = origin.commit({"main.py": SCRIPT})
+
+    def push_after_the_fetch(handler: Any) -> None:
+        server._backend(handler)
+        if [method for method, _ in server.requests].count("POST") == 2:
+            origin.commit({"main.py": "the next"})
+
+    server.behave = push_after_the_fetch
+    log = check()
+    server.behave = None
+    assert (log.status, log.version, log.revision) == ("pending", 1, first)
+    assert check().version == 2
+
+
+@pytest.mark.engine
 def test_a_repository_that_is_down_shows_in_the_log_row(
     job: CustomCheckJob, check: Check, origin: Origin, server: GitServer
 ) -> None:

@@ -59,6 +59,30 @@ def test_refs_without_end_are_left_in_time(make_repositories: Make, remote: Remo
     assert git_processes() == []
 
 
+@pytest.mark.parametrize("compressed", [False, True])
+def test_an_advertisement_without_end_is_left_in_time(
+    make_repositories: Make, remote: Remote, server: GitServer, compressed: bool
+) -> None:
+    server.behave = hostile.endless_advertisement(compressed=compressed)
+    with watching() as watched, pytest.raises(GitFailed, match=r"in time|memory"):
+        make_repositories(limits=Limits(ask_seconds=10)).commit_of(remote, "main")
+    print(f"endless advertisement: {watched.seconds:.1f} s, {watched.most_mb:.0f} MB")
+    assert watched.most_mb < 600
+    assert git_processes() == []
+
+
+def test_a_small_pack_of_a_very_large_file_ends_within_the_memory(
+    repositories: Repositories, remote: Remote, server: GitServer, cache: Path
+) -> None:
+    server.behave = hostile.protocol(pack=hostile.delta_bomb(15))
+    with watching() as watched, pytest.raises(GitFailed):
+        repositories.checkout(remote, commit=COMMIT)
+    print(f"2 GB from a small pack: {watched.seconds:.1f} s, {watched.most_mb:.0f} MB")
+    assert 100 < watched.most_mb < 600
+    assert files(cache) == []
+    assert git_processes() == []
+
+
 def test_half_a_million_refs_are_looked_through(repositories: Repositories, remote: Remote, server: GitServer) -> None:
     server.behave = hostile.protocol(refs=hostile.many_refs(500_000))
     with watching() as watched:
