@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 from django.db import connection, models, transaction
 from django.utils import timezone
 
-from access import audit
 from polling import retries
 from polling.crashpoints import Point, reach
+from secrets_app.access import audit
 
 CLAIM_SECONDS = 90  # an attempt is over after 20 s; a lost one is made again after this
 MAX_ERROR_LENGTH = 2000

@@ -13,7 +13,6 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
-from access import audit
 from polling import members, webhook_fields
 from polling.deliveries import Delivery
 from polling.groups import GroupRefused, JobGroup, Rule
@@ -21,6 +20,7 @@ from polling.kinds import job_kinds
 from polling.members import GroupMember, Key
 from polling.scheduling import ScheduledJob, TransitionRefused
 from secrets_app import references
+from secrets_app.access import audit
 from secrets_app.models import Secret
 
 MOST_MEMBERS = 100

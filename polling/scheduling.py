@@ -16,13 +16,13 @@ from django.db import connection, models, transaction
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from access import audit
 from polling import groups, limits, pacing
 from polling.crashpoints import Point, reach
 from polling.deliveries import Delivery, DeliveryDraft, Outcome
 from polling.kinds import Kind
 from polling.kinds import kinds as kinds
 from polling.results import Cause, CheckResult, LastAnswer, Verdict
+from secrets_app.access import audit
 
 CLAIM_SECONDS = 30  # a sweep renews its claims every few seconds; a dead one's are free after this
 CLOCK_TOLERANCE = timedelta(seconds=60)

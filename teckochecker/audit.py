@@ -10,8 +10,8 @@ from django.apps import apps
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponseBase
 
-from access.audit import Who, acting, sign_entries
-from access.models import ApiToken
+from secrets_app.access.audit import Who, acting, sign_entries
+from secrets_app.access.models import ApiToken
 from teckochecker.throttles import address
 
 # With their relations whose other end is chosen in the same form

@@ -10,7 +10,7 @@ from knox.auth import TokenAuthentication
 from rest_framework import authentication, exceptions, permissions
 from rest_framework.request import Request
 
-from access.models import ApiToken, Scope
+from secrets_app.access.models import ApiToken, Scope
 from teckochecker import logins, roles
 
 if TYPE_CHECKING:

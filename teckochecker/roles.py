@@ -14,7 +14,7 @@ from django.contrib.auth.models import Group, Permission
 from django.db import connections, transaction
 from django.db.models.signals import post_migrate
 
-from access.models import Scope
+from secrets_app.access.models import Scope
 
 
 class Role(StrEnum):

@@ -1,7 +1,7 @@
 """What health, metrics and tokens look like from outside."""
 
-from access.serializers import MadeTokenSerializer, TokenSerializer
 from polling.schema import PAGING
+from secrets_app.access.serializers import MadeTokenSerializer, TokenSerializer
 from secrets_app.openapi import TEXT, Answer, Body, Operation, Table, envelope, listed, parameter, says
 from teckochecker.entries import ACTIONS, EntrySerializer
 from teckochecker.tokens import NewTokenSerializer

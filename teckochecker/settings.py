@@ -76,7 +76,7 @@ INSTALLED_APPS = [
     "customchecks",
     "polling",
     "secrets_app",
-    "access",
+    "secrets_app.access",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",

@@ -17,7 +17,7 @@ from django.conf import settings
 from django.core.cache import BaseCache
 from rest_framework.throttling import SimpleRateThrottle
 
-from access.models import ApiToken
+from secrets_app.access.models import ApiToken
 
 # One of so many counters, so that no number of invented addresses fills the disk
 ADDRESSES = 4096

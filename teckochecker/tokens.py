@@ -12,9 +12,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from access.models import LONGEST_DAYS, USUAL_DAYS, ApiToken, Scope
-from access.serializers import MadeTokenSerializer, TokenSerializer
 from polling.pages import page
+from secrets_app.access.models import LONGEST_DAYS, USUAL_DAYS, ApiToken, Scope
+from secrets_app.access.serializers import MadeTokenSerializer, TokenSerializer
 from secrets_app.rest import StrictSerializer, TextField, WholeNumberField
 from teckochecker.rest import PasswordLogin, TokenLogin, covered
 

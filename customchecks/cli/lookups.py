@@ -7,9 +7,9 @@ from typing import cast
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
 
-from access import audit
 from customchecks.cli.endings import Failed, Invalid, NotFound
 from customchecks.models import CustomCheckJob
+from secrets_app.access import audit
 
 LARGEST_ID = 2**63 - 1
 

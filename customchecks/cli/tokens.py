@@ -5,11 +5,11 @@ from typing import Annotated
 
 import typer
 
-from access.models import LONGEST_DAYS, USUAL_DAYS, ApiToken, Scope
-from access.serializers import MadeTokenSerializer, TokenSerializer
 from customchecks.cli import options, output
 from customchecks.cli.endings import NotFound
 from customchecks.cli.lookups import LARGEST_ID, acting_user
+from secrets_app.access.models import LONGEST_DAYS, USUAL_DAYS, ApiToken, Scope
+from secrets_app.access.serializers import MadeTokenSerializer, TokenSerializer
 
 COLUMNS = ("ID", "Name", "User", "Scope", "Begins with", "Expires", "Last used")
 

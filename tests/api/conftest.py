@@ -16,7 +16,6 @@ from django.utils import timezone
 from rest_framework.response import Response
 from rest_framework.test import APIClient
 
-from access.models import ApiToken, Scope
 from customchecks import jobs
 from customchecks.archives import normalise
 from customchecks.models import CustomCheckJob, CustomCheckLog
@@ -24,6 +23,7 @@ from polling import group_changes
 from polling.batches import Batch
 from polling.deliveries import Delivery, DeliveryDraft
 from polling.polling_job import PollingJob
+from secrets_app.access.models import ApiToken, Scope
 from secrets_app.models import Secret
 from tests.api import live
 from tests.archives import tgz

@@ -12,8 +12,8 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from access.models import ApiToken
 from customchecks.models import CustomCheckJob
+from secrets_app.access.models import ApiToken
 from secrets_app.models import Secret
 from tests.api.conftest import JOBS, PASSWORD, config, form, upload
 

@@ -13,12 +13,12 @@ from django.urls import reverse
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from access.models import ApiToken, Scope
 from customchecks import versions
 from customchecks.archives import normalise
 from customchecks.models import CustomCheckJob, ScriptVersion
 from polling import scheduling
 from polling.results import CheckResult, Verdict
+from secrets_app.access.models import ApiToken, Scope
 from secrets_app.models import Secret
 from teckochecker.audit import AUDITED
 from tests.api.conftest import JOBS, PASSWORD, config

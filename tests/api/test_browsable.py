@@ -10,9 +10,9 @@ import pytest
 from django.contrib.auth.models import User
 from rest_framework.test import APIClient
 
-from access.models import ApiToken, Scope
 from customchecks import definition
 from customchecks.models import CustomCheckJob
+from secrets_app.access.models import ApiToken, Scope
 from tests.api.conftest import JOBS, config, form
 from tests.api.test_access import routes
 

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from rest_framework.test import APIClient
 
-from access.models import ApiToken, Scope
+from secrets_app.access.models import ApiToken, Scope
 from tests.api.matrix import PRINCIPALS, ROWS
 
 METHODS = ("get", "post", "put", "patch", "delete")

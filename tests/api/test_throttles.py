@@ -14,7 +14,7 @@ from django.contrib.auth.models import User
 from django.test import RequestFactory
 from rest_framework.test import APIClient
 
-from access.models import ApiToken, Scope
+from secrets_app.access.models import ApiToken, Scope
 from teckochecker.throttles import PerLogin, address, network
 from tests.api import live
 from tests.api.conftest import JOBS

@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from access.models import ApiToken, Scope
+from secrets_app.access.models import ApiToken, Scope
 from secrets_app.models import Secret
 from tests.api.conftest import JOBS, PASSWORD, config
 

@@ -8,8 +8,8 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from access.models import ApiToken
 from customchecks.cli.endings import Exit
+from secrets_app.access.models import ApiToken
 from tests.cli.conftest import Cli, Ended
 
 Here = Callable[..., Ended]

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
-LAYERS = ("teckochecker", "customchecks", "polling", "secrets_app", "access")
+LAYERS = ("teckochecker", "customchecks", "polling", "secrets_app")
 Function = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
 

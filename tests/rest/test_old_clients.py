@@ -10,8 +10,8 @@ from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from access.models import ApiToken, Scope
 from polling.polling_job import PollingLog
+from secrets_app.access.models import ApiToken, Scope
 from tests.api import live
 from tests.rest.walk import Walk
 

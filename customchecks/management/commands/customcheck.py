@@ -11,8 +11,6 @@ from django_typer.management import TyperCommand, group, initialize
 from typer import Context
 from typer._click.exceptions import UsageError
 
-from access import audit
-from access.audit import Who
 from customchecks import engine
 from customchecks.cli import (
     checks,
@@ -28,6 +26,8 @@ from customchecks.cli import (
 )
 from customchecks.cli.endings import EngineUnavailable, Exit, Failed
 from customchecks.cli.lookups import account
+from secrets_app.access import audit
+from secrets_app.access.audit import Who
 
 
 class Command(TyperCommand, rich_markup_mode=None):

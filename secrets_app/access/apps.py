@@ -2,5 +2,6 @@ from django.apps import AppConfig
 
 
 class AccessConfig(AppConfig):
-    name = "access"
+    name = "secrets_app.access"
+    label = "access"
     verbose_name = "Access"

@@ -2,7 +2,7 @@
 
 from rest_framework import serializers
 
-from access.models import ApiToken
+from secrets_app.access.models import ApiToken
 
 
 class TokenSerializer(serializers.ModelSerializer[ApiToken]):

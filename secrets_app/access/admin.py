@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest
 
-from access.models import ApiToken
+from secrets_app.access.models import ApiToken
 
 
 @admin.register(ApiToken)
