@@ -1,7 +1,7 @@
 """What the OpenAPI document says is what happens: schemathesis makes calls up, good and bad, and looks at each answer.
 
 A call may answer with the statuses, media types, headers and shapes that are documented for it, and with nothing else;
-a body or parameter that breaks its shape is refused, and nothing but health answers without a login.
+a body or parameter that breaks its shape is refused, and so is a method that the path does not have.
 """
 
 import base64
@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 import schemathesis
 from django.contrib.auth.models import User
-from django.core.cache import caches
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections, transaction
 from django.urls import get_resolver
@@ -30,11 +29,12 @@ from tests.conftest import MADE_UP_CALLS
 
 CONFIG = {
     "seed": 20260131,
-    "generation": {"mode": "all", "deterministic": True, "max-examples": 10, "with-security-parameters": False},
+    "generation": {"mode": "all", "deterministic": True, "max-examples": 20, "with-security-parameters": False},
     "phases": {"stateful": {"enabled": False}, "coverage": {"unexpected-methods": ["PUT", "PATCH", "DELETE"]}},
     # What a body means is more than its shape can say: a repository has to be public, a name free, a batch id unique
     "checks": {
         "positive_data_acceptance": {"enabled": False},
+        "ignored_auth": {"enabled": False},  # test_matrix tries every call as everybody
         "negative_data_rejection": {"expected-statuses": [400, 401, 403, 404, 409, 412, 413, 415, 422]},
     },
 }
@@ -88,7 +88,6 @@ def test_every_answer_is_documented(
     if len(made_up) % 2:
         (case.headers or {}).pop("If-Match", None)  # nobody guesses one, and then nothing else would be looked at
     scheme = "token" if case.operation.label == "DELETE /api/tokens" else "basic"
-    caches["logins"].clear()  # it is seen that wrong passwords are refused, more often than they may be tried
     with transaction.atomic():
         case.call_and_validate(headers={"Authorization": logins[scheme]})
         transaction.set_rollback(True)
