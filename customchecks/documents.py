@@ -26,8 +26,9 @@ class NotUsable(ValueError):
     """The message is a part of a sentence that is safe to show."""
 
 
-def written(value: Any) -> str:
-    return yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=120, default_flow_style=False)
+def written(value: Any, *, ascii_only: bool = False) -> str:
+    """``ascii_only`` for a terminal, which other characters could drive."""
+    return yaml.safe_dump(value, sort_keys=False, allow_unicode=not ascii_only, width=120, default_flow_style=False)
 
 
 def read(content: bytes) -> Any:

@@ -11,7 +11,7 @@ from django.db import connection, transaction
 
 from customchecks import definition, etags, jobs, strictjson, versions
 from customchecks.archives import Archive
-from customchecks.models import DEFAULT_ENTRYPOINTS, CustomCheckJob, SourceType
+from customchecks.models import DEFAULT_ENTRYPOINTS, CustomCheckJob, ScriptVersion, SourceType
 
 LONGEST_NAME = 255
 COPY = " (copy)"
@@ -74,11 +74,17 @@ def clone(job: CustomCheckJob, *, name: str | None, user: User) -> CustomCheckJo
     """
     data = {field: getattr(job, field) for field in definition.FIELDS}
     data["name"] = f"{job.name[: LONGEST_NAME - len(COPY)]}{COPY}" if name is None else name
-    version = versions.pinned(job) or versions.newest(job)
-    uploaded = job.script_source_type == SourceType.UPLOAD and version is not None
-    made = jobs.create_job(data, archive=version.stored_archive() if uploaded and version else None, user=user)
+    version = running_version(job)
+    made = jobs.create_job(data, archive=version.stored_archive() if version else None, user=user)
     made.pause()
     return made
+
+
+def running_version(job: CustomCheckJob) -> ScriptVersion | None:
+    """Of a script that was uploaded; None where it comes from elsewhere, or is still to come."""
+    if job.script_source_type != SourceType.UPLOAD:
+        return None
+    return versions.pinned(job) or versions.newest(job)
 
 
 def _hold(name: str) -> None:

@@ -8,12 +8,13 @@ from typing import Annotated, Any
 
 import typer
 
-from customchecks.cli import endings, options, output, shapes, trials
+from customchecks import selection
+from customchecks.cli import endings, moves, options, output, shapes, trials
 from customchecks.cli.endings import Failed, Usage
 from customchecks.cli.lookups import find_job
 from customchecks.models import CustomCheckJob, CustomCheckLog
 from customchecks.trials import answer
-from polling.results import CheckResult, Verdict
+from polling.results import Cause, CheckResult, Verdict
 from polling.scheduling import TransitionRefused
 
 LOOK_SECONDS = 0.5
@@ -23,6 +24,8 @@ START_SECONDS = 60  # for the sweep to start a triggered check, and for what it 
 Target = Annotated[str, typer.Argument(metavar="PATH|JOB", help="A directory, a .tgz, or a job's number or name.")]
 LogLimit = Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="The last so many.")]
 LogVerdict = Annotated[Verdict | None, typer.Option("--status", case_sensitive=False, help="Only this verdict.")]
+LogCause = Annotated[Cause | None, typer.Option("--cause", help="Only errors with this cause.")]
+Since = Annotated[str | None, typer.Option(metavar="TIME", help="Only what ended then or later, such as 2026-01-31.")]
 Follow = Annotated[bool, typer.Option("--follow", "-f", help="Go on with new ones until Ctrl-C.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Wait for the check's verdict and exit by it.")]
 WaitSeconds = Annotated[
@@ -73,29 +76,39 @@ def test(
     raise typer.Exit(endings.of_verdict(result.verdict, result.cause))
 
 
-def trigger(job: options.Job, wait: Wait = False, timeout: WaitSeconds = None, as_json: options.Json = False) -> None:
-    """Make a job's check due now, and print the check's id.
+def trigger(
+    job: options.Jobs = None,
+    tag: options.OfTag = None,
+    wait: Wait = False,
+    timeout: WaitSeconds = None,
+    as_json: options.Json = False,
+) -> None:
+    """Make the check of a job, or of several, due now, and print its id.
 
-    A paused job is checked once and stays paused. With --wait it exits by that check's verdict: 0 SUCCESS, 10 PENDING,
-    20 FAILED, 30 ERROR; 1 when none came in time.
+    A paused job is checked once and stays paused. With --wait, of one job, it exits by that check's verdict: 0 SUCCESS,
+    10 PENDING, 20 FAILED, 30 ERROR; 1 when none came in time.
 
     \b
     Examples:
       manage.py customcheck trigger nightly
       manage.py customcheck trigger nightly --wait --timeout 120
+      manage.py customcheck trigger --tag exports
     """
-    found = find_job(job)
+    found = moves.chosen(job, tag)
+    if not wait:
+        moves.move("trigger", found, as_json=as_json)
+    elif len(found) == 1:
+        _trigger_and_wait(found[0], timeout, as_json=as_json)
+    else:
+        raise Usage("--wait: name one job to wait for.")
+
+
+def _trigger_and_wait(found: CustomCheckJob, timeout: float | None, *, as_json: bool) -> None:
     try:
         check_id = found.trigger()
     except TransitionRefused as error:
         raise Failed(str(error)) from None
     output.say(f"Job {found.pk} ({found.name}) is due now.")
-    if not wait:
-        if as_json:
-            output.document(shapes.started("Job triggered", found, check_id))
-        else:
-            output.text(str(check_id))
-        return
     log = _await_log(found, check_id, seconds=found.timeout_seconds + START_SECONDS if timeout is None else timeout)
     if as_json:
         output.document(shapes.log(log))
@@ -108,6 +121,8 @@ def logs(
     job: options.Job,
     limit: LogLimit = 20,
     status: LogVerdict = None,
+    cause: LogCause = None,
+    since: Since = None,
     follow: Follow = False,
     as_json: options.Json = False,
 ) -> None:
@@ -117,11 +132,11 @@ def logs(
 
     \b
     Examples:
-      manage.py customcheck logs nightly --limit 5 --status error
+      manage.py customcheck logs nightly --limit 5 --status error --since 2026-01-31T22:00:00Z
       manage.py customcheck logs nightly --follow
     """
     found = find_job(job)
-    rows = found.logs.filter(**({"status": status.lower()} if status else {}))
+    rows = options.valid(lambda: selection.logs(found.logs.all(), status=status, cause=cause, since=since))
     page = list(rows.order_by("-id")[:limit])
     if as_json and not follow:
         shown = [shapes.log(row) for row in page]

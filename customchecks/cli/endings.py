@@ -10,6 +10,12 @@ from polling.results import Cause, Verdict
 
 OPTIONS = {
     "name": "--name",
+    "tags": "--tag",
+    "tag": "--tag",
+    "search": "--search",
+    "ordering": "--order",
+    "since": "--since",
+    "cause": "--cause",
     "script": "--from",
     "script_runtime": "--runtime",
     "script_entrypoint": "--entrypoint",

@@ -1,25 +1,25 @@
-"""``create list show pause resume restart delete``."""
+"""``create update list show``."""
 
-import sys
-from collections.abc import Callable
-from typing import Annotated, cast
+from typing import Annotated
 
 import typer
 from django.core.exceptions import ValidationError
 
-from customchecks import jobs
+from customchecks import jobs, models, selection
 from customchecks.cli import options, output, shapes
-from customchecks.cli.endings import Failed, Invalid, Usage
+from customchecks.cli.endings import Invalid, Usage
 from customchecks.cli.lookups import acting_user, find_job
 from customchecks.models import CustomCheckJob, SourceType
-from polling.scheduling import JobStatus, TransitionRefused
+from polling.scheduling import JobStatus
 
-COLUMNS = ("ID", "Name", "Status", "Last verdict", "Last check", "Next check", "Interval")
+COLUMNS = ("ID", "Name", "Status", "Last verdict", "Last check", "Next check", "Interval", "Tags")
 
 Limit = Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="At most so many.")]
 Offset = Annotated[int, typer.Option(min=0, metavar="N", help="Leave out the first so many.")]
 Status = Annotated[JobStatus | None, typer.Option(help="Only jobs of this status.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Runtime = Annotated[models.Runtime | None, typer.Option(help="Only jobs of this runtime.")]
+Search = Annotated[str | None, typer.Option(metavar="TEXT", help="In the name, a tag, the repository or the webhook.")]
+Order = Annotated[str, typer.Option("--order", metavar="FIELD", help="Such as name or -last_check_at.")]
 
 
 def create(
@@ -41,6 +41,7 @@ def create(
     max_errors: options.MaxErrors = None,
     alert_after: options.AlertAfter = None,
     alert_url: options.AlertUrl = None,
+    tag: options.Tag = None,
     config: options.Config = None,
     user: options.User = None,
     as_json: options.Json = False,
@@ -74,6 +75,7 @@ def create(
         max_consecutive_errors=max_errors,
         alert_after_errors=alert_after,
         alert_url=alert_url,
+        tags=tag,
     )
     data.setdefault("script_source_type", SourceType.UPLOAD)
     if source is None and data["script_source_type"] == SourceType.UPLOAD:
@@ -90,16 +92,78 @@ def create(
         output.text(str(job.pk))
 
 
-def list_jobs(status: Status = None, limit: Limit = 100, offset: Offset = 0, as_json: options.Json = False) -> None:
+def update(
+    job: options.Job,
+    name: options.Name = None,
+    source: options.Source = None,
+    param: options.Param = None,
+    env: options.Env = None,
+    interval: options.Interval = None,
+    timeout: options.Timeout = None,
+    memory: options.Memory = None,
+    cpu: options.Cpu = None,
+    webhook_url: options.WebhookUrl = None,
+    webhook_header: options.WebhookHeader = None,
+    tag: options.Tag = None,
+    config: options.Config = None,
+    user: options.User = None,
+    as_json: options.Json = False,
+) -> None:
+    """Change what is named and nothing else; --config names every field.
+
+    Parameters, variables, headers and limits are added to what the job has; --tag and --config replace.
+
+    \b
+    Examples:
+      manage.py customcheck update nightly --interval 300 --param batch=b-18
+      echo '{"env_vars": null, "tags": []}' | manage.py customcheck update nightly --config -
+    """
+    found = find_job(job)
+    data = options.definition(
+        config=config,
+        param=param,
+        env=env,
+        webhook_header=webhook_header,
+        memory=memory,
+        cpu=cpu,
+        before={field: getattr(found, field) for field in options.EXTENDED},
+        name=name,
+        poll_interval_seconds=interval,
+        timeout_seconds=timeout,
+        webhook_url=webhook_url,
+        tags=tag,
+    )
+    archive = options.read_archive(source) if source else None
+    options.valid(lambda: jobs.update_job(found, data, archive=archive, user=acting_user(user)))
+    output.say(f"Updated job {found.pk}: {found.name}")
+    if as_json:
+        output.document(shapes.job(found))
+
+
+def list_jobs(
+    status: Status = None,
+    runtime: Runtime = None,
+    tag: options.OfTag = None,
+    search: Search = None,
+    order: Order = "id",
+    limit: Limit = 100,
+    offset: Offset = 0,
+    as_json: options.Json = False,
+) -> None:
     """List jobs, oldest first.
 
     \b
     Examples:
-      manage.py customcheck list --status active
+      manage.py customcheck list --status active --tag exports --order -last_check_at
       manage.py customcheck list --json | jq '.jobs[].name'
     """
-    found = CustomCheckJob.objects.filter(**({"status": status} if status else {}))
-    page = cast(list[CustomCheckJob], list(found.order_by("id")[offset : offset + limit]))
+    rows = CustomCheckJob.objects.all()
+    found = options.valid(
+        lambda: selection.ordered(
+            selection.jobs(rows, status=status, runtime=runtime, tags=tag or (), search=search), order
+        )
+    )
+    page = list(found[offset : offset + limit])
     if as_json:
         shown = [shapes.job(job) for job in page]
         output.document({"jobs": shown, "total": found.count(), "limit": limit, "offset": offset})
@@ -122,75 +186,6 @@ def show(job: options.Job, as_json: options.Json = False) -> None:
         output.fields(shown.items())
 
 
-def pause(job: options.Job, as_json: options.Json = False) -> None:
-    """Stop checking a job until it is resumed.
-
-    A running check still ends, and may complete the job.
-
-    \b
-    Example:
-      manage.py customcheck pause nightly
-    """
-    _move(find_job(job), CustomCheckJob.pause, as_json=as_json)
-
-
-def resume(job: options.Job, as_json: options.Json = False) -> None:
-    """Check a paused job again, now and by its interval.
-
-    \b
-    Example:
-      manage.py customcheck resume nightly
-    """
-    _move(find_job(job), CustomCheckJob.resume, as_json=as_json)
-
-
-def restart(job: options.Job, as_json: options.Json = False) -> None:
-    """Watch a completed or failed job anew.
-
-    Its script starts without state, and its webhook call gets a new id.
-
-    \b
-    Example:
-      manage.py customcheck restart nightly
-    """
-    _move(find_job(job), CustomCheckJob.restart, as_json=as_json)
-
-
-def delete(job: options.Job, yes: Yes = False, as_json: options.Json = False) -> None:
-    """Delete a job with its logs.
-
-    A running check is ended. Webhook calls that are still owed are not made any more.
-
-    \b
-    Example:
-      manage.py customcheck delete nightly --yes
-    """
-    found = find_job(job)
-    if not yes:
-        _confirm(f"Delete job {found.pk} ({output.visible(found.name)}) and its {found.logs.count()} logs?")
-    deleted = {"id": found.pk, "name": found.name}
-    jobs.delete_job(found)
-    output.say(f"Deleted job {deleted['id']}: {deleted['name']}")
-    if as_json:
-        output.document(deleted)
-
-
-def _move(job: CustomCheckJob, transition: Callable[[CustomCheckJob], None], *, as_json: bool) -> None:
-    try:
-        transition(job)
-    except TransitionRefused as error:
-        raise Failed(str(error)) from None
-    output.say(f"Job {job.pk} ({job.name}) is {job.status}.")
-    if as_json:
-        output.document(shapes.job(job))
-
-
-def _confirm(question: str) -> None:
-    if not sys.stdin.isatty():
-        raise Usage("Say --yes: there is no terminal to ask on.")
-    typer.confirm(question, abort=True, err=True)
-
-
 def _row(job: CustomCheckJob) -> tuple[object, ...]:
     return (
         job.pk,
@@ -200,4 +195,5 @@ def _row(job: CustomCheckJob) -> tuple[object, ...]:
         job.last_check_at,
         job.next_check_at,
         f"{job.poll_interval_seconds} s",
+        " ".join(job.tags) or None,
     )

@@ -1,17 +1,36 @@
 """The options that several commands share, and the job definition that they add up to."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
+from django.core.exceptions import ValidationError
 
 from customchecks import archives, strictjson
 from customchecks.archives import Archive, ArchiveRejected
+from customchecks.cli import completion
 from customchecks.cli.endings import Invalid, NotFound, Usage
 
-Job = Annotated[str, typer.Argument(metavar="JOB", help="The job's number or name.")]
+T = TypeVar("T")
+EXTENDED = ("check_params", "env_vars", "webhook_headers", "resource_limits")
+
+Job = Annotated[str, typer.Argument(metavar="JOB", help="The job's number or name.", autocompletion=completion.jobs)]
+Jobs = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[JOB]...", help="Numbers or names of jobs.", autocompletion=completion.jobs),
+]
+Tag = Annotated[
+    list[str] | None,
+    typer.Option("--tag", metavar="TAG", help="A tag of the job. Repeatable.", autocompletion=completion.tags),
+]
+OfTag = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--tag", metavar="TAG", help="Jobs with this tag; given twice, with both.", autocompletion=completion.tags
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON with the API's field names.")]
 User = Annotated[str | None, typer.Option(metavar="LOGIN", help="Act as this user.  [default: the first superuser]")]
 
@@ -65,17 +84,30 @@ def definition(
     webhook_header: Iterable[str] | None = None,
     memory: int | None,
     cpu: float | None,
+    before: Mapping[str, Any] | None = None,
     **columns: Any,
 ) -> dict[str, Any]:
-    """A job as the API takes it. ``columns`` that are None were not given."""
+    """A job as the API takes it. ``columns`` that are None were not given; ``before`` is what options are added to."""
     data = _read_config(config)
     data |= {field: value for field, value in columns.items() if value is not None}
     limits = {"memory_mb": memory, "cpu_cores": cpu}
-    _extend(data, "check_params", _params(param or ()))
-    _extend(data, "env_vars", _pairs("--env", env or ()))
-    _extend(data, "webhook_headers", _pairs("--webhook-header", webhook_header or ()))
-    _extend(data, "resource_limits", {key: value for key, value in limits.items() if value is not None})
+    extended = (
+        _params(param or ()),
+        _pairs("--env", env or ()),
+        _pairs("--webhook-header", webhook_header or ()),
+        {key: value for key, value in limits.items() if value is not None},
+    )
+    for field, entries in zip(EXTENDED, extended, strict=True):
+        _extend(data, field, entries, before=before or {})
     return data
+
+
+def valid(step: Callable[[], T]) -> T:
+    """Raises Invalid for what the step refuses."""
+    try:
+        return step()
+    except ValidationError as error:
+        raise Invalid.of(error) from None
 
 
 def read_archive(path: Path) -> Archive:
@@ -109,13 +141,13 @@ def _read_config(config: str | None) -> dict[str, Any]:
     return value
 
 
-def _extend(data: dict[str, Any], field: str, entries: dict[str, Any]) -> None:
+def _extend(data: dict[str, Any], field: str, entries: dict[str, Any], *, before: Mapping[str, Any]) -> None:
     if not entries:
         return
-    before = data.get(field) or {}
-    if not isinstance(before, dict):
+    held = data.get(field, before.get(field)) or {}
+    if not isinstance(held, dict):
         raise Invalid(f"--config: {field} is not a JSON object.")
-    data[field] = before | entries
+    data[field] = held | entries
 
 
 def _params(words: Iterable[str]) -> dict[str, Any]:

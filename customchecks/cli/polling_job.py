@@ -7,7 +7,7 @@ from typing import Annotated, Any, cast
 import typer
 from django.core.exceptions import ValidationError
 
-from customchecks.cli import options, output
+from customchecks.cli import completion, options, output
 from customchecks.cli.endings import Failed, Invalid, NotFound, Usage
 from customchecks.cli.lookups import LARGEST_ID, acting_user
 from polling import jobs
@@ -27,6 +27,9 @@ Configuration = Annotated[str, typer.Option(metavar="ID", help="Its configuratio
 Interval = Annotated[int, typer.Option(metavar="S", help="Seconds between checks, 30 to 3600.")]
 Status = Annotated[str | None, typer.Option(help="Only jobs of this status.")]
 Logs = Annotated[int, typer.Option("--logs", min=0, max=500, metavar="N", help="So many of its newest logs.")]
+Target = Annotated[
+    str, typer.Argument(metavar="JOB", help="The job's number or name.", autocompletion=completion.polling_jobs)
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
@@ -100,7 +103,7 @@ def list_jobs(status: Status = None, as_json: options.Json = False) -> None:
         output.table(COLUMNS, [_row(job) for job in shown])
 
 
-def show(job: options.Job, logs: Logs = 0, as_json: options.Json = False) -> None:
+def show(job: Target, logs: Logs = 0, as_json: options.Json = False) -> None:
     """Show one polling job with its batches, and its newest logs.
 
     \b
@@ -117,7 +120,7 @@ def show(job: options.Job, logs: Logs = 0, as_json: options.Json = False) -> Non
         output.fields(shown.items())
 
 
-def pause(job: options.Job, as_json: options.Json = False) -> None:
+def pause(job: Target, as_json: options.Json = False) -> None:
     """Ask about no batch until the job is resumed.
 
     \b
@@ -127,7 +130,7 @@ def pause(job: options.Job, as_json: options.Json = False) -> None:
     _move(_find(job), PollingJob.pause, as_json=as_json)
 
 
-def resume(job: options.Job, as_json: options.Json = False) -> None:
+def resume(job: Target, as_json: options.Json = False) -> None:
     """Ask about a paused job's batches again, now and by its interval.
 
     \b
@@ -137,7 +140,7 @@ def resume(job: options.Job, as_json: options.Json = False) -> None:
     _move(_find(job), PollingJob.resume, as_json=as_json)
 
 
-def delete(job: options.Job, yes: Yes = False, as_json: options.Json = False) -> None:
+def delete(job: Target, yes: Yes = False, as_json: options.Json = False) -> None:
     """Delete a polling job with its logs. A Keboola job that is owed is not started any more.
 
     \b

@@ -17,10 +17,13 @@ from customchecks.cli import (
     deliveries,
     deps,
     diagnosis,
+    documents,
     groups,
     jobs,
+    moves,
     operations,
     polling_job,
+    secrets,
     tokens,
     versions,
 )
@@ -79,16 +82,20 @@ class Command(TyperCommand, rich_markup_mode=None):
 
 for subcommand, name in (
     (jobs.create, "create"),
+    (jobs.update, "update"),
+    (documents.clone, "clone"),
+    (documents.export, "export"),
+    (documents.apply, "apply"),
     (jobs.list_jobs, "list"),
     (jobs.show, "show"),
     (checks.logs, "logs"),
     (checks.trigger, "trigger"),
     (checks.test, "test"),
     (operations.build_images, "build-images"),
-    (jobs.pause, "pause"),
-    (jobs.resume, "resume"),
-    (jobs.restart, "restart"),
-    (jobs.delete, "delete"),
+    (moves.pause, "pause"),
+    (moves.resume, "resume"),
+    (moves.restart, "restart"),
+    (moves.delete, "delete"),
     (versions.versions, "versions"),
     (versions.rollback, "rollback"),
     (versions.pin, "pin"),
@@ -128,3 +135,14 @@ def token_commands() -> None:
 token_commands.command("create")(tokens.create)
 token_commands.command("list")(tokens.list_tokens)
 token_commands.command("revoke")(tokens.revoke)
+
+
+@Command.group("secret", help="Secrets: create, list, set, delete. Values come from stdin.")  # type: ignore[arg-type]
+def secret_commands() -> None:
+    pass
+
+
+secret_commands.command("list")(secrets.list_secrets)
+secret_commands.command("create")(secrets.create)
+secret_commands.command("set")(secrets.set_value)
+secret_commands.command("delete")(secrets.delete)

@@ -1,0 +1,130 @@
+"""``pause resume restart delete``: of one job, of several, or of all with a tag."""
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from customchecks import bulk, selection
+from customchecks.api.many import BulkSerializer
+from customchecks.cli import options, output, shapes
+from customchecks.cli.endings import Exit, Failed, Usage
+from customchecks.cli.lookups import find_job
+from customchecks.models import CustomCheckJob
+
+COLUMNS = ("ID", "Done", "Status", "Detail")
+DONE = {
+    "pause": "is paused",
+    "resume": "is active",
+    "restart": "is active",
+    "trigger": "is due now",
+    "delete": "is deleted",
+}
+
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+
+def pause(job: options.Jobs = None, tag: options.OfTag = None, as_json: options.Json = False) -> None:
+    """Stop checking jobs until they are resumed.
+
+    A running check still ends, and may complete the job.
+
+    \b
+    Examples:
+      manage.py customcheck pause nightly
+      manage.py customcheck pause --tag exports
+    """
+    move("pause", chosen(job, tag), as_json=as_json)
+
+
+def resume(job: options.Jobs = None, tag: options.OfTag = None, as_json: options.Json = False) -> None:
+    """Check paused jobs again, now and by their interval.
+
+    \b
+    Example:
+      manage.py customcheck resume nightly
+    """
+    move("resume", chosen(job, tag), as_json=as_json)
+
+
+def restart(job: options.Jobs = None, tag: options.OfTag = None, as_json: options.Json = False) -> None:
+    """Watch completed or failed jobs anew.
+
+    Their scripts start without state, and their webhook calls get new ids.
+
+    \b
+    Example:
+      manage.py customcheck restart nightly
+    """
+    move("restart", chosen(job, tag), as_json=as_json)
+
+
+def delete(
+    job: options.Jobs = None, tag: options.OfTag = None, yes: Yes = False, as_json: options.Json = False
+) -> None:
+    """Delete jobs with their logs.
+
+    Running checks are ended. Webhook calls that are still owed are not made any more.
+
+    \b
+    Examples:
+      manage.py customcheck delete nightly --yes
+      manage.py customcheck delete --tag old --yes
+    """
+    found = chosen(job, tag)
+    if not yes:
+        confirm(_question(found))
+    move("delete", found, as_json=as_json)
+
+
+def chosen(words: Sequence[str] | None, tags: Sequence[str] | None) -> list[CustomCheckJob]:
+    """Raises NotFound, Invalid, Usage."""
+    if bool(words) == bool(tags):
+        raise Usage("Name one or more jobs, or choose them with --tag.")
+    if words:
+        return list({job.pk: job for job in map(find_job, words)}.values())
+    return list(options.valid(lambda: selection.jobs(CustomCheckJob.objects.order_by("pk"), tags=tags or ())))
+
+
+def move(action: str, jobs: Sequence[CustomCheckJob], *, as_json: bool) -> None:
+    """One that is refused stops no other, but the command then fails."""
+    names = {job.pk: job.name for job in jobs}
+    results = list(bulk.run(action, list(names)))
+    if len(jobs) == 1:
+        _print_one(action, jobs[0], results[0], as_json=as_json)
+        return
+    failed = [result for result in results if not result.ok]
+    if as_json:
+        counts = {"total": len(results), "succeeded": len(results) - len(failed), "failed": len(failed)}
+        output.document(BulkSerializer({"action": action, "results": results, **counts}).data)
+    else:
+        output.table(COLUMNS, [(one.job_id, "yes" if one.ok else "no", one.status, one.detail) for one in results])
+    if failed:
+        raise typer.Exit(Exit.ERROR)
+
+
+def confirm(question: str) -> None:
+    if not sys.stdin.isatty():
+        raise Usage("Say --yes: there is no terminal to ask on.")
+    typer.confirm(question, abort=True, err=True)
+
+
+def _print_one(action: str, job: CustomCheckJob, result: bulk.Result, *, as_json: bool) -> None:
+    if not result.ok:
+        raise Failed(result.detail)
+    output.say(f"Job {job.pk} ({job.name}) {DONE[action]}.")
+    if as_json and action == "delete":
+        output.document({"id": job.pk, "name": job.name})
+    elif as_json and result.check_id:
+        output.document(shapes.started("Job triggered", job, result.check_id))
+    elif as_json:
+        output.document(shapes.job(find_job(str(job.pk))))
+    elif result.check_id:
+        output.text(str(result.check_id))
+
+
+def _question(jobs: Sequence[CustomCheckJob]) -> str:
+    if len(jobs) != 1:
+        return f"Delete {len(jobs)} jobs and their logs?"
+    return f"Delete job {jobs[0].pk} ({output.visible(jobs[0].name)}) and its {jobs[0].logs.count()} logs?"

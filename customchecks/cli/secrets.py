@@ -1,0 +1,128 @@
+"""``secret list|create|set|delete``. A value comes from stdin or is typed unseen, never from the command line."""
+
+import sys
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+from django.core.exceptions import ValidationError
+from django.db.models import ProtectedError
+
+from customchecks.cli import completion, options, output
+from customchecks.cli.endings import Failed, Invalid, NotFound, Usage
+from customchecks.cli.lookups import LARGEST_ID, acting_user
+from customchecks.cli.moves import Yes, confirm
+from secrets_app.api import SecretSerializer
+from secrets_app.models import Secret
+
+COLUMNS = ("ID", "Name", "Type", "Created")
+
+NewName = Annotated[str, typer.Argument(metavar="NAME", help="Jobs refer to it as secret_ref:NAME.")]
+Known = Annotated[
+    str, typer.Argument(metavar="SECRET", help="The secret's number or name.", autocompletion=completion.secrets)
+]
+Type = Annotated[Secret.Type, typer.Option("--type", help="What it opens.")]
+
+
+def list_secrets(as_json: options.Json = False) -> None:
+    """List secrets, never their values.
+
+    \b
+    Example:
+      manage.py customcheck secret list
+    """
+    rows = list(Secret.objects.order_by("pk"))
+    if as_json:
+        output.document({"secrets": SecretSerializer(rows, many=True).data, "total": len(rows)})
+    else:
+        output.table(COLUMNS, [(row.pk, row.name, row.type, row.created_at) for row in rows])
+
+
+def create(
+    name: NewName, kind: Type = Secret.Type.GENERIC, user: options.User = None, as_json: options.Json = False
+) -> None:
+    """Store a secret and print its number. Its value is read from stdin, or asked for.
+
+    One newline at the end is left out.
+
+    \b
+    Examples:
+      manage.py customcheck secret create gemini < key.txt
+      pass show openai | manage.py customcheck secret create openai --type openai
+    """
+    secret = Secret(name=name, type=kind, created_by=acting_user(user))
+    _checked(lambda: secret.full_clean(exclude=["ciphertext"]))
+    _checked(lambda: secret.set_value(_value()))
+    secret.save()
+    output.say(f"Created secret {secret.pk}: {secret.name}")
+    _print(secret, as_json=as_json)
+
+
+def set_value(secret: Known, as_json: options.Json = False) -> None:
+    """Give a secret a new value, read from stdin or asked for: jobs use it from their next check on.
+
+    \b
+    Example:
+      manage.py customcheck secret set gemini < key.txt
+    """
+    found = _find(secret)
+    _checked(lambda: found.set_value(_value()))
+    found.save(update_fields=["ciphertext", "updated_at"])
+    output.say(f"Secret {found.pk} ({found.name}) has a new value.")
+    _print(found, as_json=as_json)
+
+
+def delete(secret: Known, yes: Yes = False, as_json: options.Json = False) -> None:
+    """Delete a secret that no job uses.
+
+    \b
+    Example:
+      manage.py customcheck secret delete gemini --yes
+    """
+    found = _find(secret)
+    deleted = {"id": found.pk, "name": found.name}
+    if not yes:
+        confirm(f"Delete secret {found.pk} ({output.visible(found.name)})?")
+    try:
+        found.delete()
+    except ProtectedError as error:
+        jobs = sorted({f"{grant.job_kind} {grant.job_id}" for grant in error.protected_objects})  # type: ignore[attr-defined]
+        raise Failed(f"The secret is used by these jobs: {', '.join(jobs)}.") from None
+    output.say(f"Deleted secret {deleted['id']}: {deleted['name']}")
+    if as_json:
+        output.document(deleted)
+
+
+def _find(word: str) -> Secret:
+    rows = Secret.objects.all()
+    found = rows.filter(pk=min(int(word), LARGEST_ID)) if word.isdecimal() else rows.filter(name=word)
+    secret = found.first()
+    if secret is None:
+        raise NotFound(f"There is no secret {word!r}. See: manage.py customcheck secret list")
+    return secret
+
+
+def _value() -> str:
+    if sys.stdin.isatty():
+        return str(typer.prompt("Value", hide_input=True, confirmation_prompt=True, err=True))
+    try:
+        value = sys.stdin.read()
+    except UnicodeDecodeError:
+        raise Invalid("value: stdin is not UTF-8 text.") from None
+    if not value:
+        raise Usage("Hand the value over on stdin.")
+    return value.removesuffix("\n").removesuffix("\r")
+
+
+def _checked(step: Callable[[], None]) -> None:
+    try:
+        step()
+    except ValidationError as error:
+        raise Invalid.of(error) from None
+
+
+def _print(secret: Secret, *, as_json: bool) -> None:
+    if as_json:
+        output.document(SecretSerializer(secret).data)
+    else:
+        output.text(str(secret.pk))
