@@ -91,7 +91,7 @@ def definition(
     data = _read_config(config)
     data |= {field: value for field, value in columns.items() if value is not None}
     limits = {"memory_mb": memory, "cpu_cores": cpu}
-    extended = (
+    extended: tuple[dict[str, Any], ...] = (
         _params(param or ()),
         _pairs("--env", env or ()),
         _pairs("--webhook-header", webhook_header or ()),
