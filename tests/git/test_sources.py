@@ -1,8 +1,10 @@
 """Which commit a check runs, what is written down about it, and what happens when there is none."""
 
+import os
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,8 +12,10 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import connection
 from django.utils import timezone
+from django.utils.module_loading import import_string
+from django_q.models import Schedule
 
-from customchecks import jobs, versions
+from customchecks import jobs, tasks, versions
 from customchecks.archives import from_files
 from customchecks.models import CustomCheckJob, ScriptArchive, ScriptVersion
 from customchecks.repositories import Repositories
@@ -366,6 +370,20 @@ def test_an_archive_that_was_just_stored_is_not_collected(db: None) -> None:
     assert ScriptArchive.objects.count() == 1
     versions.collect(timezone.now() + timedelta(days=1))
     assert ScriptArchive.objects.count() == 0
+
+
+def test_once_a_day_what_nobody_uses_is_removed(db: None, settings: Any, tmp_path: Path) -> None:
+    settings.TECKO_HOME = tmp_path
+    unused = tmp_path / "git" / ("a" * 32)
+    unused.mkdir(parents=True)
+    os.utime(unused, (0, 0))
+    versions.store(upload())
+    ScriptArchive.objects.update(created_at=timezone.now() - timedelta(days=1))
+    tasks.schedule()
+    tasks.schedule()
+    func = import_string(Schedule.objects.get(func=tasks.COLLECT).func)
+    assert func() == {"versions": 1, "trials": 0, "repositories": 1}
+    assert not unused.exists()
 
 
 def test_a_deleted_job_takes_its_versions_with_it_but_not_those_of_others(boss: User) -> None:
