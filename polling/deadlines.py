@@ -6,7 +6,7 @@ from datetime import datetime
 
 import structlog
 
-from polling import groups, scheduling
+from polling import claims, groups
 from polling.clock import Clock
 from polling.scheduling import ScheduledJob
 
@@ -28,7 +28,7 @@ class Deadlines:
         self._follow_the_clock(now)
         last_look = self._steady() < self._began + LAST_LOOK_SECONDS
         for kind in self._kinds:
-            if given_up := scheduling.give_up_overdue(kind, now=now, last_look=last_look):
+            if given_up := claims.give_up_overdue(kind, now=now, last_look=last_look):
                 logger.warning("jobs_given_up", kind=kind.kind, count=given_up)
         if late := groups.enforce_deadlines(now=now, last_look=last_look):
             logger.warning("groups_ended_by_deadline", count=late)
@@ -37,5 +37,5 @@ class Deadlines:
         if jump := self._clock.jump(now):
             logger.warning("clock_was_set", seconds=round(jump.total_seconds()))
             for kind in self._kinds:
-                scheduling.move_deadlines(kind, by=jump)
+                claims.move_deadlines(kind, by=jump)
             groups.move_deadlines(by=jump)

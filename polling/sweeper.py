@@ -23,7 +23,7 @@ from django.utils.module_loading import import_string
 from django_q.status import Stat
 from django_q.tasks import async_task
 
-from polling import scheduling
+from polling import claims, scheduling
 from polling.courier import Courier
 from polling.crashpoints import Point, reach
 from polling.deadlines import Deadlines
@@ -200,9 +200,7 @@ class Sweeper:
         if room.checks < 1:
             return
         for kind in sorted(kinds, key=lambda kind: len(self._of_kind(kind))):  # no kind starves another
-            for job, claim in scheduling.claim_due(
-                kind, host=self.host, now=now, fits=room.fits, most=max(room.checks, 0)
-            ):
+            for job, claim in claims.claim_due(kind, host=self.host, now=now, fits=room.fits, most=max(room.checks, 0)):
                 self._start(threads, job, claim)
 
     def _room(self) -> "Room":
@@ -243,8 +241,8 @@ class Sweeper:
         self._deadlines.enforce(now)
         self._renew()
         for kind in self._kinds:
-            scheduling.pull_back(kind, now=now)
-            if recovered := scheduling.recover(kind, now=now):
+            claims.pull_back(kind, now=now)
+            if recovered := claims.recover(kind, now=now):
                 logger.warning("checks_recovered", kind=kind.kind, count=recovered)
         if self._tidying is None or self._tidying.done():
             self._tidying = self._housekeeper.submit(self._tidy)
@@ -258,7 +256,7 @@ class Sweeper:
         connections.close_all()
 
     def _renew(self) -> None:
-        for claim in scheduling.renew(self._claims(), now=timezone.now()):
+        for claim in claims.renew(self._claims(), now=timezone.now()):
             if claim in self._claims():  # else it was recorded a moment ago
                 logger.info("claim_lost", job_id=claim.job_id, check_id=str(claim.check_id))
                 self._housekeeper.submit(self._runners[claim.kind].kill, claim)
@@ -290,7 +288,7 @@ class Sweeper:
         """The jobs of what still runs are due again; the containers end now, and with this process at the latest."""
         left = self._claims()
         for claim in left:
-            self._safely(partial(scheduling.release, claim, now=timezone.now()))
+            self._safely(partial(claims.release, claim, now=timezone.now()))
         for runner in self._runners.values():
             runner.close()
         with ThreadPoolExecutor(KILLERS, thread_name_prefix="kill") as killers:
@@ -313,7 +311,7 @@ def _answer(runner: Runner, job: ScheduledJob, claim: Claim) -> CheckResult:
 def _record(claim: Claim, result: CheckResult) -> None:
     for attempt in range(1, RECORD_TRIES + 1):
         try:
-            recorded = scheduling.record(claim, result, now=timezone.now())
+            recorded = claims.record(claim, result, now=timezone.now())
         except DatabaseError:
             if attempt == RECORD_TRIES:
                 raise

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from customchecks.models import CustomCheckJob, CustomCheckLog
-from polling import scheduling
+from polling import claims
 from polling.results import CheckResult, Verdict
 from secrets_app.models import Secret, SecretGrant
 from tests.admin.conftest import make_log, tgz
@@ -143,8 +143,8 @@ def test_a_secret_that_is_named_is_granted_and_taken_back(browser: Client, make_
 def test_a_form_that_was_open_while_the_job_ended_does_not_revive_it(browser: Client, make_job: MakeJob) -> None:
     job = make_job()
     browser.get(reverse(CHANGE, args=[job.pk]))
-    ((_, claim),) = scheduling.claim_due(CustomCheckJob, host="test", now=timezone.now(), fits=lambda _: True)
-    scheduling.record(claim, CheckResult(verdict=Verdict.SUCCESS, data={"n": 1}), now=timezone.now())
+    ((_, claim),) = claims.claim_due(CustomCheckJob, host="test", now=timezone.now(), fits=lambda _: True)
+    claims.record(claim, CheckResult(verdict=Verdict.SUCCESS, data={"n": 1}), now=timezone.now())
     save(browser, job, name="renamed", poll_interval_seconds="600")
     assert (job.name, job.status, job.next_check_at) == ("renamed", "completed", None)
     assert (job.last_check_data, job.check_count) == ({"n": 1}, 1)
@@ -166,7 +166,7 @@ def test_a_new_interval_counts_from_the_last_check(browser: Client, make_job: Ma
 
 def test_limits_are_set_and_where_a_job_stands_is_shown(browser: Client, make_job: MakeJob) -> None:
     job = make_job()
-    scheduling.claim_due(CustomCheckJob, host="test", now=timezone.now(), fits=lambda _: True)
+    claims.claim_due(CustomCheckJob, host="test", now=timezone.now(), fits=lambda _: True)
     save(browser, job, deadline_seconds="3600", max_checks="9", alert_after_errors="")
     assert (job.deadline_seconds, job.max_checks, job.alert_after_errors) == (3600, 9, None)
     assert job.deadline_at < timezone.now() + timedelta(hours=1)

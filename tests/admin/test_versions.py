@@ -10,8 +10,8 @@ from django.utils import timezone
 
 from customchecks import jobs, versions
 from customchecks.models import CustomCheckJob, DependencySet
+from polling.claims import claim_due, record
 from polling.results import CheckResult, Verdict
-from polling.scheduling import claim_due, record
 from tests.admin.conftest import normalise, tgz
 
 MakeJob = Callable[..., CustomCheckJob]

@@ -16,7 +16,7 @@ from rest_framework.test import APIClient
 from customchecks import versions
 from customchecks.archives import normalise
 from customchecks.models import CustomCheckJob, ScriptVersion
-from polling import scheduling
+from polling import claims
 from polling.results import CheckResult, Verdict
 from secrets_app.access.models import ApiToken, Scope
 from secrets_app.models import Secret
@@ -119,8 +119,8 @@ def test_the_admin_is_told_with_its_user(boss: User, entries: Any) -> None:
 def test_a_check_writes_no_entry(make_job: MakeJob) -> None:
     make_job()
     before, now = LogEntry.objects.count(), timezone.now()
-    ((_, claim),) = scheduling.claim_due(CustomCheckJob, host="test", now=now, fits=lambda _: True)
-    assert scheduling.record(claim, CheckResult(verdict=Verdict.SUCCESS, data={"a": 1}, state={"b": 2}), now=now)
+    ((_, claim),) = claims.claim_due(CustomCheckJob, host="test", now=now, fits=lambda _: True)
+    assert claims.record(claim, CheckResult(verdict=Verdict.SUCCESS, data={"a": 1}, state={"b": 2}), now=now)
     assert LogEntry.objects.count() == before
 
 

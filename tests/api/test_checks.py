@@ -9,7 +9,7 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from customchecks.models import CustomCheckJob, Trial
-from polling import scheduling
+from polling import claims
 from polling.deliveries import Delivery
 from polling.results import CheckResult, Verdict
 from tests.api.conftest import JOBS
@@ -21,8 +21,8 @@ KINDS = {"trigger": CustomCheckJob, "test": Trial}
 def run(kind: type[Any], verdict: Verdict = Verdict.PENDING, **columns: Any) -> None:
     """One due check, as the sweep makes it."""
     now = timezone.now()
-    ((_, claim),) = scheduling.claim_due(kind, host="test", now=now, fits=lambda _: True)
-    scheduling.record(claim, CheckResult(verdict=verdict, **columns), now=now)
+    ((_, claim),) = claims.claim_due(kind, host="test", now=now, fits=lambda _: True)
+    claims.record(claim, CheckResult(verdict=verdict, **columns), now=now)
 
 
 @pytest.mark.parametrize("slash", ["", "/"])
@@ -90,7 +90,7 @@ def test_a_test_that_waits_serves_everybody_and_one_that_runs_is_waited_for(
     path = f"{JOBS}/{make_job().pk}/test"
     first, second = (client.post(path).json()["check_id"] for _ in range(2))
     assert first == second
-    scheduling.claim_due(Trial, host="test", now=timezone.now(), fits=lambda _: True)
+    claims.claim_due(Trial, host="test", now=timezone.now(), fits=lambda _: True)
     refused = client.post(path)
     assert refused.status_code == 409
     assert first in refused.json()["detail"]

@@ -13,7 +13,7 @@ from rest_framework.test import APIClient
 from customchecks import jobs
 from customchecks.etags import ChangedMeanwhile
 from customchecks.models import CustomCheckJob
-from polling import scheduling
+from polling import claims
 from polling.results import CheckResult, Verdict
 from tests.api.conftest import JOBS, config, upload
 from tests.archives import tgz
@@ -69,8 +69,8 @@ def test_any_of_several_tags_may_match(client: APIClient, make_job: MakeJob, hea
 def test_a_check_is_no_change_of_the_definition(client: APIClient, make_job: MakeJob) -> None:
     job = make_job()
     before = tag(client, job)
-    ((_, claim),) = scheduling.claim_due(CustomCheckJob, host="t", now=timezone.now(), fits=lambda _: True)
-    scheduling.record(claim, CheckResult(verdict=Verdict.PENDING, data={"a": 1}, state={"b": 2}), now=timezone.now())
+    ((_, claim),) = claims.claim_due(CustomCheckJob, host="t", now=timezone.now(), fits=lambda _: True)
+    claims.record(claim, CheckResult(verdict=Verdict.PENDING, data={"a": 1}, state={"b": 2}), now=timezone.now())
     job.pause()
     assert tag(client, job) == before
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from customchecks.models import CustomCheckJob, CustomCheckLog, ScriptArchive
-from polling import scheduling
+from polling import claims
 from polling.deliveries import Delivery, DeliveryDraft
 from polling.results import CheckResult, Verdict
 from secrets_app.models import Secret, SecretGrant
@@ -32,8 +32,8 @@ LOGGED = """id job_id check_id cycle status cause message script_output executio
 def finish(job: CustomCheckJob, verdict: Verdict = Verdict.SUCCESS, **columns: Any) -> None:
     """One check, as the sweep records it."""
     now = timezone.now()
-    ((_, claim),) = scheduling.claim_due(CustomCheckJob, host="test", now=now, fits=lambda _: True)
-    scheduling.record(claim, CheckResult(verdict=verdict, **columns), now=now)
+    ((_, claim),) = claims.claim_due(CustomCheckJob, host="test", now=now, fits=lambda _: True)
+    claims.record(claim, CheckResult(verdict=verdict, **columns), now=now)
 
 
 def test_a_job_shows_the_documented_fields(client: APIClient, make_job: MakeJob) -> None:

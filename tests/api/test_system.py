@@ -10,7 +10,7 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from customchecks.models import CustomCheckJob
-from polling import metrics, scheduling
+from polling import claims, metrics
 from polling.deliveries import Delivery
 from polling.results import CheckResult, Verdict
 from tests.polling.grouped import make_group
@@ -45,8 +45,8 @@ def delivery(make_job: Callable[..., CustomCheckJob], make_secret: Any) -> Deliv
     make_secret()
     make_job(webhook_url="https://hooks.example.com/x", webhook_headers={"Authorization": "Bearer secret_ref:gemini"})
     now = timezone.now()
-    ((_, claim),) = scheduling.claim_due(CustomCheckJob, host="test", now=now, fits=lambda _: True)
-    scheduling.record(claim, CheckResult(verdict=Verdict.SUCCESS), now=now)
+    ((_, claim),) = claims.claim_due(CustomCheckJob, host="test", now=now, fits=lambda _: True)
+    claims.record(claim, CheckResult(verdict=Verdict.SUCCESS), now=now)
     return Delivery.objects.get()
 
 

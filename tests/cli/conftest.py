@@ -22,7 +22,7 @@ from customchecks import versions
 from customchecks.archives import from_directory
 from customchecks.management.commands.customcheck import Command
 from customchecks.models import CustomCheckJob, CustomCheckLog
-from polling import scheduling
+from polling import claims
 from polling.results import CheckResult, Verdict
 
 PRINT_PENDING = 'print(\'{"status": "PENDING", "message": "not yet"}\')\n'
@@ -114,9 +114,9 @@ def make_job(script: Path) -> Callable[..., CustomCheckJob]:
 def answer(job: CustomCheckJob, verdict: Verdict, **columns: Any) -> CustomCheckLog:
     """One check of a due job, as the sweep records it."""
     now = timezone.now()
-    ((_, claim),) = scheduling.claim_due(CustomCheckJob, host="test", now=now, fits=lambda _: True)
+    ((_, claim),) = claims.claim_due(CustomCheckJob, host="test", now=now, fits=lambda _: True)
     assert claim.job_id == job.pk
-    scheduling.record(claim, CheckResult(verdict=verdict, **columns), now=now)
+    claims.record(claim, CheckResult(verdict=verdict, **columns), now=now)
     return job.logs.latest("id")
 
 

@@ -12,7 +12,7 @@ from standardwebhooks import Webhook
 from werkzeug import Request, Response
 
 from customchecks.models import CustomCheckJob
-from polling import scheduling, webhooks
+from polling import claims, webhooks
 from polling.addresses import Allowance
 from polling.deliveries import Delivery
 from polling.http import GuardedClient
@@ -66,8 +66,8 @@ def answer(job: CustomCheckJob, *results: CheckResult) -> None:
     for result in results:
         CustomCheckJob.objects.filter(status="active").update(next_check_at=timezone.now())
         now = timezone.now()
-        ((_, claim),) = scheduling.claim_due(CustomCheckJob, host="h", now=now, fits=lambda _: True)
-        scheduling.record(claim, result, now=now)
+        ((_, claim),) = claims.claim_due(CustomCheckJob, host="h", now=now, fits=lambda _: True)
+        claims.record(claim, result, now=now)
     job.refresh_from_db()
 
 
@@ -144,7 +144,7 @@ def test_an_end_is_told_to_the_webhook_only(httpserver: HTTPServer, calls: list[
 def test_giving_up_is_told_to_both_with_what_the_last_check_said(httpserver: HTTPServer, calls: list[Request]) -> None:
     job = make_job(httpserver, alert_url=httpserver.url_for("/alerts"), deadline_seconds=60)
     answer(job, PENDING)
-    scheduling.give_up_overdue(CustomCheckJob, now=timezone.now() + timedelta(seconds=61))
+    claims.give_up_overdue(CustomCheckJob, now=timezone.now() + timedelta(seconds=61))
     send()
     assert sorted(call.path for call in calls) == ["/alerts", "/webhook"]
     for call in calls:

@@ -15,7 +15,7 @@ from customchecks.models import CustomCheckJob, CustomCheckLog
 from customchecks.repositories import Repositories
 from customchecks.runner import CustomCheckRunner
 from customchecks.sources import Sources
-from polling import scheduling
+from polling import claims
 from polling.results import Verdict
 from secrets_app.models import Secret
 from tests.git.server import GitServer, Origin
@@ -49,8 +49,8 @@ def check(job: CustomCheckJob, cache: Path) -> Any:
         job.refresh_from_db()
         job.trigger()
         now = timezone.now()
-        ((due, claim),) = scheduling.claim_due(CustomCheckJob, host="test", now=now, fits=lambda _: True)
-        scheduling.record(claim, runner.check(due, claim), now=timezone.now())
+        ((due, claim),) = claims.claim_due(CustomCheckJob, host="test", now=now, fits=lambda _: True)
+        claims.record(claim, runner.check(due, claim), now=timezone.now())
         return job.logs.latest("id")
 
     yield check

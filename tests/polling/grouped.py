@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from polling import group_changes, scheduling
+from polling import claims, group_changes
 from polling.deliveries import Delivery
 from polling.groups import JobGroup
 from polling.results import CheckResult, Verdict
@@ -34,12 +34,12 @@ def end(job: ScheduledJob, verdict: Verdict = Verdict.SUCCESS, *, now: datetime 
     """One check of the job, recorded as the sweep records it."""
     at = now or timezone.now()
     type(job).objects.filter(pk=job.pk).update(next_check_at=at)
-    claims = scheduling.claim_due(type(job), host="test", now=at, fits=lambda _: True)
-    (claim,) = [claim for claimed, claim in claims if claimed.pk == job.pk]
-    assert scheduling.record(claim, CheckResult(verdict=verdict, **answer), now=at)
-    for other, held in claims:
+    claimed_jobs = claims.claim_due(type(job), host="test", now=at, fits=lambda _: True)
+    (claim,) = [claim for claimed, claim in claimed_jobs if claimed.pk == job.pk]
+    assert claims.record(claim, CheckResult(verdict=verdict, **answer), now=at)
+    for other, held in claimed_jobs:
         if other.pk != job.pk:
-            scheduling.release(held, now=at)
+            claims.release(held, now=at)
     job.refresh_from_db()
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from polling import scheduling
+from polling import claims
 from polling.results import Cause, CheckResult, Verdict
 from polling.scheduling import Claim, ScheduledJob
 from tests.kinds.models import ScriptedJob
@@ -20,7 +20,7 @@ def due_job(**fields: object) -> ScriptedJob:
 
 
 def claimed(now: datetime = NOW, *, fits: Callable[[ScheduledJob], bool] = lambda job: True) -> dict[int, Claim]:
-    return {job.pk: held for job, held in scheduling.claim_due(ScriptedJob, host="h", now=now, fits=fits)}
+    return {job.pk: held for job, held in claims.claim_due(ScriptedJob, host="h", now=now, fits=fits)}
 
 
 def claim(job: ScriptedJob, now: datetime = NOW) -> Claim:
@@ -31,5 +31,5 @@ def answer(job: ScriptedJob, *results: CheckResult, now: datetime = NOW) -> None
     """One check for each, all at the same moment."""
     for result in results:
         ScriptedJob.objects.filter(pk=job.pk, status="active").update(next_check_at=now)
-        assert scheduling.record(claim(job, now), result, now=now)
+        assert claims.record(claim(job, now), result, now=now)
         job.refresh_from_db()

@@ -12,7 +12,7 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from polling import jobs, keboola, keboola_calls, scheduling
+from polling import claims, jobs, keboola, keboola_calls
 from polling.deliveries import Delivery
 from polling.http import GuardedClient
 from polling.openai import OpenAIRunner
@@ -126,9 +126,9 @@ def make_job(*batch_ids: str, stack_url: str = "https://connection.example.com",
 def check(job: PollingJob) -> PollingJob:
     """One check of the job, as the sweep runs it, at the time when it is due."""
     now = max(timezone.now(), job.next_check_at or timezone.now())
-    ((claimed, claim),) = scheduling.claim_due(PollingJob, host="test", now=now, fits=lambda _: True)
+    ((claimed, claim),) = claims.claim_due(PollingJob, host="test", now=now, fits=lambda _: True)
     runner = OpenAIRunner(backoff=(0, 0))
-    assert scheduling.record(claim, runner.check(claimed, claim), now=now)
+    assert claims.record(claim, runner.check(claimed, claim), now=now)
     job.refresh_from_db()
     return job
 

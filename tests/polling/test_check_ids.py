@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 from django.utils import timezone
 
-from polling import scheduling
+from polling import claims
 from polling.results import CheckResult, Verdict
 from polling.scheduling import Claim
 from tests.kinds.models import ScriptedJob, ScriptedLog
@@ -23,7 +23,7 @@ def job() -> ScriptedJob:
 
 
 def claim(now: datetime | None = None) -> Claim:
-    ((_, held),) = scheduling.claim_due(ScriptedJob, host="h", now=now or timezone.now(), fits=lambda _: True)
+    ((_, held),) = claims.claim_due(ScriptedJob, host="h", now=now or timezone.now(), fits=lambda _: True)
     return held
 
 
@@ -33,7 +33,7 @@ def fresh(job: ScriptedJob) -> ScriptedJob:
 
 def test_a_triggered_check_is_logged_under_the_id_that_was_promised(job: ScriptedJob) -> None:
     check_id = job.trigger()
-    scheduling.record(claim(), PENDING, now=timezone.now())
+    claims.record(claim(), PENDING, now=timezone.now())
     assert ScriptedLog.objects.get().check_id == check_id
 
 
@@ -45,13 +45,13 @@ def test_a_trigger_during_a_check_promises_the_one_after_it(job: ScriptedJob) ->
     running = claim()
     check_id = job.trigger()
     assert check_id != running.check_id
-    scheduling.record(running, PENDING, now=timezone.now())
+    claims.record(running, PENDING, now=timezone.now())
     assert claim().check_id == check_id
 
 
 def test_a_promise_serves_one_check_only(job: ScriptedJob) -> None:
     check_id = job.trigger()
-    scheduling.record(claim(), PENDING, now=timezone.now())
+    claims.record(claim(), PENDING, now=timezone.now())
     assert claim(timezone.now() + timedelta(hours=1)).check_id != check_id
 
 
@@ -60,23 +60,23 @@ def test_the_state_of_a_check_goes_from_waiting_to_running_to_none(job: Scripted
     assert fresh(job).state_of(check_id) == "waiting"
     held = claim()
     assert fresh(job).state_of(check_id) == "running"
-    scheduling.record(held, PENDING, now=timezone.now())
+    claims.record(held, PENDING, now=timezone.now())
     assert fresh(job).state_of(check_id) is None
 
 
 def test_a_check_interrupted_by_a_shutdown_goes_on_under_its_id_and_another_claim(job: ScriptedJob) -> None:
     job.trigger()
     interrupted = claim()
-    scheduling.release(interrupted, now=timezone.now())
+    claims.release(interrupted, now=timezone.now())
     again = claim()
     assert (again.check_id, again.claim_id == interrupted.claim_id) == (interrupted.check_id, False)
-    assert not scheduling.record(interrupted, SUCCESS, now=timezone.now())
+    assert not claims.record(interrupted, SUCCESS, now=timezone.now())
 
 
 def test_a_lost_check_is_logged_under_its_id(job: ScriptedJob) -> None:
     check_id = job.trigger()
     claim()
-    scheduling.recover(ScriptedJob, now=timezone.now() + timedelta(minutes=5))
+    claims.recover(ScriptedJob, now=timezone.now() + timedelta(minutes=5))
     assert (ScriptedLog.objects.get().check_id, ScriptedLog.objects.get().cause) == (check_id, "runner_lost")
 
 
@@ -87,7 +87,7 @@ def test_a_check_that_will_not_be_made_does_not_wait(job: ScriptedJob, ending: s
     if ending == "pause":
         job.pause()
     else:
-        scheduling.record(running, SUCCESS, now=timezone.now())
+        claims.record(running, SUCCESS, now=timezone.now())
     assert fresh(job).state_of(check_id) is None
 
 
@@ -97,7 +97,7 @@ def test_what_was_promised_before_an_end_is_not_the_next_check(job: ScriptedJob,
     check_id = job.trigger()
     if verb == "resume":
         job.pause()
-    scheduling.record(running, PENDING if verb == "resume" else SUCCESS, now=timezone.now())
+    claims.record(running, PENDING if verb == "resume" else SUCCESS, now=timezone.now())
     getattr(fresh(job), verb)()
     assert claim().check_id not in (check_id, running.check_id)
 
@@ -105,6 +105,6 @@ def test_what_was_promised_before_an_end_is_not_the_next_check(job: ScriptedJob,
 def test_a_job_made_to_be_checked_once_is_checked_once() -> None:
     once = ScriptedJob.once(name="once", poll_interval_seconds=10)
     assert isinstance(once.next_check_id, uuid.UUID)
-    scheduling.record(claim(), PENDING, now=timezone.now())
+    claims.record(claim(), PENDING, now=timezone.now())
     later = timezone.now() + timedelta(days=1)
-    assert scheduling.claim_due(ScriptedJob, host="h", now=later, fits=lambda _: True) == []
+    assert claims.claim_due(ScriptedJob, host="h", now=later, fits=lambda _: True) == []

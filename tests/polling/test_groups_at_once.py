@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
-from polling import groups, scheduling
+from polling import claims, groups, scheduling
 from polling.deliveries import Delivery
 from polling.groups import GroupStatus
 from polling.results import CheckResult, Verdict
@@ -28,8 +28,8 @@ SUCCESS = CheckResult(verdict=Verdict.SUCCESS)
 MEMBERS = 8
 
 
-def claims() -> list[scheduling.Claim]:
-    held = scheduling.claim_due(ScriptedJob, host="test", now=timezone.now(), fits=lambda _: True)
+def taken() -> list[scheduling.Claim]:
+    held = claims.claim_due(ScriptedJob, host="test", now=timezone.now(), fits=lambda _: True)
     return [claim for _, claim in held]
 
 
@@ -50,7 +50,7 @@ def at_once(*actions: Any) -> None:
 
 def record_all() -> list[Any]:
     now = timezone.now()
-    return [lambda claim=claim: scheduling.record(claim, SUCCESS, now=now) for claim in claims()]
+    return [lambda claim=claim: claims.record(claim, SUCCESS, now=now) for claim in taken()]
 
 
 @pytest.mark.parametrize("rule", [{"rule": "all"}, {"rule": "any"}, {"rule": "count", "count": 5}], ids=str)
@@ -91,7 +91,7 @@ RECORD = """
 import sys, time, uuid, django
 django.setup()
 from django.utils import timezone
-from polling import scheduling
+from polling import claims, scheduling
 from polling.results import CheckResult, Verdict
 from tests.kinds.models import ScriptedJob
 job, claim_id, at = int(sys.argv[1]), uuid.UUID(sys.argv[2]), float(sys.argv[3])
@@ -99,7 +99,7 @@ now = timezone.now()
 claim = scheduling.Claim(ScriptedJob, job, claim_id, claim_id, None, now, now)
 ScriptedJob.objects.exists()
 time.sleep(max(0, at - time.time()))
-print(scheduling.record(claim, CheckResult(verdict=Verdict.SUCCESS), now=now))
+print(claims.record(claim, CheckResult(verdict=Verdict.SUCCESS), now=now))
 """
 
 
@@ -119,7 +119,7 @@ def recording(claim: scheduling.Claim, *, at: float = 0, crash: str = "") -> "su
 def test_processes_whose_members_end_in_the_same_instant_make_one_call() -> None:
     group = make_group(*(make_member() for _ in range(4)))
     instant = time.time() + 6
-    running = [recording(claim, at=instant) for claim in claims()]
+    running = [recording(claim, at=instant) for claim in taken()]
     assert [process.communicate(timeout=60)[0].strip() for process in running] == ["True"] * 4
     assert len(sent(group)) == 1
 
@@ -127,7 +127,7 @@ def test_processes_whose_members_end_in_the_same_instant_make_one_call() -> None
 def test_a_process_that_is_killed_before_its_end_is_stored_makes_no_half_of_a_call() -> None:
     member = make_member()
     group = make_group(member)
-    (claim,) = claims()
+    (claim,) = taken()
     killed = recording(claim, crash="group_ended")
     killed.communicate(timeout=60)
     assert killed.returncode == -signal.SIGKILL

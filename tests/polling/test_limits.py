@@ -10,7 +10,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from polling import limits, scheduling
+from polling import claims, limits
 from polling.deliveries import Delivery
 from polling.results import Cause, CheckResult, Verdict
 from polling.scheduling import JobStatus
@@ -70,7 +70,7 @@ def test_checks_that_we_could_not_make_count_towards_nothing(cause: Cause) -> No
 def test_a_lost_check_counts() -> None:
     job = due_job(max_checks=1)
     claim(job)
-    scheduling.recover(ScriptedJob, now=NOW + timedelta(minutes=5))
+    claims.recover(ScriptedJob, now=NOW + timedelta(minutes=5))
     assert given_up(job) == ("failed", "max_checks")
 
 
@@ -89,9 +89,9 @@ def test_giving_up_owes_one_delivery_with_the_cause_and_writes_one_log_row() -> 
 def test_a_deadline_ends_a_job_between_its_checks() -> None:
     job = hourglass()
     answer(job, PENDING)
-    assert scheduling.give_up_overdue(ScriptedJob, now=NOW + timedelta(seconds=59)) == 0
+    assert claims.give_up_overdue(ScriptedJob, now=NOW + timedelta(seconds=59)) == 0
     ScriptedJob.objects.update(next_check_at=NOW + timedelta(days=1))
-    assert scheduling.give_up_overdue(ScriptedJob, now=LATER) == 1
+    assert claims.give_up_overdue(ScriptedJob, now=LATER) == 1
     assert given_up(job) == ("failed", "deadline")
     assert [payload["cause"] for payload in payloads()] == ["deadline"]
 
@@ -99,9 +99,9 @@ def test_a_deadline_ends_a_job_between_its_checks() -> None:
 def test_a_deadline_takes_the_claim_of_a_running_check_which_then_delivers_nothing() -> None:
     job = hourglass()
     held = claim(job)
-    scheduling.give_up_overdue(ScriptedJob, now=LATER)
-    assert scheduling.renew([held], now=LATER) == [held]  # so the sweep kills it
-    assert not scheduling.record(held, SUCCESS, now=LATER)
+    claims.give_up_overdue(ScriptedJob, now=LATER)
+    assert claims.renew([held], now=LATER) == [held]  # so the sweep kills it
+    assert not claims.record(held, SUCCESS, now=LATER)
     assert given_up(job) == ("failed", "deadline")
     assert [log.check_id for log in job.logs.all()] == [held.check_id]
     assert Delivery.objects.count() == 1
@@ -110,34 +110,34 @@ def test_a_deadline_takes_the_claim_of_a_running_check_which_then_delivers_nothi
 def test_a_job_is_given_up_once() -> None:
     job = hourglass()
     claim(job)
-    assert [scheduling.give_up_overdue(ScriptedJob, now=LATER) for _ in range(3)] == [1, 0, 0]
+    assert [claims.give_up_overdue(ScriptedJob, now=LATER) for _ in range(3)] == [1, 0, 0]
     assert (ScriptedLog.objects.count(), Delivery.objects.count()) == (1, 1)
 
 
 def test_a_verdict_that_comes_before_the_sweep_looks_is_kept() -> None:
     job = hourglass()
     held = claim(job)
-    assert scheduling.record(held, SUCCESS, now=LATER)
-    assert scheduling.give_up_overdue(ScriptedJob, now=LATER) == 0
+    assert claims.record(held, SUCCESS, now=LATER)
+    assert claims.give_up_overdue(ScriptedJob, now=LATER) == 0
     assert given_up(job) == ("completed", "")
 
 
 def test_after_a_time_in_which_nothing_ran_a_late_job_is_asked_once_more() -> None:
     late, done = hourglass(), hourglass()
     for held in claimed().values():
-        scheduling.record(held, PENDING, now=NOW)
+        claims.record(held, PENDING, now=NOW)
     ScriptedJob.objects.update(next_check_at=LATER)
     week = NOW + timedelta(days=7)
-    assert scheduling.give_up_overdue(ScriptedJob, now=week, last_look=True) == 0
+    assert claims.give_up_overdue(ScriptedJob, now=week, last_look=True) == 0
     again = claimed(week)
-    scheduling.record(again[late.pk], PENDING, now=week)
-    scheduling.record(again[done.pk], SUCCESS, now=week)
+    claims.record(again[late.pk], PENDING, now=week)
+    claims.record(again[done.pk], SUCCESS, now=week)
     assert (given_up(late), given_up(done)) == (("failed", "deadline"), ("completed", ""))
 
 
 def test_a_job_that_waits_for_its_script_has_no_deadline_yet() -> None:
     job = hourglass(next_check_at=None)
-    assert scheduling.give_up_overdue(ScriptedJob, now=NOW + timedelta(days=9)) == 0
+    assert claims.give_up_overdue(ScriptedJob, now=NOW + timedelta(days=9)) == 0
     assert given_up(job) == ("active", "")
 
 
@@ -145,7 +145,7 @@ def test_a_paused_job_has_no_deadline_and_a_resumed_one_a_new_one() -> None:
     job = hourglass()
     answer(job, PENDING)
     job.pause()
-    assert scheduling.give_up_overdue(ScriptedJob, now=LATER) == 0
+    assert claims.give_up_overdue(ScriptedJob, now=LATER) == 0
     job.resume()
     now = timezone.now()
     claim(job, now)
@@ -164,9 +164,9 @@ def test_a_new_deadline_counts_from_where_the_old_one_did() -> None:
 def test_a_clock_that_is_set_moves_what_is_left_of_a_deadline_with_it() -> None:
     job = hourglass()
     answer(job, PENDING)
-    scheduling.move_deadlines(ScriptedJob, by=timedelta(days=365))
-    assert scheduling.give_up_overdue(ScriptedJob, now=NOW + timedelta(days=365)) == 0
-    scheduling.move_deadlines(ScriptedJob, by=timedelta(days=-365))
+    claims.move_deadlines(ScriptedJob, by=timedelta(days=365))
+    assert claims.give_up_overdue(ScriptedJob, now=NOW + timedelta(days=365)) == 0
+    claims.move_deadlines(ScriptedJob, by=timedelta(days=-365))
     job.refresh_from_db()
     assert job.deadline_at == NOW + timedelta(seconds=60)
 
@@ -208,9 +208,9 @@ def test_a_verdict_and_a_deadline_at_the_same_instant_end_a_job_once() -> None:
 
     def record_all() -> None:
         for claim_ in held.values():
-            scheduling.record(claim_, SUCCESS, now=LATER)
+            claims.record(claim_, SUCCESS, now=LATER)
 
-    acts = [record_all, record_all, *[lambda: scheduling.give_up_overdue(ScriptedJob, now=LATER)] * 3]
+    acts = [record_all, record_all, *[lambda: claims.give_up_overdue(ScriptedJob, now=LATER)] * 3]
     threads = [threading.Thread(target=race, args=(act,)) for act in acts]
     for thread in threads:
         thread.start()

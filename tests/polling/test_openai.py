@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from polling import scheduling
+from polling import claims
 from polling.batches import Batch
 from polling.checks import alert_url, openai_url
 from polling.deliveries import Delivery
@@ -169,8 +169,8 @@ def test_a_right_address_of_openai_is_not(settings: Any, url: str) -> None:
 def test_batches_that_never_end_fail_the_job_at_its_deadline_and_start_nothing(openai: Openai) -> None:
     openai(batch_1=["in_progress"])
     job = check(make_job())
-    assert scheduling.give_up_overdue(PollingJob, now=timezone.now() + timedelta(days=6)) == 0
-    assert scheduling.give_up_overdue(PollingJob, now=timezone.now() + timedelta(days=8)) == 1
+    assert claims.give_up_overdue(PollingJob, now=timezone.now() + timedelta(days=6)) == 0
+    assert claims.give_up_overdue(PollingJob, now=timezone.now() + timedelta(days=8)) == 1
     job.refresh_from_db()
     assert (job.status, job.failure_cause, logged(job)[-1]) == ("failed", "deadline", "failed")
     assert not Delivery.objects.exists()
@@ -179,7 +179,7 @@ def test_batches_that_never_end_fail_the_job_at_its_deadline_and_start_nothing(o
 def test_a_job_that_waits_for_keboola_has_no_deadline(openai: Openai) -> None:
     openai(batch_1=["completed"])
     job = check(make_job())
-    assert scheduling.give_up_overdue(PollingJob, now=timezone.now() + timedelta(days=99)) == 0
+    assert claims.give_up_overdue(PollingJob, now=timezone.now() + timedelta(days=99)) == 0
     job.refresh_from_db()
     assert job.status == "active"
 
@@ -197,7 +197,7 @@ def test_the_operator_is_told_of_errors_of_their_end_and_of_a_job_that_is_given_
     job = make_job()
     for _ in range(6):
         check(job)
-    scheduling.give_up_overdue(PollingJob, now=timezone.now() + timedelta(days=8))
+    claims.give_up_overdue(PollingJob, now=timezone.now() + timedelta(days=8))
     assert alerts() == [
         ("check.alert", "openai", "service_failed"),
         ("check.recovered", "openai", None),

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from polling import scheduling
+from polling import claims
 from polling.results import Cause, CheckResult, Verdict
 from tests.kinds.models import ScriptedJob
 from tests.polling.jobs import NOW, PENDING, answer, claim, due_job
@@ -31,7 +31,7 @@ def test_a_script_chooses_its_next_check_within_the_limits_of_an_interval(asked:
 def test_the_wish_counts_from_the_answer_and_for_one_check_only() -> None:
     job = due_job()
     held = claim(job)
-    scheduling.record(held, pending(300), now=NOW + timedelta(seconds=40))
+    claims.record(held, pending(300), now=NOW + timedelta(seconds=40))
     assert wait(job) == 340
     answer(job, PENDING)
     assert (wait(job), job.next_check_in) == (120, None)
@@ -48,7 +48,7 @@ def test_a_wish_does_not_wake_a_job_that_was_paused_meanwhile() -> None:
     job = due_job()
     held = claim(job)
     job.pause()
-    scheduling.record(held, pending(600), now=NOW)
+    claims.record(held, pending(600), now=NOW)
     job.refresh_from_db()
     assert job.next_check_at is None
 
@@ -57,7 +57,7 @@ def test_a_trigger_during_a_check_wins_over_the_wish() -> None:
     job = due_job()
     held = claim(job)
     job.trigger()
-    scheduling.record(held, pending(86400), now=NOW)
+    claims.record(held, pending(86400), now=NOW)
     before = job.next_check_at
     job.refresh_from_db()
     assert job.next_check_at == before
@@ -66,7 +66,7 @@ def test_a_trigger_during_a_check_wins_over_the_wish() -> None:
 def test_a_long_wish_is_not_taken_for_a_clock_that_was_set_back() -> None:
     job = due_job()
     answer(job, pending(7200))
-    scheduling.pull_back(ScriptedJob, now=NOW)
+    claims.pull_back(ScriptedJob, now=NOW)
     assert wait(job) == 7200
-    scheduling.pull_back(ScriptedJob, now=NOW - timedelta(hours=1))
+    claims.pull_back(ScriptedJob, now=NOW - timedelta(hours=1))
     assert wait(job) == -3600

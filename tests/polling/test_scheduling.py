@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from polling import scheduling
+from polling import claims
 from polling.deliveries import Delivery
 from polling.results import Cause, CheckResult, Verdict
 from polling.scheduling import JobStatus, TransitionRefused
@@ -42,7 +42,7 @@ def test_a_job_without_room_waits_and_is_not_overtaken() -> None:
 @pytest.mark.parametrize("result", [SUCCESS, FAILED])
 def test_a_verdict_about_the_task_completes_the_job_and_owes_one_delivery(result: CheckResult) -> None:
     job = due_job()
-    assert scheduling.record(claim(job), result, now=NOW)
+    assert claims.record(claim(job), result, now=NOW)
     job.refresh_from_db()
     assert (job.status, job.next_check_at, job.completed_at, job.claim_id) == (JobStatus.COMPLETED, None, NOW, None)
     assert Delivery.objects.get().job_id == job.pk
@@ -50,7 +50,7 @@ def test_a_verdict_about_the_task_completes_the_job_and_owes_one_delivery(result
 
 def test_pending_keeps_the_job_on_its_interval_and_owes_nothing() -> None:
     job = due_job()
-    scheduling.record(claim(job), PENDING, now=NOW + timedelta(seconds=7))
+    claims.record(claim(job), PENDING, now=NOW + timedelta(seconds=7))
     job.refresh_from_db()
     assert (job.status, job.next_check_at) == (JobStatus.ACTIVE, NOW + timedelta(seconds=120))
     assert not Delivery.objects.exists()
@@ -61,7 +61,7 @@ def test_an_error_is_retried_with_growing_capped_delays() -> None:
     delays = []
     for _ in range(9):
         ScriptedJob.objects.update(next_check_at=NOW)
-        scheduling.record(claim(job), ERROR, now=NOW)
+        claims.record(claim(job), ERROR, now=NOW)
         job.refresh_from_db()
         delays.append((job.next_check_at - NOW).total_seconds())
     assert 60 <= delays[0] <= 66
@@ -73,7 +73,7 @@ def test_an_error_is_retried_with_growing_capped_delays() -> None:
 def test_an_error_of_ours_does_not_count_against_the_job() -> None:
     job = due_job()
     result = CheckResult(verdict=Verdict.ERROR, cause=Cause.ENGINE_UNAVAILABLE)
-    scheduling.record(claim(job), result, now=NOW)
+    claims.record(claim(job), result, now=NOW)
     job.refresh_from_db()
     assert job.consecutive_errors == 0
 
@@ -81,8 +81,8 @@ def test_an_error_of_ours_does_not_count_against_the_job() -> None:
 def test_a_late_writer_changes_nothing() -> None:
     job = due_job()
     stale = claim(job)
-    scheduling.recover(ScriptedJob, now=NOW + timedelta(minutes=5))
-    assert not scheduling.record(stale, SUCCESS, now=NOW)
+    claims.recover(ScriptedJob, now=NOW + timedelta(minutes=5))
+    assert not claims.record(stale, SUCCESS, now=NOW)
     job.refresh_from_db()
     assert job.status == JobStatus.ACTIVE
     assert [log.cause for log in ScriptedLog.objects.all()] == [Cause.RUNNER_LOST]
@@ -94,7 +94,7 @@ def test_a_lost_check_runs_again_at_once_the_first_time_and_backs_off_then() -> 
         ScriptedJob.objects.update(next_check_at=NOW)
         claim(job)
         later = NOW + timedelta(minutes=5)
-        assert scheduling.recover(ScriptedJob, now=later) == 1
+        assert claims.recover(ScriptedJob, now=later) == 1
         job.refresh_from_db()
         assert job.consecutive_errors == count
         assert job.next_check_at - later >= expected
@@ -103,22 +103,22 @@ def test_a_lost_check_runs_again_at_once_the_first_time_and_backs_off_then() -> 
 def test_a_renewed_claim_does_not_expire() -> None:
     job = due_job()
     held = claim(job)
-    later = NOW + timedelta(seconds=scheduling.CLAIM_SECONDS - 1)
-    assert scheduling.renew([held], now=later) == []
-    assert scheduling.recover(ScriptedJob, now=later + timedelta(seconds=2)) == 0
+    later = NOW + timedelta(seconds=claims.CLAIM_SECONDS - 1)
+    assert claims.renew([held], now=later) == []
+    assert claims.recover(ScriptedJob, now=later + timedelta(seconds=2)) == 0
 
 
 def test_the_claim_of_a_deleted_job_is_reported_lost() -> None:
     job = due_job()
     held = claim(job)
     job.delete()
-    assert scheduling.renew([held], now=NOW) == [held]
-    assert not scheduling.record(held, SUCCESS, now=NOW)
+    assert claims.renew([held], now=NOW) == [held]
+    assert not claims.record(held, SUCCESS, now=NOW)
 
 
 def test_a_check_given_up_at_a_shutdown_is_due_again_and_not_logged() -> None:
     job = due_job()
-    scheduling.release(claim(job), now=NOW)
+    claims.release(claim(job), now=NOW)
     assert claimed()
     assert not ScriptedLog.objects.exists()
 
@@ -127,7 +127,7 @@ def test_pausing_survives_the_end_of_a_running_check() -> None:
     job = due_job()
     held = claim(job)
     job.pause()
-    scheduling.record(held, PENDING, now=NOW)
+    claims.record(held, PENDING, now=NOW)
     job.refresh_from_db()
     assert (job.status, job.next_check_at) == (JobStatus.PAUSED, None)
 
@@ -136,7 +136,7 @@ def test_an_error_leaves_a_paused_job_without_a_next_check() -> None:
     job = due_job()
     held = claim(job)
     job.pause()
-    scheduling.record(held, ERROR, now=NOW)
+    claims.record(held, ERROR, now=NOW)
     job.refresh_from_db()
     assert (job.status, job.next_check_at) == (JobStatus.PAUSED, None)
 
@@ -145,7 +145,7 @@ def test_a_terminal_verdict_completes_a_job_that_was_paused_meanwhile() -> None:
     job = due_job()
     held = claim(job)
     job.pause()
-    scheduling.record(held, SUCCESS, now=NOW)
+    claims.record(held, SUCCESS, now=NOW)
     job.refresh_from_db()
     assert job.status == JobStatus.COMPLETED
     assert Delivery.objects.count() == 1
@@ -155,7 +155,7 @@ def test_trigger_on_a_paused_job_runs_one_check_and_leaves_it_paused() -> None:
     job = due_job()
     job.pause()
     job.trigger()
-    scheduling.record(claim(job, timezone.now()), PENDING, now=timezone.now())
+    claims.record(claim(job, timezone.now()), PENDING, now=timezone.now())
     job.refresh_from_db()
     assert (job.status, job.next_check_at) == (JobStatus.PAUSED, None)
 
@@ -165,16 +165,16 @@ def test_trigger_during_a_check_asks_for_one_more_after_it(result: CheckResult) 
     job = due_job()
     held = claim(job)
     job.trigger()
-    scheduling.record(held, result, now=NOW)
+    claims.record(held, result, now=NOW)
     assert claimed(timezone.now())
 
 
 def test_restart_opens_a_new_cycle_with_a_delivery_of_its_own() -> None:
     job = due_job()
-    scheduling.record(claim(job), SUCCESS, now=NOW)
+    claims.record(claim(job), SUCCESS, now=NOW)
     job.refresh_from_db()
     job.restart()
-    scheduling.record(claim(job, timezone.now()), SUCCESS, now=timezone.now())
+    claims.record(claim(job, timezone.now()), SUCCESS, now=timezone.now())
     assert sorted(Delivery.objects.values_list("cycle", flat=True)) == [1, 2]
 
 
@@ -217,7 +217,7 @@ def test_a_shutdown_leaves_a_job_that_was_paused_meanwhile_alone() -> None:
     job = due_job()
     held = claim(job)
     job.pause()
-    scheduling.release(held, now=NOW)
+    claims.release(held, now=NOW)
     job.refresh_from_db()
     assert (job.claim_id, job.next_check_at) == (None, None)
 
@@ -227,7 +227,7 @@ def test_a_shutdown_does_not_forget_a_trigger_on_a_paused_job() -> None:
     job.pause()
     job.trigger()
     held = claim(job, timezone.now())
-    scheduling.release(held, now=timezone.now())
+    claims.release(held, now=timezone.now())
     assert claimed(timezone.now())
 
 
@@ -244,6 +244,6 @@ def test_a_clock_that_was_set_back_makes_no_job_wait_longer_than_it_should(
     status: str, hours: int, pulled: bool
 ) -> None:
     job = due_job(last_check_status=status, next_check_at=NOW + timedelta(hours=hours))
-    scheduling.pull_back(ScriptedJob, now=NOW)
+    claims.pull_back(ScriptedJob, now=NOW)
     job.refresh_from_db()
     assert (job.next_check_at == NOW) is pulled
