@@ -1,7 +1,7 @@
 """Jobs by their names: made or replaced as one, and copied."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -54,7 +54,7 @@ def put(
     Without an archive a script that was uploaded stays. Of several who do this at once the later ones see what the
     first one made. Raises ValidationError, NameTaken, ChangedMeanwhile.
     """
-    _hold(name)
+    hold([name])
     job = find(name)
     if job is None:
         if match is not None:
@@ -87,11 +87,14 @@ def running_version(job: CustomCheckJob) -> ScriptVersion | None:
     return versions.pinned(job) or versions.newest(job)
 
 
-def _hold(name: str) -> None:
-    """Until the transaction ends. SQLite has one writer anyhow."""
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"custom check {name}"])
+def hold(names: Iterable[str]) -> None:
+    """Until the transaction ends, always in the same order. SQLite has one writer anyhow."""
+    if connection.vendor != "postgresql":
+        return
+    with connection.cursor() as cursor:
+        for name in sorted(names):
+            key = f"custom check {strictjson.storable(name)}"
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [key])
 
 
 def _created(name: str, data: Mapping[str, Any], archive: Archive | None, user: User) -> Put:

@@ -46,6 +46,7 @@ def imported(
     done: list[Put] = []
     errors: dict[str, Any] = {}
     with transaction.atomic():
+        naming.hold(entry["name"] for entry in entries)
         for place, entry in enumerate(entries):
             try:
                 done.append(_put(entry, user=user, scripts=scripts or {}))

@@ -1,10 +1,13 @@
 """Jobs are exported as YAML and imported again, here or elsewhere."""
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 import yaml
+from django.contrib.auth.models import User
+from django.db import connections
 from rest_framework.test import APIClient
 
 from customchecks.models import CustomCheckJob
@@ -178,3 +181,23 @@ def test_a_name_that_several_have_is_refused(client: APIClient, make_job: MakeJo
 
 def test_who_may_only_change_jobs_imports_none(login: Callable[..., APIClient]) -> None:
     assert load(login("change_customcheckjob"), {"jobs": [entry()]}).status_code == 403
+
+
+@pytest.mark.django_db(transaction=True)
+def test_imports_of_the_same_jobs_in_any_order_do_not_block_each_other(boss: User) -> None:
+    entries = [entry(f"job {number}") for number in range(8)]
+    codes: list[int] = []
+
+    def ask(jobs: list[dict[str, Any]], seconds: int) -> None:
+        mine = APIClient(raise_request_exception=False)
+        mine.force_authenticate(boss)
+        codes.append(mine.post(IMPORT, {"jobs": [job | {"timeout_seconds": seconds} for job in jobs]}).status_code)
+        connections.close_all()
+
+    orders = [entries, entries[::-1]] * 3
+    threads = [threading.Thread(target=ask, args=(jobs, 10 + place)) for place, jobs in enumerate(orders)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (codes, CustomCheckJob.objects.count()) == ([200] * 6, 8)
