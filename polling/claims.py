@@ -94,7 +94,8 @@ def record(claim: Claim, result: CheckResult, *, now: datetime) -> bool:
 def give_up_overdue(kind: type[ScheduledJob], *, now: datetime, last_look: bool = False) -> int:
     """Ends jobs whose deadline has passed, also those whose check still runs: its claim is taken away.
 
-    ``last_look``: those that are due are checked once more first, as after a time in which nothing ran.
+    ``last_look``: those that are due are checked once more first, as after a time in which nothing ran, and that check
+    may end.
     """
     overdue = kind.objects.overdue(now)
     if last_look:
@@ -103,10 +104,17 @@ def give_up_overdue(kind: type[ScheduledJob], *, now: datetime, last_look: bool 
     for pk in list(overdue.values_list("pk", flat=True)[:100]):
         with transaction.atomic():
             job = overdue.select_for_update().filter(pk=pk).first()
-            if job is not None:
+            if job is not None and not (last_look and _began_late(job)):
                 _give_up(job, Cause.DEADLINE, _last_result(job), now=now)
                 given_up += 1
     return given_up
+
+
+def _began_late(job: ScheduledJob) -> bool:
+    """Whether the check that runs was claimed after the deadline: ``next_check_at`` is an interval after its claim."""
+    if job.claim_id is None or job.next_check_at is None or job.deadline_at is None:
+        return False
+    return job.next_check_at - timedelta(seconds=job.poll_interval_seconds) >= job.deadline_at
 
 
 def _give_up(job: ScheduledJob, cause: Cause, last: CheckResult, *, now: datetime) -> None:

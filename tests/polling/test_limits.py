@@ -135,6 +135,25 @@ def test_after_a_time_in_which_nothing_ran_a_late_job_is_asked_once_more() -> No
     assert (given_up(late), given_up(done)) == (("failed", "deadline"), ("completed", ""))
 
 
+def test_that_last_check_may_end() -> None:
+    job = hourglass()
+    answer(job, PENDING)
+    ScriptedJob.objects.update(next_check_at=LATER)
+    week = NOW + timedelta(days=7)
+    held = claim(job, week)
+    while_it_runs = week + timedelta(seconds=5)
+    assert claims.give_up_overdue(ScriptedJob, now=while_it_runs, last_look=True) == 0
+    assert claims.record(held, SUCCESS, now=while_it_runs)
+    assert given_up(job) == ("completed", "")
+
+
+def test_a_check_that_began_before_the_deadline_is_no_last_one() -> None:
+    job = hourglass()
+    claim(job)
+    assert claims.give_up_overdue(ScriptedJob, now=LATER, last_look=True) == 1
+    assert given_up(job) == ("failed", "deadline")
+
+
 def test_a_job_that_waits_for_its_script_has_no_deadline_yet() -> None:
     job = hourglass(next_check_at=None)
     assert claims.give_up_overdue(ScriptedJob, now=NOW + timedelta(days=9)) == 0
