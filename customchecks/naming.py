@@ -32,7 +32,11 @@ class Put:
 
 def find(name: str) -> CustomCheckJob | None:
     """Raises NameTaken."""
-    found = list(CustomCheckJob.objects.filter(name=strictjson.storable(name)).order_by("pk")[:5])
+    return _only(CustomCheckJob.objects.all(), name)
+
+
+def _only(rows: Any, name: str) -> CustomCheckJob | None:
+    found = list(rows.filter(name=strictjson.storable(name)).order_by("pk")[:5])
     if len(found) > 1:
         ids = ", ".join(str(job.pk) for job in found)
         raise NameTaken(f"Several jobs are named {name!r}: say which by number, of {ids}.")
@@ -55,7 +59,7 @@ def put(
     first one made. Raises ValidationError, NameTaken, ChangedMeanwhile.
     """
     hold([name])
-    job = find(name)
+    job = _only(CustomCheckJob.objects.select_for_update(), name)  # who changes it by its number waits
     if job is None:
         if match is not None:
             raise etags.ChangedMeanwhile

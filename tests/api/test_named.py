@@ -103,6 +103,27 @@ def test_if_match_and_if_none_match_hold_here_too(client: APIClient) -> None:
     assert client.put(BY_NAME, definition(timeout_seconds=20), headers={"If-Match": etag}).status_code == 412
 
 
+@pytest.mark.django_db(transaction=True)
+def test_of_those_who_change_what_they_read_by_name_and_by_number_one_is_faster(boss: User, client: APIClient) -> None:
+    number = client.put(BY_NAME, definition()).json()["id"]
+    headers = {"If-Match": client.get(BY_NAME)["ETag"]}
+    codes: list[int] = []
+
+    def change(seconds: int) -> None:
+        mine = APIClient(raise_request_exception=False)
+        mine.force_authenticate(boss)
+        call, path = (mine.put, BY_NAME) if seconds % 2 else (mine.patch, f"{JOBS}/{number}")
+        codes.append(call(path, definition(timeout_seconds=seconds), headers=headers).status_code)
+        connections.close_all()
+
+    threads = [threading.Thread(target=change, args=(seconds,)) for seconds in range(10, 18)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(codes) == [200, *[412] * 7]
+
+
 @pytest.mark.parametrize("name", ["a/b", "a b", "50%", "žluť", "7", "bulk", "a?b#c", "a%2Fb"])
 def test_any_name_can_be_in_the_path(client: APIClient, name: str) -> None:
     path = f"{JOBS}/by-name/{quote(name, safe='')}"
