@@ -62,7 +62,18 @@ def logs(
         rows = rows.filter(status=_one_of(verdicts, status.lower(), field="status"))
     if cause is not None:
         rows = rows.filter(cause=_one_of(list(Cause), cause, field="cause"))
-    return rows if since is None else rows.filter(created_at__gte=_time(since))
+    return rows if since is None else rows.filter(created_at__gte=time("since", since))
+
+
+def time(field: str, value: str | datetime) -> datetime:
+    """Without an offset it is UTC. The + of an offset is a space in a query that was not quoted."""
+    try:
+        found = value if isinstance(value, datetime) else parse_datetime(_unspaced(value))
+        if found is not None:
+            return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise ValidationError({field: "A time such as 2026-01-31T22:00:00Z is wanted."})
 
 
 def _found(search: str) -> Q:
@@ -90,16 +101,5 @@ def _one_of(known: Sequence[Any], value: Any, *, field: str) -> str:
     return str(value)
 
 
-def _time(since: str | datetime) -> datetime:
-    """The + of an offset is a space in a query that was not quoted."""
-    try:
-        found = since if isinstance(since, datetime) else parse_datetime(_unspaced(since))
-        if found is not None:
-            return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        pass
-    raise ValidationError({"since": "A time such as 2026-01-31T22:00:00Z is wanted."})
-
-
-def _unspaced(since: str) -> str:
-    return since.replace(" ", "+") if "T" in since else since
+def _unspaced(text: str) -> str:
+    return text.replace(" ", "+") if "T" in text else text

@@ -1,17 +1,16 @@
 """``/api/audit``: who changed what, the newest first."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 from auditlog.models import LogEntry
 from django.urls import re_path
-from django.utils.dateparse import parse_datetime
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
+from customchecks import selection, strictjson
 from polling.pages import page
 from secrets_app.openapi import OBJECT
 
@@ -67,7 +66,7 @@ class AuditViewSet(GenericViewSet[LogEntry]):
 
     def list(self, request: Request) -> Response:
         """``actor``, ``model``, ``object_id``, ``action``, ``since`` and ``until`` narrow the list."""
-        asked = {name: str(value).replace("\0", "\ufffd") for name, value in request.query_params.items()}
+        asked = {name: strictjson.storable(str(value)) for name, value in request.query_params.items()}
         rows = self.get_queryset().filter(**_columns(asked))
         return Response(page(rows, request, key="entries", serializer=EntrySerializer))
 
@@ -87,18 +86,8 @@ def _columns(asked: dict[str, str]) -> dict[str, Any]:
         found["action"] = ACTIONS[asked["action"]]
     for name, lookup in (("since", "timestamp__gte"), ("until", "timestamp__lt")):
         if name in asked:
-            found[lookup] = _time(name, asked[name])
+            found[lookup] = selection.time(name, asked[name])
     return found
-
-
-def _time(name: str, text: str) -> datetime:
-    try:
-        found = parse_datetime(text)
-    except ValueError:
-        found = None
-    if found is None:
-        raise serializers.ValidationError({name: ["A time is wanted, such as 2026-01-31T22:00:00Z."]})
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 urlpatterns = [re_path(r"^audit/?$", AuditViewSet.as_view({"get": "list"}), name="audit")]

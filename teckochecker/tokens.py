@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
+from customchecks import strictjson
 from polling.pages import page
 from secrets_app.access.models import LONGEST_DAYS, USUAL_DAYS, ApiToken, Scope
 from secrets_app.access.serializers import MadeTokenSerializer, TokenSerializer
@@ -45,7 +46,7 @@ class TokenViewSet(GenericViewSet[ApiToken]):
         """``?user=`` narrows the list."""
         rows = self._seen_with("view")
         if name := request.query_params.get("user"):
-            rows = rows.filter(user__username=name.replace("\0", "\ufffd"))
+            rows = rows.filter(user__username=strictjson.storable(name))
         return Response(page(rows, request, key="tokens", serializer=TokenSerializer))
 
     def retrieve(self, request: Request, pk: str) -> Response:

@@ -167,7 +167,14 @@ def test_entries_are_found_by_time(make_job: MakeJob, entries: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "asked", [{"action": "access"}, {"since": "yesterday"}, {"since": ""}, {"until": "2026-13-01T00:00:00Z"}]
+    "asked",
+    [
+        {"action": "access"},
+        {"since": "yesterday"},
+        {"since": ""},
+        {"since": "0001-01-01T00:00:00+14:00"},
+        {"until": "2026-13-01T00:00:00Z"},
+    ],
 )
 def test_a_wrong_filter_is_refused_by_name(client: APIClient, asked: dict[str, str]) -> None:
     answer = client.get(AUDIT, asked)
