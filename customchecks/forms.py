@@ -149,6 +149,11 @@ class CustomCheckJobForm(forms.ModelForm):  # type: ignore[type-arg]
                 references.validate(values, user=self.user)
             except references.InvalidReferences as error:
                 self.add_error(field, [f"{key}: {message}" for key, message in error.errors.items()])
+        for field in jobs.TOKENS:
+            try:
+                references.validate({field: cleaned.get(field) or ""}, user=self.user)
+            except references.InvalidReferences as error:
+                self.add_error(field, list(error.errors.values()))
 
     def _post_clean(self) -> None:
         """What ``jobs`` would refuse only when it saves is said at the field."""

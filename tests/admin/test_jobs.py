@@ -108,6 +108,8 @@ def test_a_job_without_its_script_waits_for_it(browser: Client) -> None:
         ({"env_vars": "[1]"}, "env_vars"),
         ({"env_vars": json.dumps({"KEY": "secret_ref:nobody"})}, "env_vars"),
         ({"webhook_headers": json.dumps({"X-Key": "secret_ref:nobody"})}, "webhook_headers"),
+        ({"script_git_token": "secret_ref:nobody"}, "script_git_token"),
+        ({"keboola_token": "secret_ref:nobody"}, "keboola_token"),
         ({"webhook_url": "http://169.254.169.254/"}, "webhook_url"),
         ({"resource_limits": json.dumps({"memory_mb": 1})}, "resource_limits"),
         ({"script_entrypoint": "../main.py"}, "script_entrypoint"),
