@@ -40,18 +40,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group("engine"))
         if item.get_closest_marker("browser"):
             item.add_marker(pytest.mark.xdist_group("browser"))
-        _identify(item)
-
-
-def _identify(item: pytest.Item) -> None:
-    """What xdist and schemathesis do to a test's id has no effect since pytest 9.2 (pytest-dev/pytest-xdist#1386).
-
-    Without it engine tests run in several processes at once, and of the tests with one id only one runs at all.
-    """
-    test = item.name.partition("[")[0]
-    name = item.nodeid if item.nodeid.endswith(item.name) else item.nodeid.removesuffix(test) + item.name
-    group = item.get_closest_marker("xdist_group") if item.config.getoption("loadgroup", False) else None
-    item._id = type(item._id).parse(f"{name}@{group.args[0]}" if group else name)
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
