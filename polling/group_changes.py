@@ -24,6 +24,8 @@ from secrets_app.access import audit
 from secrets_app.models import Secret
 
 MOST_MEMBERS = 100
+# All of them are looked at, and perhaps told, in the transaction that ends the job
+MOST_GROUPS_OF_A_JOB = 20
 SETTABLE = (
     "name",
     "rule",
@@ -58,7 +60,7 @@ def update_group(group: JobGroup, data: Mapping[str, Any], *, wanted: Sequence[K
     """Saves the columns in ``data`` and no other; without ``wanted`` the members stay. Holds for the current cycle."""
     before = set(group.members.values_list("job_kind", "job_id"))
     new = [key for key in wanted or () if key not in before]
-    members.locked(new)
+    members.locked(new[:MOST_MEMBERS])
     current = JobGroup.objects.select_for_update().get(pk=group.pk)
     for column, value in data.items():
         setattr(current, column, value)
@@ -185,6 +187,9 @@ def _check_members(wanted: Sequence[Key] | set[Key], new: Sequence[Key], user: A
     for kind, job_id in wanted:
         if kind in hidden or ((kind, job_id) in new and (kind, job_id) not in found):
             raise ValidationError(f"There is no {kind} job {job_id} that you may see.")
+    if crowded := [key for key, count in members.groups_of(new).items() if count >= MOST_GROUPS_OF_A_JOB]:
+        kind, job_id = crowded[0]
+        raise ValidationError(f"The {kind} job {job_id} is in {MOST_GROUPS_OF_A_JOB} groups, which is the most.")
 
 
 def _permission(verb: str, kind: type[ScheduledJob]) -> str:
@@ -193,7 +198,8 @@ def _permission(verb: str, kind: type[ScheduledJob]) -> str:
 
 def _texts(value: Any) -> Mapping[str, str]:
     """The strings in it: what is none was refused by the field's own validator."""
-    entries = value if isinstance(value, dict) else {str(place): text for place, text in enumerate(value or ())}
+    listed = value if isinstance(value, list) else []
+    entries = value if isinstance(value, dict) else {str(place): text for place, text in enumerate(listed)}
     return {key: text for key, text in entries.items() if isinstance(text, str)}
 
 

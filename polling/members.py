@@ -1,6 +1,6 @@
 """The jobs of a group, of whatever kind, and what is known of each of them."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -104,6 +104,18 @@ def states(rows: Iterable[GroupMember]) -> dict[int, list[Member]]:
     for row in rows:
         job = jobs.get((row.job_kind, row.job_id)) if row.last_known is None else None
         found[row.group_id].append(Member(row, job))
+    return found
+
+
+def groups_of(keys: Iterable[Key]) -> Counter[Key]:
+    """How many groups each of these jobs is in."""
+    ids: defaultdict[str, list[int]] = defaultdict(list)
+    for kind, job_id in keys:
+        ids[kind].append(job_id)
+    found: Counter[Key] = Counter()
+    for kind in ids:
+        rows = GroupMember.objects.filter(job_kind=kind, job_id__in=ids[kind])
+        found.update((kind, job_id) for job_id in rows.values_list("job_id", flat=True))
     return found
 
 

@@ -98,6 +98,8 @@ def test_a_change_leaves_what_it_does_not_name(client: APIClient, verb: str) -> 
         ({"members": [{"kind": "scripted", "id": True}]}, "members"),
         ({"members": [{"kind": "scripted", "id": 4711}]}, "members"),
         ({"members": []}, "members"),
+        *(({field: value}, field) for field in ("webhook_headers", "webhook_query_params") for value in (5, True, "x")),
+        *(({"webhook_signing_secrets": value}, "webhook_signing_secrets") for value in (5, True, "secret_ref:x")),
         ({"webhook_url": "http://10.0.0.1/"}, "webhook_url"),
         ({"webhook_url": None}, "webhook_url"),
         ({"webhook_headers": {"X": "secret_ref:nobody"}}, "webhook_headers.X"),
@@ -115,6 +117,15 @@ def test_what_is_wrong_is_named_and_nothing_is_stored(client: APIClient, given: 
     group = make_group(member)
     assert client.patch(f"{GROUPS}/{group.pk}", given).status_code == 400
     assert JobGroup.objects.get().name == "all providers"
+
+
+def test_a_job_can_be_in_twenty_groups(client: APIClient) -> None:
+    crowded, other = make_member(), make_member()
+    for _ in range(20):
+        group = make_group(crowded)
+    answer = client.post(GROUPS, fields(other, crowded))
+    assert (answer.status_code, list(answer.json()["errors"])) == (400, ["members"])
+    assert client.put(f"{GROUPS}/{group.pk}", fields(crowded, other)).status_code == 200
 
 
 @pytest.mark.parametrize("missing", ["name", "members", "webhook_url"])
