@@ -21,6 +21,7 @@ from secrets_app.models import Secret
 
 VERSION = 1
 MOST_JOBS = 500
+MOST_FIELDS = 100  # of a job: each one that there is not is answered by its name
 ALWAYS = ("name", "script_source_type", "script_runtime")
 HEADER = "teckochecker"
 REFERRING = (*jobs.REFERRING, *jobs.TOKENS)
@@ -88,8 +89,8 @@ def _entries(document: Any) -> list[dict[str, Any]]:
 
 
 def _fault(entry: Any) -> str:
-    if not isinstance(entry, dict):
-        return "The fields of a job are wanted here."
+    if not isinstance(entry, dict) or len(entry) > MOST_FIELDS:
+        return f"The fields of a job are wanted here, at most {MOST_FIELDS}."
     return "" if isinstance(entry.get("name"), str) else "A job needs a name, as a text."
 
 

@@ -32,6 +32,8 @@ def jobs(
         rows = rows.filter(status=_one_of(JobStatus.values, status, field="status"))
     if runtime is not None:
         rows = rows.filter(script_runtime=_one_of(Runtime.values, runtime, field="runtime"))
+    if len(tags) > fields.MAX_TAGS:
+        raise ValidationError({"tag": f"No job has more than {fields.MAX_TAGS} tags."})
     if tags or search:
         rows = rows.alias(tag_text=Cast("tags", TextField()))
     for tag in tags:

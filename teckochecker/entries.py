@@ -1,5 +1,6 @@
 """``/api/audit``: who changed what, the newest first."""
 
+import functools
 from typing import Any
 
 from auditlog.models import LogEntry
@@ -12,7 +13,9 @@ from rest_framework.viewsets import GenericViewSet
 
 from customchecks import selection, strictjson
 from polling.pages import page
+from secrets_app.access.audit import told
 from secrets_app.openapi import OBJECT
+from teckochecker.rest import covered
 
 ACTIONS = {"create": LogEntry.Action.CREATE, "update": LogEntry.Action.UPDATE, "delete": LogEntry.Action.DELETE}
 NAMES = {number: name for name, number in ACTIONS.items()}
@@ -65,10 +68,17 @@ class AuditViewSet(GenericViewSet[LogEntry]):
     serializer_class = EntrySerializer
 
     def list(self, request: Request) -> Response:
-        """``actor``, ``model``, ``object_id``, ``action``, ``since`` and ``until`` narrow the list."""
+        """``actor``, ``model``, ``object_id``, ``action``, ``since`` and ``until`` narrow the list.
+
+        What happened to users, groups and tokens is there for whoever may view those.
+        """
         asked = {name: strictjson.storable(str(value)) for name, value in request.query_params.items()}
-        rows = self.get_queryset().filter(**_columns(asked))
+        rows = told(self.get_queryset().filter(**_columns(asked)), functools.partial(_may_view, request))
         return Response(page(rows, request, key="entries", serializer=EntrySerializer))
+
+
+def _may_view(request: Request, permission: str) -> bool:
+    return bool(request.user.has_perm(permission)) and covered(request, [permission])
 
 
 def _columns(asked: dict[str, str]) -> dict[str, Any]:

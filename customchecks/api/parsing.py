@@ -7,11 +7,16 @@ from rest_framework import exceptions, parsers
 
 from customchecks import strictjson
 
+MOST_FIELDS = 100  # no call has half as many, and every one that there is not is answered by its name
+
 
 def load_object(text: str) -> dict[str, Any]:
     """Raises strictjson.NotStrict. NUL and lone surrogates are kept, so that a field can refuse them by its name."""
-    if not isinstance(strictjson.loads(text), dict):
+    read = strictjson.loads(text)
+    if not isinstance(read, dict):
         raise strictjson.NotStrict("it is not an object")
+    if len(read) > MOST_FIELDS:
+        raise strictjson.NotStrict(f"it has more than {MOST_FIELDS} fields")
     found: dict[str, Any] = json.loads(text)
     return found
 

@@ -1,10 +1,18 @@
-"""The admin of API tokens: they are seen and revoked here; only the API and the command line can show a new one."""
+"""The admin of API tokens, which are seen and revoked here, and of the audit.
 
+Only the API and the command line can show a new token.
+"""
+
+from auditlog import admin as _registered  # what is replaced below has to be there first
+from auditlog.models import LogEntry
 from django.contrib import admin
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
+from secrets_app.access.audit import told
 from secrets_app.access.models import ApiToken
+
+admin.site.unregister(LogEntry)
 
 
 @admin.register(ApiToken)
@@ -20,3 +28,10 @@ class ApiTokenAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
+
+
+@admin.register(LogEntry)
+class EntryAdmin(_registered.LogEntryAdmin):
+    def get_queryset(self, request: HttpRequest) -> QuerySet[LogEntry]:
+        rows: QuerySet[LogEntry] = super().get_queryset(request)  # type: ignore[no-untyped-call]
+        return told(rows, request.user.has_perm)

@@ -49,6 +49,17 @@ def test_a_page_is_for_whom_its_role_lets_in(member: Callable[[str], Client], ro
     assert member(role).get(reverse(page)).status_code == code
 
 
+@pytest.mark.parametrize(("role", "told"), [("viewer", False), ("operator", False), ("admin", True)])
+def test_the_audit_tells_of_users_to_whom_may_view_them(
+    member: Callable[[str], Client], make_job: MakeJob, role: str, told: bool
+) -> None:
+    make_job(name="seen by all")
+    User.objects.create_user("newcomer", email="newcomer@example.com")
+    page = member(role).get(reverse("admin:auditlog_logentry_changelist")).content.decode()
+    assert "seen by all" in page
+    assert ("newcomer" in page) == told
+
+
 @pytest.mark.parametrize(("role", "status"), [("viewer", "active"), ("operator", "paused"), ("admin", "paused")])
 def test_an_action_is_for_whom_the_api_lets_do_it(
     member: Callable[[str], Client], make_job: MakeJob, role: str, status: str

@@ -116,6 +116,25 @@ def test_the_admin_is_told_with_its_user(boss: User, entries: Any) -> None:
     assert (entry["object"], entry["via"]) == ("night shift", "session")
 
 
+@pytest.mark.parametrize("time", ["9999-12-31T23:59:59-23:00", "0001-01-01T00:00:00+23:00", "yesterday"])
+@pytest.mark.parametrize("name", ["since", "until"])
+def test_a_time_that_no_calendar_has_is_refused(client: APIClient, name: str, time: str) -> None:
+    answer = client.get(AUDIT, {name: time})
+    assert (answer.status_code, list(answer.json()["errors"])) == (400, [name])
+
+
+@pytest.mark.parametrize(("scope", "told"), [(Scope.READ, False), (Scope.OPERATE, False), (Scope.ADMIN, True)])
+def test_users_and_tokens_are_told_only_to_whom_may_view_them(
+    make_job: MakeJob, boss: User, scope: Scope, told: bool
+) -> None:
+    make_job()
+    _, token = ApiToken.objects.create(boss, name="ci", scope=scope)
+    reader = APIClient(headers={"Authorization": f"Token {token}"})
+    found = {entry["model"] for entry in reader.get(AUDIT).json()["entries"]}
+    assert "customchecks.customcheckjob" in found
+    assert [model in found for model in ("auth.user", "access.apitoken")] == [told, told]
+
+
 def test_a_check_writes_no_entry(make_job: MakeJob) -> None:
     make_job()
     before, now = LogEntry.objects.count(), timezone.now()

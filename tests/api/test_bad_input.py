@@ -33,6 +33,13 @@ def errors(answer: Any) -> dict[str, list[str]]:
     return body["errors"]
 
 
+@pytest.mark.parametrize("path", [JOBS, f"{JOBS}/bulk/pause", "/api/groups", "/api/jobs"])
+def test_a_body_of_very_many_fields_is_not_answered_field_by_field(client: APIClient, path: str) -> None:
+    answer = client.post(path, {f"k{number}": 1 for number in range(101)})
+    assert answer.status_code == (422 if path == "/api/jobs" else 400)
+    assert answer.json() == {"detail": "The body is not JSON that can be used: it has more than 100 fields."}
+
+
 WHOLE = ["60", 60.5, True, None, [60], 0, 9, -1, 10**9, 10**29]
 WRONG: list[tuple[str, Any]] = [
     *(("poll_interval_seconds", value) for value in WHOLE),

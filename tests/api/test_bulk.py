@@ -43,6 +43,11 @@ def test_a_filter_chooses_the_jobs(client: APIClient, make_job: MakeJob) -> None
     assert set(statuses().values()) == {"active"}
 
 
+def test_a_filter_of_more_tags_than_a_job_can_have_is_refused(client: APIClient) -> None:
+    answer = client.post(f"{JOBS}/bulk/pause", {"filter": {"tags": ["a"] * 5000}})
+    assert (answer.status_code, list(answer.json()["errors"])) == (400, ["tag"])
+
+
 def test_triggering_many_names_their_checks(client: APIClient, make_job: MakeJob) -> None:
     job = make_job()
     (row,) = client.post(f"{JOBS}/bulk/trigger", {"ids": [job.pk]}).json()["results"]

@@ -163,6 +163,11 @@ def test_what_is_no_list_of_jobs_is_refused(client: APIClient, document: Any, fi
     assert not CustomCheckJob.objects.exists()
 
 
+def test_a_job_of_very_many_fields_is_not_answered_field_by_field(client: APIClient) -> None:
+    answer = load(client, {"jobs": [entry() | {f"k{number}": 1 for number in range(100)}]})
+    assert (answer.status_code, list(answer.json()["errors"])) == (400, ["jobs[0]"])
+
+
 def test_what_is_no_yaml_is_refused_with_the_line(client: APIClient) -> None:
     answer = load(client, "jobs:\n- name: [")
     assert answer.status_code == 400
