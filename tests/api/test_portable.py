@@ -1,15 +1,18 @@
 """Jobs are exported as YAML and imported again, here or elsewhere."""
 
+import fcntl
 import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 import yaml
+from django.conf import settings
 from django.contrib.auth.models import User
-from django.db import connections
+from django.db import connection, connections
 from rest_framework.test import APIClient
 
+from customchecks import portable
 from customchecks.models import CustomCheckJob
 from secrets_app.models import Secret, SecretGrant
 from tests.api.conftest import JOBS, make_log
@@ -186,6 +189,27 @@ def test_a_name_that_several_have_is_refused(client: APIClient, make_job: MakeJo
 
 def test_who_may_only_change_jobs_imports_none(login: Callable[..., APIClient]) -> None:
     assert load(login("change_customcheckjob"), {"jobs": [entry()]}).status_code == 403
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="Only SQLite has one writer")
+@pytest.mark.django_db(transaction=True)
+def test_an_import_that_waits_for_another_keeps_nobody_from_writing(boss: User, make_job: MakeJob) -> None:
+    def ask() -> None:
+        mine = APIClient()
+        mine.force_authenticate(boss)
+        mine.post(IMPORT, {"jobs": [entry("imported")]})
+        connections.close_all()
+
+    thread = threading.Thread(target=ask)
+    with (settings.TECKO_HOME / portable.TURNS).open("a") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        thread.start()
+        thread.join(1)
+        assert thread.is_alive()
+        make_job(name="meanwhile")
+        assert [job.name for job in CustomCheckJob.objects.all()] == ["meanwhile"]
+    thread.join()
+    assert CustomCheckJob.objects.filter(name="imported").exists()
 
 
 @pytest.mark.django_db(transaction=True)
