@@ -1,6 +1,7 @@
 """Which rows are audited, and who a request is from. django-auditlog writes a row for each change."""
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ from django.http import HttpRequest, HttpResponseBase
 
 from secrets_app.access.audit import Who, acting, sign_entries
 from secrets_app.access.models import ApiToken
+from secrets_app.references import PREFIX
 from teckochecker.throttles import address
 
 # With their relations whose other end is chosen in the same form
@@ -34,6 +36,8 @@ NEVER = frozenset({"last_login"})
 HIDDEN = frozenset({"ciphertext", "password"})
 # Values may be secrets that somebody did not store as such: only references are told
 REFERRING = frozenset({"env_vars", "webhook_headers", "webhook_query_params"})
+
+_REFERENCE = re.compile(rf"({re.escape(PREFIX)}[A-Za-z0-9_]+(?:[.-]+[A-Za-z0-9_]+)*)")
 
 
 def register() -> None:
@@ -60,7 +64,7 @@ def _by_somebody(instance: Any, **_: Any) -> bool:
 
 
 def masked(value: str) -> str:
-    """Of an object, which values refer to secrets; of anything else, whether there is one."""
+    """Of an object, to which secrets its values refer; of anything else, whether there is one."""
     if value in ("None", "null"):
         return value
     try:
@@ -69,7 +73,13 @@ def masked(value: str) -> str:
         found = None
     if not isinstance(found, dict):
         return "***"
-    return json.dumps({key: text if "secret_ref:" in str(text) else "***" for key, text in found.items()})
+    return json.dumps({key: _references(str(text)) for key, text in found.items()})
+
+
+def _references(text: str) -> str:
+    """What is around them may be a secret as well."""
+    pieces = [piece for piece in _REFERENCE.split(text) if piece]
+    return "".join(piece if piece.startswith(PREFIX) else "***" for piece in pieces) or "***"
 
 
 class ActorMiddleware:

@@ -1,6 +1,7 @@
 """Who changed what: in the API and the admin; and what is never written down."""
 
 import io
+import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -157,9 +158,11 @@ def test_no_value_of_a_secret_is_written_down(client: APIClient, make_secret: An
 
 def test_of_a_jobs_environment_only_references_are_told(client: APIClient, make_secret: Any, entries: Any) -> None:
     make_secret("gemini")
-    client.post(JOBS, config(env_vars={"API_KEY": "secret_ref:gemini", "PASSWORD": "plain canary"}))
+    env_vars = {"API_KEY": "secret_ref:gemini", "PASSWORD": "plain canary", "BOTH": "canary:secret_ref:gemini/canary"}
+    client.post(JOBS, config(env_vars=env_vars))
     (entry,) = entries(model="customchecks.customcheckjob")
-    assert entry["changes"]["env_vars"][1] == '{"API_KEY": "secret_ref:gemini", "PASSWORD": "***"}'
+    told = {"API_KEY": "secret_ref:gemini", "PASSWORD": "***", "BOTH": "***secret_ref:gemini***"}
+    assert json.loads(entry["changes"]["env_vars"][1]) == told
 
 
 def test_of_a_user_password_and_last_login_are_not_told(boss: User, entries: Any) -> None:
