@@ -1,6 +1,5 @@
 """``customcheck group create list show update restart test delete``: jobs that are waited for together."""
 
-import sys
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
@@ -9,7 +8,7 @@ from django.core.exceptions import ValidationError
 
 from customchecks.cli import options, output
 from customchecks.cli.endings import Failed, Invalid, NotFound, Usage
-from customchecks.cli.lookups import LARGEST_ID, acting_user
+from customchecks.cli.lookups import LARGEST_ID, acting_user, find
 from polling import group_changes, trials
 from polling.api import DeliverySerializer
 from polling.group_api import GroupFieldsSerializer, GroupSerializer, GroupWithAnswersSerializer
@@ -31,7 +30,6 @@ Url = Annotated[str | None, typer.Option("--webhook-url", metavar="URL", help="C
 Status = Annotated[GroupStatus | None, typer.Option(help="Only groups of this status.")]
 Limit = Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="At most so many.")]
 Offset = Annotated[int, typer.Option(min=0, metavar="N", help="Leave out the first so many.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 OPTIONS: Mapping[str, str] = {
     "members": "--member",
@@ -184,7 +182,7 @@ def test(group: Group, as_json: options.Json = False) -> None:
         output.say(f"{delivery} is due now.")
 
 
-def delete(group: Group, yes: Yes = False, as_json: options.Json = False) -> None:
+def delete(group: Group, yes: options.Yes = False, as_json: options.Json = False) -> None:
     """Delete a group. Its jobs stay; a call that is still owed is not made any more.
 
     \b
@@ -193,7 +191,7 @@ def delete(group: Group, yes: Yes = False, as_json: options.Json = False) -> Non
     """
     found = _find(group)
     if not yes:
-        _confirm(f"Delete group {found.pk} ({output.visible(found.name)})?")
+        options.confirm(f"Delete group {found.pk} ({output.visible(found.name)})?")
     deleted = {"id": found.pk, "name": found.name}
     group_changes.delete_group(found)
     output.say(f"Deleted group {deleted['id']}: {deleted['name']}")
@@ -235,21 +233,7 @@ def _valid(serializer: GroupFieldsSerializer) -> dict[str, Any]:
 
 
 def _find(word: str) -> JobGroup:
-    """A number is an id, never a name."""
-    key = {"pk": min(int(word), LARGEST_ID)} if word.isdecimal() else {"name": word}
-    found = list(JobGroup.objects.filter(**key)[:5])
-    if not found:
-        raise NotFound(f"There is no group {word!r}. See: manage.py customcheck group list")
-    if len(found) > 1:
-        ids = ", ".join(str(group.pk) for group in found)
-        raise Invalid(f"Several groups are named {word!r}: say which by number, of {ids}.")
-    return found[0]
-
-
-def _confirm(question: str) -> None:
-    if not sys.stdin.isatty():
-        raise Usage("Say --yes: there is no terminal to ask on.")
-    typer.confirm(question, abort=True, err=True)
+    return find(JobGroup, word, called="group", listed_by="group list")
 
 
 def _tell(group: JobGroup, sentence: str, *, as_json: bool) -> None:

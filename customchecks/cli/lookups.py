@@ -1,31 +1,36 @@
-"""Whom and what a command means: jobs by number or name, and the user it acts as."""
+"""Whom and what a command means: jobs and the like by number or name, and the user it acts as."""
 
 import getpass
 import os
-from typing import cast
+from typing import Any, TypeVar
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
+from django.db.models import Model
 
 from customchecks.cli.endings import Failed, Invalid, NotFound
 from customchecks.models import CustomCheckJob
 from secrets_app.access import audit
 
+M = TypeVar("M", bound=Model)
 LARGEST_ID = 2**63 - 1
 
 
 def find_job(word: str) -> CustomCheckJob:
-    """A number is an id, never a name. Raises NotFound, and Invalid where several jobs have the name."""
-    if word.isdecimal():
-        found = list(CustomCheckJob.objects.filter(pk=min(int(word), LARGEST_ID)))
-    else:
-        found = list(CustomCheckJob.objects.filter(name=word)[:5])
+    """Raises NotFound, Invalid."""
+    return find(CustomCheckJob, word, called="job", listed_by="list")
+
+
+def find(model: type[M], word: str, *, called: str, listed_by: str) -> M:
+    """A number is an id, never a name. Raises NotFound, and Invalid where several have the name."""
+    key: dict[str, Any] = {"pk": min(int(word), LARGEST_ID)} if word.isdecimal() else {"name": word}
+    found = list(model._default_manager.filter(**key)[:5])
     if not found:
-        raise NotFound(f"There is no job {word!r}. See: manage.py customcheck list")
+        raise NotFound(f"There is no {called} {word!r}. See: manage.py customcheck {listed_by}")
     if len(found) > 1:
-        ids = ", ".join(str(job.pk) for job in found)
-        raise Invalid(f"Several jobs are named {word!r}: say which by number, of {ids}.")
-    return cast(CustomCheckJob, found[0])
+        ids = ", ".join(str(row.pk) for row in found)
+        raise Invalid(f"Several {called}s are named {word!r}: say which by number, of {ids}.")
+    return found[0]
 
 
 def acting_user(name: str | None) -> User:

@@ -1,8 +1,6 @@
 """``pause resume restart delete``: of one job, of several, or of all with a tag."""
 
-import sys
 from collections.abc import Sequence
-from typing import Annotated
 
 import typer
 
@@ -21,8 +19,6 @@ DONE = {
     "trigger": "is due now",
     "delete": "is deleted",
 }
-
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
 def pause(job: options.Jobs = None, tag: options.OfTag = None, as_json: options.Json = False) -> None:
@@ -61,7 +57,7 @@ def restart(job: options.Jobs = None, tag: options.OfTag = None, as_json: option
 
 
 def delete(
-    job: options.Jobs = None, tag: options.OfTag = None, yes: Yes = False, as_json: options.Json = False
+    job: options.Jobs = None, tag: options.OfTag = None, yes: options.Yes = False, as_json: options.Json = False
 ) -> None:
     """Delete jobs with their logs.
 
@@ -74,7 +70,7 @@ def delete(
     """
     found = chosen(job, tag)
     if not yes:
-        confirm(_question(found))
+        options.confirm(_question(found))
     move("delete", found, as_json=as_json)
 
 
@@ -102,12 +98,6 @@ def move(action: str, jobs: Sequence[CustomCheckJob], *, as_json: bool) -> None:
         output.table(COLUMNS, [(one.job_id, "yes" if one.ok else "no", one.status, one.detail) for one in results])
     if failed:
         raise typer.Exit(Exit.ERROR)
-
-
-def confirm(question: str) -> None:
-    if not sys.stdin.isatty():
-        raise Usage("Say --yes: there is no terminal to ask on.")
-    typer.confirm(question, abort=True, err=True)
 
 
 def _print_one(action: str, job: CustomCheckJob, result: bulk.Result, *, as_json: bool) -> None:

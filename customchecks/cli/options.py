@@ -32,6 +32,7 @@ OfTag = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON with the API's field names.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 User = Annotated[str | None, typer.Option(metavar="LOGIN", help="Act as this user.  [default: the first superuser]")]
 
 Name = Annotated[str | None, typer.Option("--name", help="The job's name.")]
@@ -108,6 +109,13 @@ def valid(step: Callable[[], T]) -> T:
         return step()
     except ValidationError as error:
         raise Invalid.of(error) from None
+
+
+def confirm(question: str) -> None:
+    """Where ``Yes`` was not said."""
+    if not sys.stdin.isatty():
+        raise Usage("Say --yes: there is no terminal to ask on.")
+    typer.confirm(question, abort=True, err=True)
 
 
 def read_archive(path: Path) -> Archive:

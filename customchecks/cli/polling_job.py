@@ -1,15 +1,14 @@
 """``customcheck polling-job create list show pause resume delete``: jobs that watch OpenAI batches."""
 
-import sys
 from collections.abc import Callable
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import typer
 from django.core.exceptions import ValidationError
 
 from customchecks.cli import completion, options, output
 from customchecks.cli.endings import Failed, Invalid, NotFound, Usage
-from customchecks.cli.lookups import LARGEST_ID, acting_user
+from customchecks.cli.lookups import LARGEST_ID, acting_user, find
 from polling import jobs
 from polling.legacy_api import PollingJobSerializer, PollingLogSerializer
 from polling.polling_job import STATUSES, PollingJob
@@ -30,7 +29,6 @@ Logs = Annotated[int, typer.Option("--logs", min=0, max=500, metavar="N", help="
 Target = Annotated[
     str, typer.Argument(metavar="JOB", help="The job's number or name.", autocompletion=completion.polling_jobs)
 ]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
 OPTIONS = {
@@ -95,8 +93,9 @@ def list_jobs(status: Status = None, as_json: options.Json = False) -> None:
     known = [value for value, _ in STATUSES]
     if status is not None and status not in known:
         raise Usage(f"--status: one of {', '.join(known)} is wanted.")
-    found = PollingJob.objects.filter(**({"status": status} if status else {})).order_by("-created_at", "-id")
-    shown = [_shown(cast(PollingJob, job)) for job in found]
+    rows: Any = PollingJob.objects.filter(**({"status": status} if status else {})).order_by("-created_at", "-id")
+    rows = rows.select_related("openai_secret", "keboola_secret").prefetch_related("batches")
+    shown = PollingJobSerializer(rows, many=True).data
     if as_json:
         output.document({"jobs": shown, "total": len(shown)})
     else:
@@ -140,7 +139,7 @@ def resume(job: Target, as_json: options.Json = False) -> None:
     _move(_find(job), PollingJob.resume, as_json=as_json)
 
 
-def delete(job: Target, yes: Yes = False, as_json: options.Json = False) -> None:
+def delete(job: Target, yes: options.Yes = False, as_json: options.Json = False) -> None:
     """Delete a polling job with its logs. A Keboola job that is owed is not started any more.
 
     \b
@@ -149,7 +148,9 @@ def delete(job: Target, yes: Yes = False, as_json: options.Json = False) -> None
     """
     found = _find(job)
     if not yes:
-        _confirm(f"Delete polling job {found.pk} ({output.visible(found.name)}) and its {found.logs.count()} logs?")
+        options.confirm(
+            f"Delete polling job {found.pk} ({output.visible(found.name)}) and its {found.logs.count()} logs?"
+        )
     deleted = {"id": found.pk, "name": found.name}
     jobs.delete_job(found)
     output.say(f"Deleted polling job {deleted['id']}: {deleted['name']}")
@@ -158,15 +159,7 @@ def delete(job: Target, yes: Yes = False, as_json: options.Json = False) -> None
 
 
 def _find(word: str) -> PollingJob:
-    """A number is an id, never a name."""
-    rows = PollingJob.objects.filter(**({"pk": min(int(word), LARGEST_ID)} if word.isdecimal() else {"name": word}))
-    found = list(rows[:5])
-    if not found:
-        raise NotFound(f"There is no polling job {word!r}. See: manage.py customcheck polling-job list")
-    if len(found) > 1:
-        ids = ", ".join(str(job.pk) for job in found)
-        raise Invalid(f"Several polling jobs are named {word!r}: say which by number, of {ids}.")
-    return cast(PollingJob, found[0])
+    return find(PollingJob, word, called="polling job", listed_by="polling-job list")
 
 
 def _secret_id(word: str) -> int:
@@ -187,12 +180,6 @@ def _move(job: PollingJob, transition: Callable[[PollingJob], None], *, as_json:
     output.say(f"Polling job {job.pk} ({job.name}) is {job.status}.")
     if as_json:
         output.document(_shown(job))
-
-
-def _confirm(question: str) -> None:
-    if not sys.stdin.isatty():
-        raise Usage("Say --yes: there is no terminal to ask on.")
-    typer.confirm(question, abort=True, err=True)
 
 
 def _shown(job: PollingJob) -> dict[str, Any]:

@@ -9,9 +9,8 @@ from django.core.exceptions import ValidationError
 from django.db.models import ProtectedError
 
 from customchecks.cli import completion, options, output
-from customchecks.cli.endings import Failed, Invalid, NotFound, Usage
-from customchecks.cli.lookups import LARGEST_ID, acting_user
-from customchecks.cli.moves import Yes, confirm
+from customchecks.cli.endings import Failed, Invalid, Usage
+from customchecks.cli.lookups import acting_user, find
 from secrets_app.api import SecretSerializer
 from secrets_app.models import Secret
 
@@ -72,7 +71,7 @@ def set_value(secret: Known, as_json: options.Json = False) -> None:
     _print(found, as_json=as_json)
 
 
-def delete(secret: Known, yes: Yes = False, as_json: options.Json = False) -> None:
+def delete(secret: Known, yes: options.Yes = False, as_json: options.Json = False) -> None:
     """Delete a secret that no job uses.
 
     \b
@@ -82,7 +81,7 @@ def delete(secret: Known, yes: Yes = False, as_json: options.Json = False) -> No
     found = _find(secret)
     deleted = {"id": found.pk, "name": found.name}
     if not yes:
-        confirm(f"Delete secret {found.pk} ({output.visible(found.name)})?")
+        options.confirm(f"Delete secret {found.pk} ({output.visible(found.name)})?")
     try:
         found.delete()
     except ProtectedError as error:
@@ -94,12 +93,7 @@ def delete(secret: Known, yes: Yes = False, as_json: options.Json = False) -> No
 
 
 def _find(word: str) -> Secret:
-    rows = Secret.objects.all()
-    found = rows.filter(pk=min(int(word), LARGEST_ID)) if word.isdecimal() else rows.filter(name=word)
-    secret = found.first()
-    if secret is None:
-        raise NotFound(f"There is no secret {word!r}. See: manage.py customcheck secret list")
-    return secret
+    return find(Secret, word, called="secret", listed_by="secret list")
 
 
 def _value() -> str:
