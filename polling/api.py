@@ -3,20 +3,17 @@
 import re
 
 from django.urls import re_path
-from rest_framework import exceptions, serializers, status
+from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from polling.deliveries import Delivery, DeliveryAttempt, DeliveryStatus, ResendRefused
 from polling.pages import page
+from secrets_app.rest import Refused
 
 FILTERS = ("status", "job_kind", "job_id")
 JOB_ID = re.compile("[0-9]{1,18}")
-
-
-class Refused(exceptions.APIException):
-    status_code = status.HTTP_409_CONFLICT
 
 
 class AttemptSerializer(serializers.ModelSerializer[DeliveryAttempt]):

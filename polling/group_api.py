@@ -1,8 +1,7 @@
 """``/api/groups``: jobs that are waited for together."""
 
-from typing import Any, cast
+from typing import Any
 
-from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.urls import re_path
 from rest_framework import serializers, status
@@ -11,12 +10,12 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from polling import group_changes, groups, trials
-from polling.api import DeliverySerializer, Refused
+from polling.api import DeliverySerializer
 from polling.groups import GroupRefused, GroupStatus, JobGroup, Rule
 from polling.members import LARGEST_ID, Key
 from polling.pages import page
 from polling.webhook_fields import WebhookMethod
-from secrets_app.rest import StrictSerializer, TextField, WholeNumberField
+from secrets_app.rest import Refused, StrictSerializer, TextField, WholeNumberField, asker
 
 OBSERVED = ("status", "failure_cause", "cycle", "started_at", "deadline_at", "created_at", "completed_at")
 
@@ -112,7 +111,7 @@ class GroupViewSet(GenericViewSet[JobGroup]):
 
     def create(self, request: Request) -> Response:
         data = _valid(GroupFieldsSerializer(data=request.data))
-        group = group_changes.create_group(data, wanted=data.pop("members"), user=_user(request))
+        group = group_changes.create_group(data, wanted=data.pop("members"), user=asker(request))
         return Response(self.get_serializer(group).data, status=status.HTTP_201_CREATED)
 
     def retrieve(self, request: Request, pk: str) -> Response:
@@ -122,7 +121,7 @@ class GroupViewSet(GenericViewSet[JobGroup]):
         """Every field that creating can set; those that are not named stay as they are."""
         group = self.get_object()
         data = _valid(GroupFieldsSerializer(data=request.data, partial=True))
-        group_changes.update_group(group, data, wanted=data.pop("members", None), user=_user(request))
+        group_changes.update_group(group, data, wanted=data.pop("members", None), user=asker(request))
         return Response(self.get_serializer(self.get_object()).data)
 
     def destroy(self, request: Request, pk: str) -> Response:
@@ -131,7 +130,7 @@ class GroupViewSet(GenericViewSet[JobGroup]):
 
     def restart(self, request: Request, pk: str) -> Response:
         try:
-            group_changes.restart_group(self.get_object(), user=_user(request))
+            group_changes.restart_group(self.get_object(), user=asker(request))
         except GroupRefused as error:
             raise Refused(str(error)) from None
         return Response(self.get_serializer(self.get_object()).data)
@@ -145,11 +144,6 @@ class GroupViewSet(GenericViewSet[JobGroup]):
 def _valid(serializer: GroupFieldsSerializer) -> dict[str, Any]:
     serializer.is_valid(raise_exception=True)
     return dict(serializer.validated_data)
-
-
-def _user(request: Request) -> User:
-    """The permissions let only somebody who has logged in come this far."""
-    return cast(User, request.user)
 
 
 GROUP = r"^groups/(?P<pk>[0-9]{1,18})"

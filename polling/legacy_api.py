@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any, NoReturn, cast
 
 import psutil
-from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db.models import Count, Prefetch, QuerySet
 from django.urls import re_path
@@ -23,7 +22,7 @@ from polling.kinds import job_kinds
 from polling.polling_job import COMPLETED_WITH_FAILURES, STATUSES, PollingJob, PollingLog
 from polling.scheduling import JobStatus, TransitionRefused
 from secrets_app.models import Secret
-from secrets_app.rest import StrictSerializer, TextField, WholeNumberField
+from secrets_app.rest import Refused, StrictSerializer, TextField, WholeNumberField, asker
 
 LOGS, MOST_LOGS = 50, 500
 TRUE, FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
@@ -31,10 +30,6 @@ TRUE, FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 
 class Unprocessable(exceptions.ValidationError):
     status_code = status.HTTP_422_UNPROCESSABLE_ENTITY
-
-
-class Conflict(exceptions.APIException):
-    status_code = status.HTTP_409_CONFLICT
 
 
 class BatchSerializer(serializers.ModelSerializer[Batch]):
@@ -148,7 +143,7 @@ class PollingJobViewSet(GenericViewSet[PollingJob]):
         data = _valid(CreateSerializer(data=request.data))
         given = {name: data.pop(name) for name in ("batch_ids", "openai_secret_id", "keboola_secret_id")}
         try:
-            job = jobs.create_job(data, **given, user=cast(User, request.user))
+            job = jobs.create_job(data, **given, user=asker(request))
         except ValidationError as error:
             _unprocessable(error)
         except jobs.SecretUnknown as error:
@@ -169,7 +164,7 @@ class PollingJobViewSet(GenericViewSet[PollingJob]):
         job = self.get_object()
         data = _valid(ChangeSerializer(data=request.data, partial=True))
         try:
-            jobs.update_job(job, data, user=cast(User, request.user))
+            jobs.update_job(job, data, user=asker(request))
         except ValidationError as error:
             _unprocessable(error)
         except jobs.SecretUnknown as error:
@@ -191,7 +186,7 @@ class PollingJobViewSet(GenericViewSet[PollingJob]):
         try:
             transition(job)
         except TransitionRefused as error:
-            raise Conflict(str(error)) from None
+            raise Refused(str(error)) from None
         return Response(self.get_serializer(self.get_object()).data)
 
 

@@ -1,7 +1,5 @@
 """``/api/admin/secrets``: values go in and never come out."""
 
-from typing import Any
-
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError
@@ -12,7 +10,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from secrets_app.models import Secret, validate_name
-from secrets_app.rest import StrictSerializer, TextField
+from secrets_app.rest import Refused, StrictSerializer, TextField
 
 
 class SecretSerializer(StrictSerializer, serializers.ModelSerializer[Secret]):
@@ -50,7 +48,7 @@ class SecretViewSet(GenericViewSet[Secret]):
             with transaction.atomic():
                 secret.save()
         except IntegrityError:
-            return _conflict(f"There is a secret named {secret.name!r} already.")
+            raise Refused(f"There is a secret named {secret.name!r} already.") from None
         return Response(self.get_serializer(secret).data, status=status.HTTP_201_CREATED)
 
     def update(self, request: Request, pk: str) -> Response:
@@ -68,7 +66,7 @@ class SecretViewSet(GenericViewSet[Secret]):
             secret.delete()
         except ProtectedError as error:
             jobs = sorted({f"{grant.job_kind} {grant.job_id}" for grant in error.protected_objects})  # type: ignore[attr-defined]
-            return _conflict(f"The secret is used by these jobs: {', '.join(jobs)}.")
+            raise Refused(f"The secret is used by these jobs: {', '.join(jobs)}.") from None
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
@@ -77,11 +75,6 @@ def _set(secret: Secret, value: str) -> None:
         secret.set_value(value)
     except ValidationError as error:
         raise serializers.ValidationError({"value": error.messages}) from None
-
-
-def _conflict(detail: str) -> Response:
-    body: dict[str, Any] = {"detail": detail}
-    return Response(body, status=status.HTTP_409_CONFLICT)
 
 
 _collection = SecretViewSet.as_view({"get": "list", "post": "create"})

@@ -1,9 +1,22 @@
-"""What every serializer of the API shares. It lies here because all apps that have one may import from here."""
+"""What every app's part of the API shares. It lies here because all of them may import from here."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
-from rest_framework import serializers
+from django.contrib.auth.models import User
+from rest_framework import exceptions, serializers, status
+from rest_framework.request import Request
+
+
+class Refused(exceptions.APIException):
+    """What it is about is in a state that does not allow this; the message is a sentence for the caller."""
+
+    status_code = status.HTTP_409_CONFLICT
+
+
+def asker(request: Request) -> User:
+    """The permissions let only somebody who has logged in come this far."""
+    return cast(User, request.user)
 
 
 class StrictSerializer(serializers.Serializer[Any]):

@@ -65,7 +65,7 @@ ERRORS: Mapping[int, tuple[str, dict[str, Any]]] = {
     404: ("What the path names is not there.", {"detail": "It is not there any more."}),
     409: (
         "What it is in now does not allow this.",
-        {"detail": "Only a paused job can be resumed; this one is active."},
+        {"detail": "A job that is active cannot be resumed; it must be paused."},
     ),
     412: (
         "Somebody else has changed it since: `If-Match` names an older `ETag`.",
@@ -243,7 +243,11 @@ class Password(OpenApiAuthenticationExtension):
     match_subclasses = True
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
-        return {"type": "http", "scheme": "basic", "description": "Name and password; locked after ten wrong ones."}
+        return {
+            "type": "http",
+            "scheme": "basic",
+            "description": "Name and password; too many wrong ones lock it for some minutes.",
+        }
 
 
 class Token(OpenApiAuthenticationExtension):

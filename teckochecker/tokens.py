@@ -3,7 +3,6 @@
 from datetime import timedelta
 from typing import Any, cast
 
-from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from django.urls import re_path
 from rest_framework import exceptions, permissions, serializers, status
@@ -16,7 +15,7 @@ from customchecks import strictjson
 from polling.pages import page
 from secrets_app.access.models import LONGEST_DAYS, USUAL_DAYS, ApiToken, Scope
 from secrets_app.access.serializers import MadeTokenSerializer, TokenSerializer
-from secrets_app.rest import StrictSerializer, TextField, WholeNumberField
+from secrets_app.rest import StrictSerializer, TextField, WholeNumberField, asker
 from teckochecker.rest import PasswordLogin, TokenLogin, covered
 
 
@@ -80,7 +79,7 @@ class TokenViewSet(GenericViewSet[ApiToken]):
         return found
 
     def _seen_with(self, action: str) -> QuerySet[ApiToken]:
-        user, needed = cast(User, self.request.user), [f"access.{action}_apitoken"]
+        user, needed = asker(self.request), [f"access.{action}_apitoken"]
         rows: QuerySet[ApiToken] = self.get_queryset()
         return rows if user.has_perms(needed) and covered(self.request, needed) else rows.filter(user=user)
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.http import HttpResponse
-from rest_framework import exceptions, parsers, serializers, status
+from rest_framework import exceptions, parsers, serializers
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -11,9 +11,9 @@ from rest_framework.viewsets import GenericViewSet
 
 from customchecks import bulk, documents, portable
 from customchecks.api.parsing import StrictJSONParser
-from customchecks.api.requests import asker, asking_to_add, chosen
-from customchecks.api.scripts import named
+from customchecks.api.requests import asking_to_add, body, chosen
 from customchecks.models import CustomCheckJob
+from secrets_app.rest import asker
 
 YAML = "application/yaml"
 MOST_EXPORTED = 10_000
@@ -77,7 +77,7 @@ class BulkViewSet(GenericViewSet[CustomCheckJob]):
 
     def run(self, request: Request) -> Response:
         """``ids`` or ``filter`` says which jobs; each has its own result, and one that fails stops no other."""
-        asked = named(request, known=("ids", "filter"))
+        asked = body(request, known=("ids", "filter"))
         ids = bulk.chosen(ids=asked.get("ids"), narrowed_by=asked.get("filter"))
         results = list(bulk.run(self.action_name, ids))
         succeeded = sum(result.ok for result in results)
@@ -107,8 +107,8 @@ class ImportViewSet(GenericViewSet[CustomCheckJob]):
         asking_to_add(request)
         dry_run = _truth(request, "dry_run")
         done = portable.imported(request.data, user=asker(request), dry_run=dry_run)
-        body = self.get_serializer({"dry_run": dry_run, "results": [put_shape(put, dry_run) for put in done]}).data
-        return Response(body, status=status.HTTP_200_OK)
+        shown = self.get_serializer({"dry_run": dry_run, "results": [put_shape(put, dry_run) for put in done]}).data
+        return Response(shown)
 
 
 def put_shape(put: Any, dry_run: bool) -> dict[str, Any]:

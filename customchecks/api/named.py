@@ -11,9 +11,9 @@ from rest_framework.viewsets import GenericViewSet
 from customchecks import naming
 from customchecks.api import uploads
 from customchecks.api.parsing import StrictJSONParser
-from customchecks.api.requests import asker, asking_to_add, conflicting, match, shown
-from customchecks.api.scripts import named
+from customchecks.api.requests import asking_to_add, body, conflicting, match, shown
 from customchecks.models import CustomCheckJob
+from secrets_app.rest import asker
 
 
 class NamedViewSet(GenericViewSet[CustomCheckJob]):
@@ -48,5 +48,5 @@ class NamedViewSet(GenericViewSet[CustomCheckJob]):
     def clone(self, request: Request, pk: str) -> Response:
         """Paused, with the same definition and script. ``name`` is the original's with "(copy)" where none is given."""
         job = self.get_object()
-        name = named(request, known=("name",)).get("name")
+        name = body(request, known=("name",)).get("name")
         return shown(naming.clone(job, name=name, user=asker(request)), status.HTTP_201_CREATED)

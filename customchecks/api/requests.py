@@ -1,10 +1,10 @@
-"""What requests about jobs have in common: who asks, for which jobs, and for which definition of one."""
+"""What requests about jobs have in common: for what, for which jobs, and for which definition of one."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, cast
 
-from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from rest_framework import exceptions, status
 from rest_framework.request import Request
@@ -15,19 +15,21 @@ from customchecks.api.serializers import JobSerializer
 from customchecks.models import CustomCheckJob
 from customchecks.naming import NameTaken
 from polling.scheduling import TransitionRefused
-
-
-class Refused(exceptions.APIException):
-    status_code = status.HTTP_409_CONFLICT
-
-
-def asker(request: Request) -> User:
-    """The permissions let only somebody who has logged in come this far."""
-    return cast(User, request.user)
+from secrets_app.rest import Refused, asker
 
 
 def match(request: Request) -> str | None:
     return request.headers.get("If-Match")
+
+
+def body(request: Request, *, known: Collection[str], required: str = "") -> dict[str, Any]:
+    """It may be empty where nothing is required."""
+    data = cast(dict[str, Any], request.data)
+    unknown: dict[str, Any] = {name: "There is no such field." for name in data if name not in known}
+    missing = {required: "This field is required."} if required and data.get(required) is None else {}
+    if unknown or missing:
+        raise ValidationError(unknown | missing)
+    return data
 
 
 def asking_to_add(request: Request) -> None:

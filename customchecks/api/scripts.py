@@ -1,6 +1,6 @@
 """``/api/custom-checks/{id}/script/…``: where a job's script comes from, and which version of it runs."""
 
-from typing import Any, cast
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from rest_framework import serializers
@@ -10,9 +10,10 @@ from rest_framework.viewsets import GenericViewSet
 
 from customchecks import jobs, versions
 from customchecks.api.parsing import StrictJSONParser
-from customchecks.api.requests import asker, match
+from customchecks.api.requests import body, match
 from customchecks.models import CustomCheckJob, ScriptVersion, SourceType
 from polling.pages import page
+from secrets_app.rest import asker
 
 GIT_FIELDS = {"git_url": "script_git_url", "branch": "script_git_branch"}
 
@@ -78,7 +79,7 @@ class ScriptViewSet(GenericViewSet[CustomCheckJob]):
         job = self.get_object()
         if job.script_source_type != SourceType.GIT:
             raise ValidationError({"git_url": "The job's script is uploaded: set script_source_type to git first."})
-        data = {"branch": "main", **named(request, known=GIT_FIELDS, required="git_url")}
+        data = {"branch": "main", **body(request, known=GIT_FIELDS, required="git_url")}
         try:
             wanted = {GIT_FIELDS[name]: data[name] for name in data}
             jobs.update_job(job, wanted, user=asker(request), match=match(request))
@@ -92,12 +93,12 @@ class ScriptViewSet(GenericViewSet[CustomCheckJob]):
 
     def rollback(self, request: Request, pk: str) -> Response:
         """Pins the job to an older version."""
-        named(request, known=("version",), required="version")
+        body(request, known=("version",), required="version")
         return self.pin(request, pk)
 
     def pin(self, request: Request, pk: str) -> Response:
         """To ``version``, or without one to what runs now."""
-        number = named(request, known=("version",)).get("version")
+        number = body(request, known=("version",)).get("version")
         if number is not None and (type(number) is not int or not 0 < number < 2**31):
             raise ValidationError({"version": "The number of a version is wanted."})
         job = self.get_object()
@@ -105,17 +106,7 @@ class ScriptViewSet(GenericViewSet[CustomCheckJob]):
         return Response({"message": f"Pinned to version {version.number}", "job_id": job.pk, "version": version.number})
 
     def unpin(self, request: Request, pk: str) -> Response:
-        named(request, known=())
+        body(request, known=())
         job = self.get_object()
         jobs.unpin_version(job, user=asker(request), match=match(request))
         return Response({"message": "Unpinned", "job_id": job.pk})
-
-
-def named(request: Request, *, known: Any, required: str = "") -> dict[str, Any]:
-    """The body, which may be empty where nothing is required."""
-    data = cast(dict[str, Any], request.data)
-    unknown: dict[str, Any] = {name: "There is no such field." for name in data if name not in known}
-    missing = {required: "This field is required."} if required and data.get(required) is None else {}
-    if unknown or missing:
-        raise ValidationError(unknown | missing)
-    return data

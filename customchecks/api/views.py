@@ -15,7 +15,7 @@ from rest_framework.viewsets import GenericViewSet
 from customchecks import etags, jobs, selection, trials
 from customchecks.api import uploads
 from customchecks.api.parsing import StrictJSONParser
-from customchecks.api.requests import asker, chosen, conflicting, match, shown
+from customchecks.api.requests import chosen, conflicting, match, shown
 from customchecks.api.serializers import (
     CheckSerializer,
     JobSerializer,
@@ -25,6 +25,7 @@ from customchecks.api.serializers import (
 )
 from customchecks.models import CustomCheckJob, CustomCheckLog
 from polling.pages import page
+from secrets_app.rest import asker
 
 
 class CustomCheckViewSet(GenericViewSet[CustomCheckJob]):

@@ -10,8 +10,9 @@ from rest_framework.viewsets import GenericViewSet
 
 from customchecks.models import CustomCheckJob
 from polling import trials
-from polling.api import DeliverySerializer, DeliveryViewSet, Refused
+from polling.api import DeliverySerializer, DeliveryViewSet
 from polling.deliveries import Delivery
+from secrets_app.rest import Refused
 
 
 class WebhookViewSet(GenericViewSet[Any]):
