@@ -24,7 +24,8 @@ DOCUMENTED = """id name script_source_type script_git_url script_git_branch scri
 ADDED = """resource_limits webhook_query_params failure_cause cycle check_count consecutive_errors progress
     allow_source_builds script_sha256 script_file_path script_git_commit script_git_path script_git_token
     script_source_policy script_version_pin tags webhook_signing_secrets deadline_seconds deadline_at max_checks
-    max_consecutive_errors alert_after_errors alert_url alerting next_check_in"""
+    max_consecutive_errors alert_after_errors alert_url alerting next_check_in keboola_stack_url
+    keboola_component_id keboola_configuration_id keboola_token keboola_variables keboola_on"""
 LOGGED = """id job_id check_id cycle status cause message script_output execution_time_ms revision timings started_at
     created_at version source source_note"""
 
