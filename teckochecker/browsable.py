@@ -81,7 +81,7 @@ class Pages(renderers.BrowsableAPIRenderer):
         body = _body(_call(view, method), JSON)
         if body is None:
             return RawForm(initial={"_content_type": JSON})
-        refused = self.renderer_context["response"].status_code >= 400 and request.method == method
+        refused = self._is_refused(method, request)
         shown = (_sent(body, request) if refused else _present(body, data, method)) or body.example
         return RawForm(initial={"_content_type": JSON, "_content": json.dumps(shown, indent=4, default=str)})
 
@@ -94,7 +94,11 @@ class Pages(renderers.BrowsableAPIRenderer):
         body = _body(_call(view, method), FORM)
         if body is None:
             return None
-        return render_to_string("reference/form.html", {"inputs": list(_inputs(body)), "method": method})
+        values = (_sent(body, request) if self._is_refused(method, request) else {}) or body.example
+        return render_to_string("reference/form.html", {"inputs": list(_inputs(body, values)), "method": method})
+
+    def _is_refused(self, method: str, request: Request) -> bool:
+        return bool(self.renderer_context["response"].status_code >= 400 and request.method == method)
 
     def _may(self, view: Any, method: str, request: Request) -> bool:
         with override_method(view, request, method) as overridden:
@@ -139,9 +143,9 @@ def _fields(shape: Shape) -> Mapping[str, Any]:
     return (shape() if isinstance(shape, type) else shape).fields
 
 
-def _inputs(body: Body) -> Iterator[dict[str, Any]]:
+def _inputs(body: Body, values: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Forms are described as JSON schema."""
     shapes = body.shape["properties"] if isinstance(body.shape, Mapping) else {}
     for name, shape in shapes.items():
         is_file, about = shape.get("format") == "binary", shape.get("description")
-        yield {"name": name, "file": is_file, "about": about, "value": body.example.get(name, "")}
+        yield {"name": name, "file": is_file, "about": about, "value": values.get(name, "")}

@@ -10,8 +10,6 @@ from pathlib import Path
 
 from teckochecker.supervisor import Program
 
-LOOPBACK = "127.0.0.0/8"
-
 
 class DemoFailed(Exception):
     """The message is what the command said."""
@@ -28,8 +26,9 @@ class Demo:
         return Program(name="receiver", argv=(sys.executable, "-u", str(script), "--port", str(self.port)))
 
     def environ(self) -> dict[str, str]:
-        """Deliveries may reach the receiver although it is on a loopback address."""
-        allowed = ",".join([*os.environ.get("TECKO_WEBHOOK_ALLOW", "").replace(",", " ").split(), LOOPBACK])
+        """Deliveries may reach the receiver, and nothing else of this machine, although it is on the loopback."""
+        receiver = f"127.0.0.1:{self.port}"
+        allowed = ",".join([*os.environ.get("TECKO_WEBHOOK_ALLOW", "").replace(",", " ").split(), receiver])
         return {**os.environ, "TECKO_WEBHOOK_ALLOW": allowed}
 
     def create_job(self) -> str:

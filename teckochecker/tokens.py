@@ -1,7 +1,7 @@
 """``/api/tokens``: whoever logs in with a password makes tokens, sees them and revokes them."""
 
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 from django.db.models import QuerySet
 from django.urls import re_path
@@ -40,6 +40,11 @@ class TokenViewSet(GenericViewSet[ApiToken]):
         if method == "DELETE" and "pk" not in self.kwargs:
             return [TokenLogin(restricted=False)]
         return [PasswordLogin(), TokenLogin(), SessionAuthentication()]
+
+    def permission_denied(self, request: Request, message: str | None = None, code: str | None = None) -> NoReturn:
+        if self.action == "create" and request.headers.get("Authorization", "").lower().startswith("token "):
+            raise exceptions.NotAuthenticated("A token makes no token: use a password or a session.")
+        super().permission_denied(request, message, code)
 
     def list(self, request: Request) -> Response:
         """``?user=`` narrows the list."""

@@ -60,7 +60,8 @@ def submission(request: Request) -> Submission:
     if not isinstance(data, QueryDict):
         return Submission(cast(dict[str, Any], data), None)
     _check_parts(data, known=("config", "script"))
-    archive = _archive(data["script"], part="script") if "script" in data else None
+    sent = data.get("script", "") != ""  # what a browser sends for a file that nobody has chosen
+    archive = _archive(data["script"], part="script") if sent else None
     return Submission(_config(data.get("config")), archive)
 
 

@@ -96,6 +96,8 @@ def update(
     job: options.Job,
     name: options.Name = None,
     source: options.Source = None,
+    runtime: options.Runtime = None,
+    entrypoint: options.Entrypoint = None,
     param: options.Param = None,
     env: options.Env = None,
     interval: options.Interval = None,
@@ -103,7 +105,13 @@ def update(
     memory: options.Memory = None,
     cpu: options.Cpu = None,
     webhook_url: options.WebhookUrl = None,
+    webhook_method: options.WebhookMethod = None,
     webhook_header: options.WebhookHeader = None,
+    deadline: options.Deadline = None,
+    max_checks: options.MaxChecks = None,
+    max_errors: options.MaxErrors = None,
+    alert_after: options.AlertAfter = None,
+    alert_url: options.AlertUrl = None,
     tag: options.Tag = None,
     config: options.Config = None,
     user: options.User = None,
@@ -111,7 +119,8 @@ def update(
 ) -> None:
     """Change what is named and nothing else; --config names every field.
 
-    Parameters, variables, headers and limits are added to what the job has; --tag and --config replace.
+    Parameters, variables, headers and limits are added to what the job has; --tag and --config replace. What is not
+    named stays as it is: the defaults below are those of a new job.
 
     \b
     Examples:
@@ -128,9 +137,17 @@ def update(
         cpu=cpu,
         before={field: getattr(found, field) for field in options.EXTENDED},
         name=name,
+        script_runtime=runtime,
+        script_entrypoint=entrypoint,
         poll_interval_seconds=interval,
         timeout_seconds=timeout,
         webhook_url=webhook_url,
+        webhook_method=webhook_method,
+        deadline_seconds=deadline,
+        max_checks=max_checks,
+        max_consecutive_errors=max_errors,
+        alert_after_errors=alert_after,
+        alert_url=alert_url,
         tags=tag,
     )
     archive = options.read_archive(source) if source else None

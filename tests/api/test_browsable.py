@@ -104,6 +104,19 @@ def test_a_script_can_be_sent_with_the_form_of_a_page(browser: APIClient) -> Non
     assert CustomCheckJob.objects.get().script_archive is not None
 
 
+def test_a_form_without_a_chosen_file_and_what_it_held_is_understood(browser: APIClient) -> None:
+    """Browsers send a part without a name and without content then."""
+    page = browser.get(JOBS).content.decode()
+    (token,) = set(re.findall(r'name="csrfmiddlewaretoken" value="(\w+)"', page))
+    fields = {"config": json.dumps(config(name="kept", poll_interval_seconds=1)), "csrfmiddlewaretoken": token}
+    refused = browser.post(JOBS, {**fields, "script": ""}, format="multipart")
+    assert refused.status_code == 400
+    assert "poll_interval_seconds" in refused.content.decode()
+    assert "&quot;kept&quot;" in refused.content.decode()
+    fields["config"] = json.dumps(config(name="kept"))
+    assert browser.post(JOBS, {**fields, "script": ""}, format="multipart").status_code == 201
+
+
 def test_a_form_of_another_site_changes_nothing(browser: APIClient) -> None:
     answer = browser.post(JOBS, form(), format="multipart")
     assert answer.status_code == 403

@@ -129,3 +129,11 @@ def test_a_token_for_reading_revokes_itself(boss: User) -> None:
     client = holder(boss, Scope.READ)
     assert client.delete(TOKENS).status_code == 204
     assert client.get(JOBS).status_code == 401
+
+
+def test_a_token_that_makes_a_token_is_told_what_does(db: None) -> None:
+    answer = holder(member("admin")).post("/api/tokens", {})
+    assert (answer.status_code, answer.json()["detail"]) == (
+        401,
+        "A token makes no token: use a password or a session.",
+    )

@@ -80,6 +80,19 @@ def test_an_update_adds_to_what_the_job_has_and_leaves_the_rest(cli: Cli, make_j
     assert job.resource_limits == {"memory_mb": 128, "cpu_cores": 0.25}
 
 
+def test_an_update_has_the_options_of_a_creation(cli: Cli, make_job: MakeJob) -> None:
+    job = make_job()
+    ended = cli(
+        *("update", "nightly", "--webhook-url", "https://93.184.215.14/", "--webhook-method", "PUT"),
+        *("--deadline", "3600", "--max-checks", "9", "--max-errors", "8", "--alert-after", "7"),
+        *("--alert-url", "https://93.184.215.14/alert"),
+    )
+    job.refresh_from_db()
+    assert (ended.code, job.webhook_method, job.alert_url) == (0, "PUT", "https://93.184.215.14/alert")
+    limits = (job.deadline_seconds, job.max_checks, job.max_consecutive_errors, job.alert_after_errors)
+    assert limits == (3600, 9, 8, 7)
+
+
 def test_an_update_may_name_every_field(cli: Cli, make_job: MakeJob) -> None:
     job = make_job(env_vars={"A": "1"}, tags=["x"])
     config = json.dumps({"env_vars": None, "tags": [], "webhook_method": "PUT"})

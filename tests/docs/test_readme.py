@@ -57,7 +57,7 @@ def test_the_commands_of_the_readme_run(instance: Instance, tmp_path: Path) -> N
     (curl,) = commands("curl ")
     curl = curl.replace("admin:PASSWORD", f"tester:{PASSWORD}").replace("8000", str(instance.port))
     done = subprocess.run(shlex.split(curl), cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert json.loads(done.stdout).get("name") == "my export", done.stdout
+    assert json.loads(done.stdout).get("name") == "my upload", done.stdout
 
 
 def test_every_setting_is_described_and_every_description_is_a_setting() -> None:

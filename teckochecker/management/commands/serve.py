@@ -1,6 +1,7 @@
 """``manage.py serve``: the web server and the cluster under one supervisor; ``script/server`` ends in it."""
 
 import os
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -49,7 +50,7 @@ class Command(BaseCommand):
         return (
             f"\nTeckoChecker runs at {settings.TECKO_PUBLIC_URL}/admin/\n"
             "  Login   admin, with the password shown at the first start\n"
-            "          (forgotten: .venv/bin/python manage.py changepassword admin)\n"
+            f"          (forgotten: {_named_home()}.venv/bin/python manage.py changepassword admin)\n"
             f"  Logs    {settings.TECKO_HOME / 'logs'}\n"
             "  Stop    Ctrl-C\n"
         )
@@ -57,6 +58,12 @@ class Command(BaseCommand):
     def _report(self, line: str) -> None:
         self.stdout.write(f"teckochecker: {line}")
         self.stdout.flush()
+
+
+def _named_home() -> str:
+    """What a command has to begin with to mean this instance."""
+    usual = settings.TECKO_HOME == settings.BASE_DIR / "var"
+    return "" if usual else f"TECKO_HOME={shlex.quote(str(settings.TECKO_HOME))} "
 
 
 def own_programs(environ: dict[str, str]) -> list[Program]:
