@@ -116,9 +116,9 @@ def _test_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--workers",
         type=int,
-        default=2,
+        default=3,
         metavar="N",
-        help="pytest processes (default 2); one runs the engine tests",
+        help="pytest processes (default 3); one runs the engine tests, and mostly waits",
     )
     _add_engine_option(parser)
     return parser

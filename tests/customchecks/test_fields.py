@@ -2,7 +2,6 @@
 
 import math
 import subprocess
-from types import SimpleNamespace
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -10,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from customchecks import fields
+from customchecks.models import CustomCheckJob
 
 
 def code(check, *args, **options):
@@ -369,12 +369,10 @@ def job(**changed):
         "script_git_branch": "main",
         "script_runtime": "python",
         "script_entrypoint": "main.py",
-        "alert_url": None,
         "webhook_url": "https://example.com/",
         "webhook_method": "POST",
     }
-    unset = dict.fromkeys(("script_git_commit", "script_git_path", "script_git_token"))
-    return SimpleNamespace(**{**unset, **plain, **changed})
+    return CustomCheckJob(**{**plain, **changed})
 
 
 def test_a_sound_job_is_taken():

@@ -1,19 +1,17 @@
 """A job cannot fill the memory with a few references to a long secret."""
 
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
 
 from customchecks import fields
+from customchecks.models import CustomCheckJob
 
 
-def job(**changed: Any) -> SimpleNamespace:
+def job(**changed: Any) -> CustomCheckJob:
     plain = {"name": "n", "script_source_type": "upload", "script_runtime": "python", "script_entrypoint": "main.py"}
-    empty = {"webhook_url": None, "env_vars": None, "webhook_headers": None, "webhook_query_params": None}
-    git = dict.fromkeys(("script_git_commit", "script_git_path", "script_git_token"))
-    return SimpleNamespace(**{**plain, **empty, **git, **changed})
+    return CustomCheckJob(**{**plain, **changed})
 
 
 def referring(count: int) -> dict[str, str]:
