@@ -114,6 +114,7 @@ def show(group: Group, as_json: options.Json = False) -> None:
         output.fields(shown.items())
 
 
+@options.keeps_the_rest
 def update(
     group: Group,
     name: Name = None,

@@ -92,6 +92,7 @@ def create(
         output.text(str(job.pk))
 
 
+@options.keeps_the_rest
 def update(
     job: options.Job,
     name: options.Name = None,
@@ -119,8 +120,7 @@ def update(
 ) -> None:
     """Change what is named and nothing else; --config names every field.
 
-    Parameters, variables, headers and limits are added to what the job has; --tag and --config replace. What is not
-    named stays as it is: the defaults below are those of a new job.
+    Parameters, variables, headers and limits are added to what the job has; --tag and --config replace.
 
     \b
     Examples:

@@ -1,5 +1,6 @@
 """The options that several commands share, and the job definition that they add up to."""
 
+import copy
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 from django.core.exceptions import ValidationError
+from typer.models import OptionInfo
 
 from customchecks import archives, strictjson
 from customchecks.archives import Archive, ArchiveRejected
@@ -14,6 +16,7 @@ from customchecks.cli import completion
 from customchecks.cli.endings import Invalid, NotFound, Usage
 
 T = TypeVar("T")
+C = TypeVar("C", bound=Callable[..., Any])
 EXTENDED = ("check_params", "env_vars", "webhook_headers", "resource_limits")
 
 Job = Annotated[str, typer.Argument(metavar="JOB", help="The job's number or name.", autocompletion=completion.jobs)]
@@ -75,6 +78,18 @@ Config = Annotated[
     str | None,
     typer.Option(metavar="FILE", help="JSON with the API's field names, - for stdin; other options win over it."),
 ]
+
+
+def keeps_the_rest(command: C) -> C:
+    """For commands that change what is named: help without the defaults of new rows."""
+    hints = command.__annotations__
+    for name in hints.keys() - {"user"}:
+        given = getattr(hints[name], "__metadata__", (None,))[0]
+        if isinstance(given, OptionInfo) and given.help:
+            option = copy.copy(given)
+            option.help = given.help.partition("  [default:")[0]
+            hints[name] = Annotated[hints[name].__origin__, option]
+    return command
 
 
 def definition(

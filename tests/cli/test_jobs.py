@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -43,6 +44,23 @@ def test_create_sets_the_limits_and_show_tells_them(cli: Cli, script: Path) -> N
     names = ("deadline_seconds", "max_checks", "max_consecutive_errors", "alert_after_errors", "alert_url")
     assert [shown[name] for name in names] == [60, 7, 3, 2, "https://alerts.example.com/x"]
     assert {"progress", "next_check_in", "deadline_at"} <= set(shown)
+
+
+def test_update_takes_what_create_takes(here: Here, make_job: MakeJob) -> None:
+    job = make_job("x")
+    limits = ("--deadline", "60", "--max-checks", "7", "--max-errors", "3", "--alert-after", "2")
+    webhook = ("--webhook-method", "PUT", "--alert-url", "https://alerts.example.com/x")
+    assert here("update", str(job.pk), *limits, *webhook).code == 0
+    job.refresh_from_db()
+    assert (job.deadline_seconds, job.max_checks, job.max_consecutive_errors, job.alert_after_errors) == (60, 7, 3, 2)
+    assert (job.webhook_method, job.alert_url) == ("PUT", "https://alerts.example.com/x")
+    options = [set(re.findall(r"--[a-z-]+", here(command, "--help").out)) for command in ("create", "update")]
+    assert options[0] == options[1]
+
+
+@pytest.mark.parametrize("command", [("update",), ("group", "update")])
+def test_the_help_of_a_change_names_no_default_of_new_rows(here: Here, command: tuple[str, ...]) -> None:
+    assert here(*command, "--help").out.count("[default:") == 1  # --user
 
 
 def test_create_belongs_to_the_first_superuser(cli: Cli, script: Path) -> None:
