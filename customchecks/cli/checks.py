@@ -18,6 +18,7 @@ from polling.results import Cause, CheckResult, Verdict
 from polling.scheduling import TransitionRefused
 
 LOOK_SECONDS = 0.5
+OUTPUT_LINES = 10
 COLUMNS = ("ID", "Ended", "Verdict", "Cause", "Time", "Message")
 START_SECONDS = 60  # for the sweep to start a triggered check, and for what it prepares
 
@@ -27,6 +28,7 @@ LogVerdict = Annotated[Verdict | None, typer.Option("--status", case_sensitive=F
 LogCause = Annotated[Cause | None, typer.Option("--cause", help="Only errors with this cause.")]
 Since = Annotated[str | None, typer.Option(metavar="TIME", help="Only what ended then or later, such as 2026-01-31.")]
 Follow = Annotated[bool, typer.Option("--follow", "-f", help="Go on with new ones until Ctrl-C.")]
+WithOutput = Annotated[bool, typer.Option("--output", help="Also the last lines that each script printed.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Wait for the check's verdict and exit by it.")]
 WaitSeconds = Annotated[
     float | None,
@@ -124,10 +126,12 @@ def logs(
     cause: LogCause = None,
     since: Since = None,
     follow: Follow = False,
+    with_output: WithOutput = False,
     as_json: options.Json = False,
 ) -> None:
     """Show a job's checks, the newest last.
 
+    With --output the end of what each script printed follows its row, secrets masked.
     With --json the newest is first, as in the API; with --json and --follow every check is one line of JSON.
 
     \b
@@ -142,12 +146,12 @@ def logs(
         shown = [shapes.log(row) for row in page]
         output.document({"logs": shown, "total": rows.count(), "limit": limit, "offset": 0})
         return
-    _print_logs(page[::-1], as_json=as_json)
+    _print_logs(page[::-1], as_json=as_json, with_output=with_output)
     newest = page[0].pk if page else 0
     while follow:
         time.sleep(LOOK_SECONDS)
         new = list(rows.filter(id__gt=newest).order_by("id"))
-        _print_logs(new, as_json=as_json, header=not newest)
+        _print_logs(new, as_json=as_json, with_output=with_output, header=not newest)
         newest = new[-1].pk if new else newest
 
 
@@ -176,12 +180,22 @@ def _await_log(job: CustomCheckJob, check_id: uuid.UUID, *, seconds: float) -> C
         time.sleep(min(LOOK_SECONDS, max(end - time.monotonic(), 0)))
 
 
-def _print_logs(rows: list[CustomCheckLog], *, as_json: bool, header: bool = True) -> None:
+def _print_logs(rows: list[CustomCheckLog], *, as_json: bool, with_output: bool = False, header: bool = True) -> None:
     if as_json:
         for row in rows:
             output.document(shapes.log(row), one_line=True)
+    elif with_output:
+        for row in rows:
+            output.table(COLUMNS, [_row(row)], header=False)
+            _print_output(row.script_output or {})
     elif rows:
         output.table(COLUMNS, [_row(row) for row in rows], header=header)
+
+
+def _print_output(kept: dict[str, Any]) -> None:
+    for stream in ("stdout", "stderr"):
+        for line in str(kept.get(stream) or "").splitlines()[-OUTPUT_LINES:]:
+            output.text(f"    {stream}: {line}")
 
 
 def _row(log: CustomCheckLog) -> tuple[object, ...]:

@@ -58,6 +58,14 @@ def test_logs_show_a_hostile_message_harmlessly(here: Here, make_job: MakeJob) -
     assert here("logs", "nightly").out.rstrip("\n").split("\t")[-1] == "a\\x1b[2Jb\\u202ec d e"
 
 
+def test_logs_show_on_demand_what_a_script_printed_last(here: Here, make_job: MakeJob) -> None:
+    lines = [f"line {number}" for number in range(20)]
+    answer(make_job(), Verdict.ERROR, cause=Cause.TIMEOUT, stderr="\n".join([*lines, "Value\x1bError: no"]))
+    shown = here("logs", "nightly", "--output").out.splitlines()
+    assert (len(shown), shown[-1], shown[1]) == (11, "    stderr: Value\\x1bError: no", "    stderr: line 11")
+    assert len(here("logs", "nightly").out.splitlines()) == 1
+
+
 def test_logs_follow_prints_what_comes(following: Start, make_job: MakeJob) -> None:
     job = make_job()
     before = answer(job, Verdict.PENDING)
