@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import tarfile
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -31,6 +32,14 @@ PYTHON = f"{VOLUME}/python"
 
 # What says nothing about the dependencies
 PASSING = (Cause.IMAGE_MISSING, Cause.ENGINE_UNAVAILABLE, Cause.RUNNER_LOST)
+
+_ERROR = re.compile(r"error:|npm err(?:or|!)|ERR!|[×✗]", re.IGNORECASE)
+_UNREACHED = re.compile(
+    r"error sending request|failed to fetch|could not connect|connection refused|dns error"
+    r"|\b(?:ENOTFOUND|ECONNREFUSED|ECONNRESET|ETIMEDOUT|EAI_AGAIN|ENETUNREACH|EHOSTUNREACH)\b",
+    re.IGNORECASE,
+)
+_INDEX_HINT = "Where no public index can be reached, set TECKO_PIP_INDEX_URL or TECKO_NPM_REGISTRY."
 
 _LOCKED = "requirements.locked.txt"
 # Settings of the script's author, which would reach the installer with the whole archive
@@ -182,8 +191,20 @@ def _reason(outcome: SandboxOutcome, said: Mapping[str, Any], log: str) -> str:
         return f"The installer needed more than {MEMORY_MB} MB of memory."
     if outcome.cause:
         return outcome.message
-    last = " ".join(log.split())[-REASON_CHARACTERS:]
-    return f"{said.get('error') or f'The installer ended with exit code {outcome.exit_code}.'} {last}".strip()
+    begin = said.get("error") or f"The installer ended with exit code {outcome.exit_code}."
+    return f"{begin} {essence(log)}".strip()
+
+
+def essence(log: str) -> str:
+    """From the installer's first error on; where it names none, its last whole lines."""
+    lines = [" ".join(line.split()) for line in log.splitlines() if line.strip()]
+    first = next((number for number, line in enumerate(lines) if _ERROR.match(line)), None)
+    if first is None:
+        while len(lines) > 1 and len(" ".join(lines)) > REASON_CHARACTERS:
+            lines.pop(0)
+    said = " ".join(lines[first:])
+    shown = said if len(said) <= REASON_CHARACTERS else f"{said[:REASON_CHARACTERS].rpartition(' ')[0]} …"
+    return f"{shown} {_INDEX_HINT}" if _UNREACHED.search(log) else shown
 
 
 def _masker() -> Masker:

@@ -55,7 +55,7 @@ class Command(TyperCommand, rich_markup_mode=None):
 
     def execute(self, *args: Any, **options: Any) -> Any:
         if getattr(self, "_called_from_command_line", False):
-            logging.disable(logging.INFO)  # stderr is for people here
+            logging.disable(logging.WARNING)  # stderr is for people here
         try:
             with audit.acting(lambda: Who(None, "command line", account())):
                 return super().execute(*args, **options)  # type: ignore[no-untyped-call]
