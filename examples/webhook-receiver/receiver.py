@@ -49,7 +49,7 @@ class Receiver(BaseHTTPRequestHandler):
             }
         )
         status = fields.get("check_status", fields.get("status"))
-        job = fields.get("job_name", fields.get("job_id"))
+        job = fields.get("job_name", fields.get("group_name", fields.get("job_id")))
         print(
             f"{self.command} {urlsplit(self.path).path}  job={job!r}  status={status!r}  webhook-id={webhook_id!r}",
             flush=True,

@@ -53,7 +53,7 @@ def set_up(place: Path, *, development: bool, may_install: bool, programs: tuple
     packages.ensure(programs)
     if dockerd.ensure(home=place, may_install=may_install, environ=os.environ):
         _runner_images()
-    if not _manage("prepare"):
+    if not _manage("prepare", *(["--silent"] if development else [])):  # nobody logs in to the tests' instance
         raise SetupFailed("The database could not be prepared; the lines above say why.")
     say(f"Set up in {time.monotonic() - started:.1f} s")
 

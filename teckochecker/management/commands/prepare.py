@@ -9,7 +9,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.staticfiles.finders import get_finders
 from django.core.management import call_command
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from teckochecker.setup.progress import stage
 
@@ -19,13 +19,16 @@ FIRST_USER = "admin"
 class Command(BaseCommand):
     help = "Brings the database and the static files up to date, and creates the first user."
 
-    def handle(self, **_: Any) -> None:
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--silent", action="store_true", help="do not show the first user's password")
+
+    def handle(self, **options: Any) -> None:
         with stage("Database"):
             call_command("migrate", interactive=False, verbosity=0)
         with stage("Static files") as remarks:
             remarks.append("collected" if collect_static(settings.STATIC_ROOT) else "as before")
         password = create_first_user()
-        if password:
+        if password and not options["silent"]:
             self.stdout.write(f"\n  User {FIRST_USER}, password {password} (shown only this once)\n\n")
 
 
