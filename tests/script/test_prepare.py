@@ -10,10 +10,12 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from customchecks.sandbox import Sandbox
 from teckochecker import env
 from teckochecker.setup import home
 from tests import instances
@@ -112,3 +114,26 @@ def test_a_second_server_on_the_same_home_is_refused(instance: Instance) -> None
         second = subprocess.run(argv, env=instance.environ, capture_output=True, text=True, timeout=60)
     assert second.returncode == 1
     assert f"(process {process.pid})" in second.stderr
+
+
+@pytest.mark.engine
+def test_a_dismantled_instance_has_no_network(instance: Instance) -> None:
+    sandbox = Sandbox(instance=env.instance_id(instance.place))
+    sandbox.reap([], now=datetime.now(UTC))
+    before = sandbox.status().network
+    instance.manage("dismantle", "--yes")
+    after = sandbox.status().network
+    sandbox.close()
+    assert before is not None and before.present
+    assert after is not None and not after.present
+
+
+def test_an_instance_is_not_dismantled_under_its_server(instance: Instance) -> None:
+    argv = [sys.executable, BASE_DIR / "manage.py", "dismantle", "--yes"]
+    with home.server_lock(instance.place):
+        done = subprocess.run(argv, env=instance.environ, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, "Stop it first" in done.stderr) == (1, True)
+
+
+def test_a_silent_set_up_shows_no_password(instance: Instance) -> None:
+    assert "password" not in instance.manage("prepare", "--silent")
