@@ -164,10 +164,11 @@ class CustomCheckJobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         if change:
             match = form.cleaned_data["definition"] or None
             jobs.update_job(obj, data, archive=form.archive, user=request.user, match=match)
-            return
-        created = jobs.create_job(data, archive=form.archive, user=cast(User, request.user))
-        obj.pk = created.pk
-        obj.refresh_from_db()
+        else:
+            obj.pk = jobs.create_job(data, archive=form.archive, user=cast(User, request.user)).pk
+            obj.refresh_from_db()
+        if reason := obj.not_runnable():
+            self.message_user(request, reason, messages.WARNING)
 
     def delete_model(self, request: HttpRequest, obj: CustomCheckJob) -> None:
         jobs.delete_job(obj)

@@ -45,6 +45,7 @@ JOB: dict[str, Any] = {
     "keboola_on": "success",
     **CONFIG,
     "status": "active",
+    "waiting_for": None,
     "failure_cause": "",
     "cycle": 1,
     "check_count": 3,

@@ -2,13 +2,16 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from customchecks import definition
 from customchecks.models import CustomCheckJob, CustomCheckLog
 
+SCRIPT = "script"
 OBSERVED = (
     "status",
+    "waiting_for",
     "failure_cause",
     "cycle",
     "check_count",
@@ -33,11 +36,17 @@ class JobSerializer(serializers.ModelSerializer[CustomCheckJob]):
     """Shows only: what comes in is checked by ``customchecks.jobs``. References to secrets stay references."""
 
     script_sha256 = serializers.CharField(source="script_archive_id", read_only=True, allow_null=True)
+    waiting_for = serializers.SerializerMethodField()
 
     class Meta:
         model = CustomCheckJob
         fields = ("id", *definition.FIELDS, *OBSERVED)
         read_only_fields = ("id", *OBSERVED)
+
+    @extend_schema_field(serializers.ChoiceField([SCRIPT], allow_null=True))
+    def get_waiting_for(self, job: CustomCheckJob) -> str | None:
+        """What has to be there before the job can be checked."""
+        return SCRIPT if job.not_runnable() else None
 
 
 class LogSerializer(serializers.ModelSerializer[CustomCheckLog]):

@@ -196,11 +196,14 @@ def show(job: options.Job, as_json: options.Json = False) -> None:
       manage.py customcheck show nightly
       manage.py customcheck show 7 --json
     """
-    shown = shapes.job(find_job(job))
+    found = find_job(job)
+    shown = shapes.job(found)
     if as_json:
         output.document(shown)
-    else:
-        output.fields(shown.items())
+        return
+    output.fields(shown.items())
+    if reason := found.not_runnable():
+        output.say(reason)
 
 
 def _row(job: CustomCheckJob) -> tuple[object, ...]:

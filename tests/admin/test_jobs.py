@@ -85,9 +85,10 @@ def test_a_job_is_added_with_its_script_and_is_due(browser: Client) -> None:
 
 
 def test_a_job_without_its_script_waits_for_it(browser: Client) -> None:
-    browser.post(reverse(ADD), form())
+    answer = browser.post(reverse(ADD), form(), follow=True)
     job = CustomCheckJob.objects.get()
     assert job.next_check_at is None
+    assert "The job has no script yet: upload one first." in map(str, answer.context["messages"])
     save(browser, job, script=tgz(main_py="print(2)"))
     assert job.next_check_at is not None
 

@@ -50,10 +50,12 @@ def test_json_creates_a_job_from_git_that_is_due(client: APIClient) -> None:
 def test_a_job_without_its_script_waits_for_it(client: APIClient) -> None:
     made = client.post(JOBS, config()).json()
     assert (made["status"], made["next_check_at"], made["script_sha256"]) == ("active", None, None)
+    assert made["waiting_for"] == "script"
     answer = client.post(f"{JOBS}/{made['id']}/script/upload", {"file": upload()}, format="multipart")
     assert answer.status_code == 200
     assert answer.json()["message"] == "Script uploaded successfully"
-    assert client.get(f"{JOBS}/{made['id']}").json()["next_check_at"] is not None
+    shown = client.get(f"{JOBS}/{made['id']}").json()
+    assert (shown["next_check_at"] is None, shown["waiting_for"]) == (False, None)
 
 
 @pytest.mark.parametrize("name", ["../../x.tgz", "x.tgz\0.png", "x" * 5000, "script.zip"])

@@ -21,7 +21,7 @@ MakeJob = Callable[..., CustomCheckJob]
 DOCUMENTED = """id name script_source_type script_git_url script_git_branch script_runtime script_entrypoint
     check_params env_vars timeout_seconds webhook_url webhook_method webhook_headers poll_interval_seconds status
     last_check_status last_check_data last_check_at next_check_at created_at completed_at"""
-ADDED = """resource_limits webhook_query_params failure_cause cycle check_count consecutive_errors progress
+ADDED = """waiting_for resource_limits webhook_query_params failure_cause cycle check_count consecutive_errors progress
     allow_source_builds script_sha256 script_file_path script_git_commit script_git_path script_git_token
     script_source_policy script_version_pin tags webhook_signing_secrets deadline_seconds deadline_at max_checks
     max_consecutive_errors alert_after_errors alert_url alerting next_check_in keboola_stack_url

@@ -182,6 +182,11 @@ def test_show_takes_a_number_or_a_name(cli: Cli, make_job: MakeJob) -> None:
     assert f"name\t{job.name}\n" in cli("show", str(job.pk)).out
 
 
+def test_show_says_that_a_job_waits_for_its_script(here: Here) -> None:
+    job = CustomCheckJob.objects.create(name="bare", script_source_type="upload", script_runtime="python")
+    assert "The job has no script yet: upload one first." in here("show", str(job.pk)).err
+
+
 def test_an_unknown_job_is_not_found(here: Here) -> None:
     ended = here("show", "nothing")
     assert (ended.code, ended.out) == (3, "")
