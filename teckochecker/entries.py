@@ -13,7 +13,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from customchecks import selection, strictjson
 from polling.pages import page
-from secrets_app.access.audit import told
+from secrets_app.access.audit import more, told, way
 from secrets_app.openapi import OBJECT
 from teckochecker.rest import covered
 
@@ -40,16 +40,16 @@ class EntrySerializer(serializers.ModelSerializer[LogEntry]):
 
     def get_actor(self, entry: LogEntry) -> str | None:
         """The name at that time."""
-        return _more(entry, "actor") or None
+        return more(entry, "actor") or None
 
     def get_via(self, entry: LogEntry) -> str:
-        return " ".join(filter(None, (_more(entry, "via"), _more(entry, "name"))))
+        return way(entry)
 
     def get_action(self, entry: LogEntry) -> str:
         return NAMES.get(entry.action, "access")
 
     def get_event(self, entry: LogEntry) -> str:
-        return _more(entry, "event")
+        return more(entry, "event")
 
     def get_model(self, entry: LogEntry) -> str:
         return f"{entry.content_type.app_label}.{entry.content_type.model}"
@@ -57,10 +57,6 @@ class EntrySerializer(serializers.ModelSerializer[LogEntry]):
     @extend_schema_field(OBJECT)
     def get_changes(self, entry: LogEntry) -> dict[str, Any]:
         return entry.changes or {}
-
-
-def _more(entry: LogEntry, name: str) -> str:
-    return str((entry.additional_data or {}).get(name, ""))
 
 
 class AuditViewSet(GenericViewSet[LogEntry]):

@@ -3,13 +3,15 @@
 Only the API and the command line can show a new token.
 """
 
+from typing import Any, ClassVar
+
 from auditlog import admin as _registered  # what is replaced below has to be there first
 from auditlog.models import LogEntry
 from django.contrib import admin
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
-from secrets_app.access.audit import told
+from secrets_app.access.audit import more, told, way
 from secrets_app.access.models import ApiToken
 
 admin.site.unregister(LogEntry)
@@ -32,6 +34,17 @@ class ApiTokenAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 @admin.register(LogEntry)
 class EntryAdmin(_registered.LogEntryAdmin):
+    list_display = ["created", "user_url", "way", "remote_addr", "event", "action", "resource_url", "msg_short"]
+    readonly_fields = ["created", "user_url", "way", "remote_addr", "event", "action", "resource_url", "msg"]
+    fieldsets: ClassVar[Any] = ((None, {"fields": tuple(readonly_fields)}),)
+
+    @admin.display(description="via")
+    def way(self, entry: LogEntry) -> str:
+        return way(entry)
+
+    def event(self, entry: LogEntry) -> str:
+        return more(entry, "event") or "-"
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[LogEntry]:
         rows: QuerySet[LogEntry] = super().get_queryset(request)  # type: ignore[no-untyped-call]
         return told(rows, request.user.has_perm)

@@ -50,6 +50,15 @@ def note(row: Model, event: str, **changes: tuple[object, object]) -> None:
     LogEntry.objects.log_create(row, force_log=True, action=LogEntry.Action.UPDATE, changes=told, additional_data=more)
 
 
+def more(entry: LogEntry, name: str) -> str:
+    return str((entry.additional_data or {}).get(name, ""))
+
+
+def way(entry: LogEntry) -> str:
+    """Such as ``token ci``."""
+    return " ".join(filter(None, (more(entry, "via"), more(entry, "name"))))
+
+
 def told(rows: QuerySet[LogEntry], may: Callable[[str], bool]) -> QuerySet[LogEntry]:
     """Without what happened to rows that whoever asks may not view themselves."""
     types = [found.pk for found in ContentType.objects.all() if may(f"{found.app_label}.view_{found.model}")]

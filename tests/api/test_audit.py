@@ -203,6 +203,16 @@ def test_a_wrong_filter_is_refused_by_name(client: APIClient, asked: dict[str, s
     assert (answer.status_code, list(answer.json()["errors"])) == (400, list(asked))
 
 
+@pytest.mark.parametrize("page", ["changelist", "change"])
+def test_the_admin_tells_way_address_and_event(client: APIClient, boss: User, make_job: MakeJob, page: str) -> None:
+    client.post(f"{JOBS}/{make_job().pk}/pause", REMOTE_ADDR="127.0.0.9")
+    browser, entry = Client(), LogEntry.objects.order_by("pk").last()
+    browser.force_login(boss)
+    shown = browser.get(reverse(f"admin:auditlog_logentry_{page}", args=[entry.pk] if page == "change" else []))
+    text = shown.content.decode()
+    assert [word for word in ("127.0.0.9", "paused", entry.additional_data["via"]) if f">{word}<" not in text] == []
+
+
 def test_nobody_changes_an_entry_in_the_admin(boss: User, make_job: MakeJob) -> None:
     make_job()
     browser, entry = Client(), LogEntry.objects.first()
