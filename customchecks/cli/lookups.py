@@ -42,10 +42,17 @@ def acting_user(name: str | None) -> User:
             raise NotFound(f"There is no active user {name!r} (--user).")
         audit.act_as(named)
         return named
-    first = users.filter(is_superuser=True).order_by("pk").first()
+    first = usual_user()
     if first is None:
         raise Failed("There is no superuser to act as. Run manage.py createsuperuser, or name somebody with --user.")
-    audit.act_as(first)
+    return first
+
+
+def usual_user() -> User | None:
+    """Whom the audit names where a command asks for nobody: the first superuser, if there is one."""
+    first = get_user_model().objects.filter(is_active=True, is_superuser=True).order_by("pk").first()
+    if first is not None:
+        audit.act_as(first)
     return first
 
 

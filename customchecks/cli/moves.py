@@ -8,7 +8,7 @@ from customchecks import bulk, selection
 from customchecks.api.many import BulkSerializer
 from customchecks.cli import options, output, shapes
 from customchecks.cli.endings import Exit, Failed, Usage
-from customchecks.cli.lookups import find_job
+from customchecks.cli.lookups import find_job, usual_user
 from customchecks.models import CustomCheckJob
 
 COLUMNS = ("ID", "Done", "Status", "Detail")
@@ -85,6 +85,7 @@ def chosen(words: Sequence[str] | None, tags: Sequence[str] | None) -> list[Cust
 
 def move(action: str, jobs: Sequence[CustomCheckJob], *, as_json: bool) -> None:
     """One that is refused stops no other, but the command then fails."""
+    usual_user()
     names = {job.pk: job.name for job in jobs}
     results = list(bulk.run(action, list(names)))
     if len(jobs) == 1:

@@ -17,8 +17,10 @@ def last() -> tuple[str | None, str, str]:
 
 
 def test_a_command_is_told_with_the_account(cli: Cli, make_job: Callable[..., CustomCheckJob]) -> None:
-    cli("pause", str(make_job().pk))
-    assert last() == (None, f"command line {getpass.getuser()}", "paused")
+    job = make_job()
+    for command, event in (("pause", "paused"), ("resume", "resumed")):
+        cli(command, str(job.pk))
+        assert last() == ("boss", f"command line {getpass.getuser()}", event)
 
 
 def test_a_command_that_acts_as_somebody_says_as_whom(here: Callable[..., Ended]) -> None:
