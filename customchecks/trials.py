@@ -35,9 +35,13 @@ class Trial(ScheduledJob):
 
     def write_log(self, claim: Claim, result: CheckResult, now: datetime) -> None:
         shown = answer(claim.check_id, result) | {"id": None, "job_id": self.job_id, "cycle": None, "test": True}
-        times = {"started_at": claim.claimed_at.isoformat(), "created_at": now.isoformat()}
+        times = {"started_at": _shown(claim.claimed_at), "created_at": _shown(now)}
         self.answer = shown | times
         self.save(update_fields=["answer"])
+
+
+def _shown(moment: datetime) -> str:
+    return moment.isoformat().replace("+00:00", "Z")
 
 
 def answer(check_id: uuid.UUID, result: CheckResult) -> dict[str, Any]:

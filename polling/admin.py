@@ -42,7 +42,7 @@ class AttemptInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]
 class DeliveryAdmin(HistoryAdmin):
     actions = ("resend",)
     inlines = (AttemptInline,)
-    list_display = ("created_at", "job", "method", "url", "status", "attempts", "last_status_code", "next_attempt_at")
+    list_display = ("created_at", "job", "status", "method", "url", "attempts", "last_status_code", "next_attempt_at")
     list_filter = ("status", "job_kind", "created_at")
     search_fields = ("job_name", "url", "last_error")
     fields = (

@@ -6,6 +6,7 @@ from django.views.generic import RedirectView
 
 from teckochecker import api, reference
 
+admin.site.site_header = admin.site.site_title = "TeckoChecker"
 urlpatterns = [
     path("", RedirectView.as_view(url="/admin/")),
     path("admin/", admin.site.urls),

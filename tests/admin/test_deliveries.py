@@ -37,6 +37,17 @@ def test_a_delivery_shows_its_attempts_and_runs_nothing_of_them(browser: Client,
     assert "&lt;script&gt;alert" in page
 
 
+def test_the_list_has_the_status_before_the_url(browser: Client, gone: Delivery) -> None:
+    page = browser.get(LIST).content.decode()
+    assert page.index("column-status") < page.index("column-url")
+
+
+def test_every_page_of_the_admin_names_the_product(browser: Client, db: None) -> None:
+    page = browser.get(LIST).content.decode()
+    assert "Django administration" not in page
+    assert page.count("TeckoChecker") >= 2
+
+
 def test_a_delivery_is_sent_again_by_a_post(browser: Client, gone: Delivery) -> None:
     assert "is sent again" in post(browser, LIST, "resend", gone.pk)
     gone.refresh_from_db()

@@ -106,3 +106,11 @@ def test_a_deleted_job_takes_its_tests_with_it(client: APIClient, make_job: Make
     client.post(f"{JOBS}/{job.pk}/test")
     assert client.delete(f"{JOBS}/{job.pk}").status_code == 204
     assert not Trial.objects.exists()
+
+
+def test_the_times_of_a_test_end_in_z(client: APIClient, make_job: MakeJob) -> None:
+    job = make_job()
+    check_id = client.post(f"{JOBS}/{job.pk}/test").json()["check_id"]
+    run(Trial, Verdict.SUCCESS)
+    told = client.get(f"{JOBS}/{job.pk}/checks/{check_id}").json()
+    assert [told[name][-1] for name in ("started_at", "created_at")] == ["Z", "Z"]
