@@ -9,6 +9,7 @@ and logs cost nothing) and the checks a second.
 
 import argparse
 import json
+import os
 import secrets
 import statistics
 import tempfile
@@ -108,5 +109,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
     django.setup()
     main()
