@@ -154,7 +154,7 @@ class EgressNetwork:
             try:
                 self._engine.network(self.name)
             except NotFound:
-                raise EngineError(f"{_NO_NETWORK} It says: {error}") from None
+                raise type(error)(f"{_NO_NETWORK} It says: {error}") from None
 
     # Packet rules, written as ``iptables -S`` prints them so that they can be compared
 
