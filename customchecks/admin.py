@@ -1,6 +1,5 @@
-"""The admin of custom checks: jobs may be edited and moved, never their state; logs are read only."""
+"""The admin of jobs: they may be edited and moved, never their state. Their logs are in ``log_admin``."""
 
-import json
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
@@ -12,14 +11,13 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
 
 from customchecks import jobs
 from customchecks.etags import ChangedMeanwhile
 from customchecks.forms import EDITABLE, CustomCheckJobForm
+from customchecks.log_admin import STYLE, block, pretty
 from customchecks.models import CustomCheckJob, CustomCheckLog
 from polling import trials
-from polling.admin import HistoryAdmin
 from polling.deliveries import Delivery
 from polling.scheduling import JobStatus, TransitionRefused
 
@@ -47,10 +45,6 @@ STATE = (
     "last_data",
     "script_state",
 )
-
-
-STYLE = {"all": ("customchecks/admin.css",)}
-
 
 BUTTONS = {
     JobStatus.ACTIVE: (("trigger", "Check now"), ("pause", "Pause")),
@@ -289,82 +283,3 @@ class CustomCheckJobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             job.pk,
             Delivery.objects.filter(job_kind=job.kind, job_id=job.pk).count(),
         )
-
-
-@admin.register(CustomCheckLog)
-class CustomCheckLogAdmin(HistoryAdmin):
-    class Media:
-        css = STYLE
-
-    list_display = ("created_at", "job_link", "verdict", "cause", "short_message", "seconds")
-    list_filter = ("status", "cause", "created_at")
-    list_select_related = ("job",)
-    list_per_page = 50
-    search_fields = ("=job__id", "job__name", "message", "=check_id")
-    fields = (
-        "job_link",
-        "verdict",
-        "cause",
-        "message",
-        "data",
-        "stdout",
-        "stderr",
-        "install_log",
-        "seconds",
-        "steps",
-        "started_at",
-        "created_at",
-        "cycle",
-        "check_id",
-        "revision",
-        "version",
-        "source",
-        "source_note",
-    )
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[CustomCheckLog]:
-        found: QuerySet[CustomCheckLog] = super().get_queryset(request)
-        match = request.resolver_match
-        return found if match and "object_id" in match.kwargs else found.defer("script_output")
-
-    @admin.display(description="job", ordering="job__name")
-    def job_link(self, log: CustomCheckLog) -> str:
-        url = reverse("admin:customchecks_customcheckjob_change", args=[log.job_id])
-        return format_html('<a href="{}">{}</a>', url, log.job.name)
-
-    @admin.display(description="verdict", ordering="status")
-    def verdict(self, log: CustomCheckLog) -> str:
-        return log.status.upper()
-
-    @admin.display(description="message")
-    def short_message(self, log: CustomCheckLog) -> str:
-        return (log.message or "")[:120]
-
-    @admin.display(description="time", ordering="execution_time_ms")
-    def seconds(self, log: CustomCheckLog) -> str:
-        return "-" if log.execution_time_ms is None else f"{log.execution_time_ms / 1000:.1f} s"
-
-    @admin.display(description="steps in ms")
-    def steps(self, log: CustomCheckLog) -> str:
-        return pretty(log.timings)
-
-    def data(self, log: CustomCheckLog) -> str:
-        return pretty((log.script_output or {}).get("data"))
-
-    def stdout(self, log: CustomCheckLog) -> str:
-        return block((log.script_output or {}).get("stdout"))
-
-    def stderr(self, log: CustomCheckLog) -> str:
-        return block((log.script_output or {}).get("stderr"))
-
-    def install_log(self, log: CustomCheckLog) -> str:
-        return block((log.script_output or {}).get("install_log"))
-
-
-def pretty(value: Any) -> str:
-    return block(json.dumps(value, ensure_ascii=False, indent=2)) if value else "-"
-
-
-def block(text: str | None) -> SafeString | str:
-    """Text of a script, escaped, with its lines and spaces."""
-    return format_html('<pre class="script-output">{}</pre>', text) if text else "-"
