@@ -203,7 +203,7 @@ class CustomCheckJobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         for job in queryset:
             try:
                 delivery = trials.send_test(job)
-            except trials.NothingToSend as error:
+            except trials.SendRefused as error:
                 self.message_user(request, f"Job {job.name}: {error}", messages.ERROR)
             else:
                 self.message_user(request, f"Job {job.name}: delivery {delivery.pk} is sent.", messages.SUCCESS)

@@ -143,8 +143,12 @@ class JobGroupAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     @admin.action(description="Send a test to the webhook", permissions=["change"])
     def send_test(self, request: HttpRequest, queryset: QuerySet[JobGroup]) -> None:
         for group in queryset:
-            delivery = trials.send_group_test(group)
-            self.message_user(request, f"Group {group.name}: delivery {delivery.pk} is sent.", messages.SUCCESS)
+            try:
+                delivery = trials.send_group_test(group)
+            except trials.SendRefused as error:
+                self.message_user(request, f"Group {group.name}: {error}", messages.ERROR)
+            else:
+                self.message_user(request, f"Group {group.name}: delivery {delivery.pk} is sent.", messages.SUCCESS)
 
     @admin.display(description="members")
     def what_is_known(self, group: JobGroup) -> str:

@@ -137,7 +137,10 @@ class GroupViewSet(GenericViewSet[JobGroup]):
 
     def test(self, request: Request, pk: str) -> Response:
         """Answers with the delivery, which is made at once; how it went is in ``/api/deliveries/{id}``."""
-        delivery = trials.send_group_test(self.get_object())
+        try:
+            delivery = trials.send_group_test(self.get_object())
+        except trials.SendRefused as error:
+            raise Refused(str(error)) from None
         return Response(DeliverySerializer(delivery).data, status=status.HTTP_202_ACCEPTED)
 
 

@@ -89,5 +89,6 @@ OPERATIONS: Table = {
         tag=TAG,
         about="With the members as they are now.",
         answers={202: Answer(DeliverySerializer, {**DELIVERY, "job_kind": "group", "event": "group.test"})},
+        refuses=[409],
     ),
 }

@@ -24,7 +24,7 @@ class WebhookViewSet(GenericViewSet[Any]):
         """Answers with the delivery, which is made at once; how it went is in ``/api/deliveries/{id}``."""
         try:
             delivery = trials.send_test(self.get_object())
-        except trials.NothingToSend as error:
+        except trials.SendRefused as error:
             raise Refused(str(error)) from None
         return Response(self.get_serializer(delivery).data, status=status.HTTP_202_ACCEPTED)
 

@@ -68,7 +68,7 @@ def test(job: options.Job, as_json: options.Json = False) -> None:
     """
     try:
         delivery = trials.send_test(find_job(job))
-    except trials.NothingToSend as error:
+    except trials.SendRefused as error:
         raise Failed(str(error)) from None
     _print(delivery, as_json=as_json)
 

@@ -175,7 +175,10 @@ def test(group: Group, as_json: options.Json = False) -> None:
     Example:
       manage.py customcheck group test providers
     """
-    delivery = trials.send_group_test(_find(group))
+    try:
+        delivery = trials.send_group_test(_find(group))
+    except trials.SendRefused as error:
+        raise Failed(str(error)) from None
     if as_json:
         output.document(DeliverySerializer(delivery).data)
     else:

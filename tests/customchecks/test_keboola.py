@@ -197,7 +197,7 @@ def run_until_killed(point: str) -> int:
 
 def test_a_test_of_the_webhook_never_starts_a_job(stack: Service) -> None:
     job = make_job(stack.url, keboola_on="ended")
-    with pytest.raises(trials.NothingToSend):
+    with pytest.raises(trials.SendRefused):
         trials.send_test(job)
     job.webhook_url = "https://hooks.example.com/"
     assert trials.send_test(job).url == "https://hooks.example.com/"

@@ -53,6 +53,13 @@ def test_tests_can_be_sent_again_and_again(client: APIClient, job: CustomCheckJo
     assert [sent_test(client, job).status_code for _ in range(3)] == [202] * 3
 
 
+def test_no_more_than_ten_tests_wait_to_be_delivered(client: APIClient, job: CustomCheckJob) -> None:
+    sent = [sent_test(client, job) for _ in range(11)]
+    assert [answer.status_code for answer in sent] == [202] * 10 + [409]
+    ended(sent[0].json()["id"])
+    assert sent_test(client, job).status_code == 202
+
+
 def test_a_job_without_a_webhook_has_nothing_to_test(client: APIClient, create: Callable[..., Any]) -> None:
     answer = client.post(f"/api/custom-checks/{create().json()['id']}/webhook/test")
     assert (answer.status_code, "webhook_url" in answer.json()["detail"]) == (409, True)

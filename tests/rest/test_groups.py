@@ -153,6 +153,12 @@ def test_a_test_takes_the_way_of_every_delivery(client: APIClient) -> None:
     assert client.get("/api/deliveries", {"job_kind": "group", "job_id": group.pk}).json()["total"] == 1
 
 
+def test_no_more_than_ten_tests_of_a_group_wait_to_be_delivered(client: APIClient) -> None:
+    group = make_group(make_member())
+    codes = [client.post(f"{GROUPS}/{group.pk}/webhook/test").status_code for _ in range(11)]
+    assert codes == [202] * 10 + [409]
+
+
 def test_a_deleted_group_is_gone_and_its_jobs_are_not(client: APIClient) -> None:
     member = make_member()
     group = make_group(member)
