@@ -3,6 +3,8 @@
 import os
 import pty
 import subprocess
+import termios
+import time
 from collections.abc import Callable
 
 import pytest
@@ -65,12 +67,12 @@ def test_on_a_terminal_the_value_is_asked_for_and_not_shown(cli: Cli) -> None:
     process = subprocess.Popen(cli.argv(("secret", "create", "gemini")), env=cli.env, start_new_session=True, **ends)
     os.close(inside)
     shown = b""
-    while b"Value" not in shown:
-        shown += os.read(outside, 1024)
-    os.write(outside, f"{VALUE}\n".encode())
-    while b"Repeat" not in shown:
-        shown += os.read(outside, 1024)
-    os.write(outside, f"{VALUE}\n".encode())
+    for prompt in (b"Value", b"Repeat"):
+        while prompt not in shown:
+            shown += os.read(outside, 1024)
+        while termios.tcgetattr(outside)[3] & termios.ECHO:  # what is typed before it is off is thrown away
+            time.sleep(0.01)
+        os.write(outside, f"{VALUE}\n".encode())
     assert process.wait(60) == 0
     os.close(outside)
     assert VALUE.encode() not in shown
