@@ -18,6 +18,7 @@ LONGEST_NUMBER = 40
 _NULL = re.compile(r"~|null|")
 _INT = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"[-+]?[0-9]+\.[0-9]*(?:[eE][-+][0-9]+)?")
+_BREAKS = re.compile("[\x85\u2028\u2029]")
 _WORDS = {"true": True, "false": False}
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -28,7 +29,9 @@ class NotUsable(ValueError):
 
 def written(value: Any, *, ascii_only: bool = False) -> str:
     """``ascii_only`` for a terminal, which other characters could drive."""
-    return yaml.safe_dump(value, sort_keys=False, allow_unicode=not ascii_only, width=120, default_flow_style=False)
+    return yaml.dump(
+        value, Dumper=_Writer, sort_keys=False, allow_unicode=not ascii_only, width=120, default_flow_style=False
+    )
 
 
 def read(content: bytes) -> Any:
@@ -44,6 +47,17 @@ def read(content: bytes) -> Any:
         raise NotUsable(f"{error.problem or error.context}{line}") from None
     except yaml.YAMLError:
         raise NotUsable("it has characters that no text has") from None
+
+
+class _Writer(yaml.SafeDumper):
+    """Writes YAML's own line breaks, of which a reader makes spaces, as escapes."""
+
+    def represent_str(self, value: str) -> yaml.ScalarNode:
+        style = '"' if _BREAKS.search(value) else None
+        return self.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+
+_Writer.add_representer(str, _Writer.represent_str)
 
 
 class _Reader:

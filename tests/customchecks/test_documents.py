@@ -4,7 +4,7 @@ import time
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from customchecks import documents
@@ -22,6 +22,7 @@ VALUES: Any = st.recursive(
 
 
 @given(VALUES)
+@example({"\x85": "a\x85b", "\u2028": ["\u2029"]})
 def test_what_is_written_is_read_the_same(value: Any) -> None:
     found = read(written(value).encode())
     assert found == value
