@@ -11,6 +11,7 @@ from django.utils import timezone
 LEASE_SECONDS = 30  # an installer renews its lease; a dead one's set is free after this
 RETRY_SECONDS = 300  # after a first failure; every further one doubles it
 RETRY_CAP_SECONDS = 6 * 3600
+USE_TOLERANCE_SECONDS = 60
 
 
 class SetState(models.TextChoices):
@@ -84,15 +85,24 @@ class DependencySet(models.Model):
         return f"teckochecker-deps-{key[:16]}-{installer.hex[:8]}"
 
     @classmethod
-    def use(cls, key: str, *, seconds: float) -> bool:
-        """Keeps the set from eviction for so long. False where it is not ready."""
+    def use(cls, key: str, *, seconds: float) -> str:
+        """Keeps the set from eviction for so long, a minute more or less; its volume, or "" where it is not ready.
+
+        Most checks only read: a set that was used within the last minute is not written to again.
+        """
         now = timezone.now()
-        until = now + timedelta(seconds=seconds)
+        until, lately = now + timedelta(seconds=seconds), now - timedelta(seconds=USE_TOLERANCE_SECONDS)
         ready = cls.objects.filter(key=key, state=SetState.READY)
-        return bool(
-            ready.filter(Q(used_until=None) | Q(used_until__lt=until)).update(last_used_at=now, used_until=until)
-            or ready.update(last_used_at=now)
-        )
+        found = ready.values_list("volume", "used_until", "last_used_at").first()
+        if found is None:
+            return ""
+        volume, used_until, last_used_at = found
+        kept = used_until and used_until >= until - timedelta(seconds=USE_TOLERANCE_SECONDS)
+        if kept and last_used_at and last_used_at > lately:
+            return str(volume)
+        ready = ready.filter(volume=volume)
+        written = ready.filter(Q(used_until=None) | Q(used_until__lt=until)).update(last_used_at=now, used_until=until)
+        return str(volume) if written or ready.update(last_used_at=now) else ""
 
     @classmethod
     def renew(cls, key: str, installer: uuid.UUID) -> None:

@@ -3,11 +3,14 @@
 import hashlib
 import json
 from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import cast
 
 from django.conf import settings
 
 from customchecks.archives import Archive
 from customchecks.dependencies import detection, installation
+from customchecks.dependencies.detection import Fingerprint, Fingerprints
 from customchecks.dependencies.installation import Installation
 from customchecks.dependencies.manifests import Manifest, ManifestRefused
 from customchecks.dependencies.store import Store
@@ -56,40 +59,32 @@ class Dependencies:
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
         self._store = Store(sandbox.volumes)
+        self._fingerprints = Fingerprints()
 
     def prepare(self, wanted: Wanted) -> Prepared:
         """Installs what is not there yet, or waits for whoever does."""
         try:
-            manifest = detection.find(wanted.runtime, wanted.archive, source_builds=wanted.source_builds)
+            found = self._fingerprints.find(wanted.runtime, wanted.archive, source_builds=wanted.source_builds)
         except ManifestRefused as error:
             return Prepared(cause=Cause.DEPS_FAILED, failure=str(error))
-        if manifest is None:
+        if found is None:
             return Prepared()
         try:
-            return self._prepare(wanted, manifest)
+            return self._prepare(wanted, found)
         except EngineError as error:
             return Prepared(cause=Cause.ENGINE_UNAVAILABLE, failure=str(error))
 
-    def _prepare(self, wanted: Wanted, manifest: Manifest) -> Prepared:
+    def _prepare(self, wanted: Wanted, fingerprint: Fingerprint) -> Prepared:
         image = self._sandbox.image(wanted.runtime)
         if not image:
             return Prepared()  # the sandbox itself says so best
-        key = self._key(wanted, manifest, image)
-
-        def install(volume: str) -> Installation:
-            return installation.install(
-                self._sandbox,
-                manifest,
-                wanted.archive,
-                runtime=wanted.runtime,
-                volume=volume,
-                source_builds=wanted.source_builds,
-                run_id=wanted.run_id,
-                purpose=wanted.purpose,
-            )
-
+        key = self._key(wanted, fingerprint, image)
         obtained = self._store.obtain(
-            key, runtime=wanted.runtime, check_id=wanted.run_id, seconds=wanted.seconds, install=install
+            key,
+            runtime=wanted.runtime,
+            check_id=wanted.run_id,
+            seconds=wanted.seconds,
+            install=partial(self._install, wanted),
         )
         prepared = Prepared(key=key, log=obtained.log, timings=obtained.timings)
         if obtained.cause:
@@ -102,10 +97,23 @@ class Dependencies:
             interpreter=f"{installation.PYTHON}/bin/python3",
         )
 
-    def _key(self, wanted: Wanted, manifest: Manifest, image: str) -> str:
+    def _install(self, wanted: Wanted, volume: str) -> Installation:
+        manifest = detection.find(wanted.runtime, wanted.archive, source_builds=wanted.source_builds)
+        return installation.install(
+            self._sandbox,
+            cast(Manifest, manifest),  # the fingerprint is its own
+            wanted.archive,
+            runtime=wanted.runtime,
+            volume=volume,
+            source_builds=wanted.source_builds,
+            run_id=wanted.run_id,
+            purpose=wanted.purpose,
+        )
+
+    def _key(self, wanted: Wanted, fingerprint: Fingerprint, image: str) -> str:
         volumes = self._sandbox.volumes
-        local = [wanted.owner, wanted.archive.sha256] if manifest.local else []
+        local = [wanted.owner, wanted.archive.sha256] if fingerprint.local else []
         indexes = [settings.TECKO_PIP_INDEX_URL, settings.TECKO_NPM_REGISTRY]
         place = [volumes.engine_id(), volumes.instance, wanted.runtime, image]
-        what = [manifest.installer, manifest.digest(), wanted.source_builds]
+        what = [fingerprint.installer, fingerprint.digest, wanted.source_builds]
         return hashlib.sha256(json.dumps([FORMAT, *place, *indexes, *what, *local]).encode()).hexdigest()

@@ -22,7 +22,7 @@ logger = structlog.get_logger(__name__)
 
 WAIT_SECONDS = 60.0  # a check that waits longer for somebody else's installation gives its place to others
 LOOK_SECONDS = 0.5
-USE_SLACK_SECONDS = 600  # from here until the container with the volume has been created
+USE_SLACK_SECONDS = 600  # from here until the container with the volume has been created, or a spare one has gone
 
 Install = Callable[[str], Installation]
 
@@ -81,11 +81,9 @@ class Store:
 
     def _ready(self, key: str, seconds: float) -> str:
         """The volume's name. One that somebody removed behind our back is forgotten."""
-        if not DependencySet.use(key, seconds=seconds + USE_SLACK_SECONDS):
-            return ""
-        volume = DependencySet.objects.values_list("volume", flat=True).filter(key=key, state=SetState.READY).first()
+        volume = DependencySet.use(key, seconds=seconds + USE_SLACK_SECONDS)
         if not volume or self._volumes.there(volume):
-            return volume or ""
+            return volume
         logger.warning("dependencies_lost", key=key, volume=volume)
         DependencySet.forget(key, volume=volume)
         return ""

@@ -2,6 +2,8 @@
 
 import io
 import json
+import tarfile
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -281,3 +283,33 @@ def test_a_package_without_dependencies_needs_no_installation() -> None:
 def test_modules_that_come_with_the_archive_are_left_alone() -> None:
     found = archive(**{"package.json": '{"dependencies": {"x": "1"}}', "node_modules/x/index.js": ""})
     assert detection.find("node", found, source_builds=False) is None
+
+
+def test_a_manifest_is_read_once_for_each_archive_and_way_of_installing() -> None:
+    found, prints = archive(**{"requirements.txt": "requests\n"}), detection.Fingerprints()
+    known = prints.find("python", found, source_builds=False)
+    unreadable = replace(found, content=b"")
+    assert known
+    assert prints.find("python", unreadable, source_builds=False) == known
+    with pytest.raises(tarfile.ReadError):
+        prints.find("python", unreadable, source_builds=True)
+    assert prints.find("node", unreadable, source_builds=False) is None
+
+
+def test_fingerprints_tell_sets_apart() -> None:
+    texts = ("requests\n", "requests==2.0\n", "./ours.whl\n")
+    found = [
+        detection.Fingerprints().find(
+            "python", archive(**{"requirements.txt": text, "ours.whl": "x"}), source_builds=False
+        )
+        for text in texts
+    ]
+    assert len({one.digest for one in found if one}) == 3
+    assert [one.local for one in found if one] == [False, False, True]
+
+
+def test_a_refused_manifest_is_refused_each_time() -> None:
+    prints, found = detection.Fingerprints(), archive(**{"requirements.txt": "-e git+https://x.org/y\n"})
+    for _ in range(2):
+        with pytest.raises(ManifestRefused):
+            prints.find("python", found, source_builds=False)
