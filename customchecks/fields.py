@@ -18,6 +18,7 @@ from customchecks.remotes import git_commit as git_commit
 from customchecks.remotes import git_path as git_path
 from customchecks.remotes import git_token as git_token
 from customchecks.remotes import git_url as git_url
+from customchecks.runs import MAX_TIMEOUT_SECONDS
 from polling import limits
 from polling.webhook_fields import check_storable, json_object, strings, visible
 from polling.webhook_fields import webhook_headers as webhook_headers
@@ -36,7 +37,7 @@ class Range:
 
 LIMITS: Mapping[str, Range] = {
     "poll_interval_seconds": Range(10, 86400),
-    "timeout_seconds": Range(10, 3600),
+    "timeout_seconds": Range(10, MAX_TIMEOUT_SECONDS),
     "memory_mb": Range(64, 4096),
     "cpu_cores": Range(0.1, 4),
     "deadline_seconds": Range(*limits.DEADLINE_SECONDS),

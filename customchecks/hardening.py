@@ -3,6 +3,7 @@
 import functools
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,23 +25,26 @@ def labels(*, instance: str, claim: str = "", purpose: str = "", deadline: str =
     return {key: value for key, value in found.items() if value}
 
 
-def container(
-    *,
-    image: str,
-    labels: Mapping[str, str],
-    network: str,
-    memory_mb: int,
-    cpu_cores: float,
-    volumes: tuple[tuple[str, str, bool], ...],
-) -> dict[str, Any]:
-    """The body of ``POST /containers/create``. ``volumes`` are (name, path, writable).
+@dataclass(frozen=True, kw_only=True)
+class Spec:
+    """All in which two containers can differ. ``image`` is an id; ``volumes`` are (name, path, writable)."""
+
+    image: str
+    network: str
+    memory_mb: int
+    cpu_cores: float
+    volumes: tuple[tuple[str, str, bool], ...] = ()
+
+
+def container(spec: Spec, *, labels: Mapping[str, str]) -> dict[str, Any]:
+    """The body of ``POST /containers/create``.
 
     The launcher is PID 1 itself, without ``Init``: engine's init would be a process of the script's own uid whose
     pipes the script could open, to forge answers and to keep stdin from closing. ``StopSignal`` is the one that PID 1
     cannot ignore. Secrets are not here; they travel on stdin.
     """
     return {
-        "Image": image,
+        "Image": spec.image,
         "User": USER,
         "Hostname": "sandbox",
         "WorkingDir": WORK,
@@ -55,7 +59,7 @@ def container(
         "Tty": False,
         "StopSignal": "SIGKILL",
         "Healthcheck": {"Test": ["NONE"]},
-        "HostConfig": _host_config(network, memory_mb, cpu_cores) | {"Mounts": [_mount(*item) for item in volumes]},
+        "HostConfig": _host_config(spec) | {"Mounts": [_mount(*item) for item in spec.volumes]},
     }
 
 
@@ -69,24 +73,24 @@ def system_calls() -> str:
     return json.dumps(profile, separators=(",", ":"))
 
 
-def _host_config(network: str, memory_mb: int, cpu_cores: float) -> dict[str, Any]:
+def _host_config(spec: Spec) -> dict[str, Any]:
     return {
         "ReadonlyRootfs": True,
         "CapDrop": ["ALL"],
         "SecurityOpt": ["no-new-privileges", f"seccomp={system_calls()}"],
         "Privileged": False,
         "Init": False,
-        "NetworkMode": network,
+        "NetworkMode": spec.network,
         "IpcMode": "private",
-        "Memory": memory_mb * _MB,
-        "MemorySwap": memory_mb * _MB,
-        "NanoCpus": int(cpu_cores * 1_000_000_000),
+        "Memory": spec.memory_mb * _MB,
+        "MemorySwap": spec.memory_mb * _MB,
+        "NanoCpus": int(spec.cpu_cores * 1_000_000_000),
         "PidsLimit": _PIDS,
         "OomScoreAdj": _OOM_SCORE,
         "ShmSize": _SHARED_MEMORY,
         "Tmpfs": {
-            WORK: _tmpfs("exec", size_mb=memory_mb // 2, inodes=20_000),
-            TMP: _tmpfs("noexec", size_mb=memory_mb // 4, inodes=20_000),
+            WORK: _tmpfs("exec", size_mb=spec.memory_mb // 2, inodes=20_000),
+            TMP: _tmpfs("noexec", size_mb=spec.memory_mb // 4, inodes=20_000),
             FILES: _tmpfs("noexec", size_mb=_FILES_MB, inodes=16),
         },
         "Ulimits": [

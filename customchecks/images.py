@@ -1,6 +1,8 @@
 """The images that sandboxes run in: which one is current, and having them built."""
 
-from collections.abc import Iterable
+import threading
+import time
+from collections.abc import Callable, Iterable
 
 from django.conf import settings
 
@@ -11,6 +13,7 @@ from customchecks.recipes import TAGS as TAGS
 from customchecks.recipes import Recipe, find
 
 ENGINE_SECONDS = 300  # a slow disk takes its time over a base image
+REMEMBER_SECONDS = 10.0
 
 
 def recipe_hash(runtime: str) -> str:
@@ -45,3 +48,24 @@ def build_all(
         return {recipe.runtime: builder.build(recipe, offline=offline, force=force) for recipe in recipes}
     finally:
         engine.close()
+
+
+class Remembered:
+    """Which image id a runtime has, asked for anew after 10 s. Thread-safe."""
+
+    def __init__(self, find: Callable[[str], str | None]) -> None:
+        self._find = find
+        self._found: dict[str, tuple[str, float]] = {}
+        self._lock = threading.Lock()  # one look serves all threads, and Python's sysconfig is not made for several
+
+    def find(self, runtime: str) -> str:
+        """Empty where there is none. Raises EngineError."""
+        with self._lock:
+            image, until = self._found.get(runtime, ("", 0.0))
+            if time.monotonic() >= until:
+                image = self._find(runtime) or ""
+                self._found[runtime] = image, time.monotonic() + (REMEMBER_SECONDS if image else 0)
+        return image
+
+    def forget(self) -> None:
+        self._found.clear()

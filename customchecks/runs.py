@@ -11,6 +11,8 @@ from typing import Any
 from customchecks.stream import Answer
 from polling.results import Cause
 
+MAX_TIMEOUT_SECONDS = 3600
+
 
 @dataclass(frozen=True, kw_only=True)
 class SandboxRequest:
@@ -31,6 +33,11 @@ class SandboxRequest:
     network: str = "default"
     volumes: tuple[tuple[str, str, bool], ...] = ()
     purpose: str = "check"
+
+    @property
+    def writes(self) -> bool:
+        """Whether it can write to what outlives its container."""
+        return any(writable for _, _, writable in self.volumes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +72,8 @@ class Run:
         self.request = request
         self.key = secrets.token_bytes(32)
         self.killed = False
+        self.answered = False
+        self.container = ""
         self.timings: dict[str, int] = {}
         self._began = self._lap = time.monotonic()
 

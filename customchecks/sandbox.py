@@ -9,15 +9,20 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from socket import socket
 from typing import Any, Self
 
 import structlog
 from django.conf import settings
 
 from customchecks import hardening, images, runs, stream
-from customchecks.engine import Conflict, Engine, EngineError, EngineUnavailable, NotFound
+from customchecks.containers import BEYOND_SECONDS, SLACK_SECONDS, Containers
+from customchecks.engine import Engine, EngineError, EngineUnavailable, NotFound
+from customchecks.hardening import Spec
 from customchecks.network import EgressNetwork, NetworkStatus
+from customchecks.removals import Removals
 from customchecks.runs import Killed, Run, SandboxOutcome, SandboxRequest
+from customchecks.spares import Spares
 from customchecks.volumes import Volumes
 from polling.crashpoints import Point, reach
 from polling.results import Cause
@@ -27,10 +32,8 @@ __all__ = ["EngineStatus", "Sandbox", "SandboxOutcome", "SandboxRequest"]
 logger = structlog.get_logger(__name__)
 
 ENGINE_TIMEOUT = 15
-IMAGE_SECONDS = 10.0
-SLACK_SECONDS = 15  # for a launcher beyond the script's own time: to unpack, to end it, to answer
-REAP_SECONDS = 60  # and for us, before anybody else removes the container
-REMOVE_ATTEMPTS = 2
+CLOSE_SECONDS = 5.0
+SPARE_SECONDS = 60.0
 STATE_SECONDS = 3.0
 CA_FILE = "ca.pem"
 # NODE_EXTRA_CA_CERTS would cost 130 ms at every start; this option reads SSL_CERT_FILE when it is needed
@@ -58,8 +61,8 @@ class _ImageMissing(Exception):
 class Sandbox:
     """Thread-safe; one per process.
 
-    ``starts`` bounds how many containers are created and started at the same time: more than two for each processor
-    make every start slower, and none of them sooner.
+    ``starts`` bounds how many containers are created and started at the same time: more than four for each processor
+    make every start slower, and none of them sooner. Up to ``spares`` are started ahead.
     """
 
     def __init__(
@@ -70,16 +73,28 @@ class Sandbox:
         egress_allow: Collection[str] = (),
         subnet: str = "",
         starts: int | None = None,
+        spares: int = 0,
+        spare_seconds: float = SPARE_SECONDS,
         engine: Engine | None = None,
         find_image: Callable[[str], str | None] | None = None,
     ) -> None:
-        self._instance = instance
         self._engine = engine or Engine(timeout=ENGINE_TIMEOUT)
-        self.volumes = Volumes(self._engine, instance=instance)
+        self._containers = Containers(self._engine, instance=instance)
         self._network = EgressNetwork(self._engine, instance=instance, allow=egress_allow, subnet=subnet)
-        self._images = _Images(find_image or partial(images.current, engine=self._engine))
+        self._images = images.Remembered(find_image or partial(images.current, engine=self._engine))
         self._files = {CA_FILE: ca_bundle} if ca_bundle else {}
-        self._starts = threading.BoundedSemaphore(starts or 2 * (os.cpu_count() or 1))
+        at_once = starts or 4 * (os.cpu_count() or 1)
+        self._starts = threading.BoundedSemaphore(at_once)
+        self._removals = Removals(self._engine, at_once=at_once)
+        self._spares = Spares(
+            self._engine,
+            self._containers,
+            self._removals,
+            most=spares,
+            seconds=spare_seconds,
+            starts=self._starts,
+        )
+        self.volumes = Volumes(self._engine, instance=instance, mounted=self._spares.mount)
         self._runs: dict[str, Run] = {}
         self._lock = threading.Lock()
         self._closed = False
@@ -91,10 +106,15 @@ class Sandbox:
             ca_bundle=Path(settings.TECKO_CA_BUNDLE).read_bytes() if settings.TECKO_CA_BUNDLE else b"",
             egress_allow=settings.TECKO_EGRESS_ALLOW,
             subnet=settings.TECKO_SUBNET,
+            spares=settings.TECKO_SPARE_CONTAINERS,
         )
 
     def run(self, request: SandboxRequest) -> SandboxOutcome:
-        """What can go wrong comes back as a cause. The container is gone afterwards, or left to ``reap``."""
+        """What can go wrong comes back as a cause.
+
+        A container that has answered ends by itself and is removed within moments. Any other, and one that could write
+        to a volume, is gone by now, or left to ``reap``.
+        """
         run = Run(request)
         with self._registered(run):
             try:
@@ -111,19 +131,25 @@ class Sandbox:
         with self._lock:
             if run := self._runs.get(claim_id):
                 run.killed = True
-        for container in self._containers(claim=claim_id):
-            self._remove(container["Id"])
+        found = {container["Id"] for container in self._containers.found(claim=claim_id)}
+        if run and run.container:
+            found.add(run.container)  # a spare has a claim of its own
+        for container in found:
+            self._removals.now(container)
 
     def reap(self, live_claims: Collection[str], *, now: datetime) -> int:
         """Removes this instance's containers that nobody waits for or whose deadline has passed; returns how many.
 
-        Also makes sure of the network's rules. A "test" has no claim and is left alone until its deadline.
+        Also makes sure of the network's rules.
         """
-        containers = self._containers()
+        self._spares.expire()
         with self._lock:
-            own = set(self._runs)  # their threads have deadlines of their own, which no clock can move
-        strange = [item for item in containers if item["Labels"].get(hardening.CLAIM) not in own]
-        removed = [self._remove(item["Id"]) for item in strange if _orphaned(item["Labels"], live_claims, now)]
+            runs = list(self._runs.values())
+        own = {run.request.claim_id for run in runs} | {run.container for run in runs}
+        own |= self._spares.claims | self._removals.pending
+        removed = [
+            self._removals.now(container) for container in self._containers.orphans(live_claims, own=own, now=now)
+        ]
         try:
             self._network.ensure()
         except EngineError as error:
@@ -149,8 +175,15 @@ class Sandbox:
 
     def dismantle(self) -> bool:
         """Removes all of this instance but its images; False where the engine keeps the network."""
-        for container in self._containers():
-            self._remove(container["Id"])
+        end = time.monotonic() + CLOSE_SECONDS
+        self._spares.clear(end=end)
+        self._removals.settle(end=end)
+        while found := self._containers.found():
+            for container in found:
+                self._removals.now(container["Id"])
+            if time.monotonic() > end:
+                break
+            time.sleep(0.1)  # for removals that are somebody else's, and under way
         self.volumes.remove_all()
         return self._network.remove()
 
@@ -160,7 +193,15 @@ class Sandbox:
             self._closed = True
             for run in self._runs.values():
                 run.killed = True
+        end = time.monotonic() + CLOSE_SECONDS
+        self._spares.close(end=end)
+        self._removals.settle(end=end)
         self._engine.close()
+
+    def settle(self, *, seconds: float) -> bool:
+        """Waits for what is done behind the backs of checks; False where that takes longer."""
+        end = time.monotonic() + seconds
+        return self._spares.settle(end=end) and self._removals.settle(end=end)
 
     @contextmanager
     def _registered(self, run: Run) -> Iterator[None]:
@@ -183,52 +224,71 @@ class Sandbox:
 
     def _run(self, run: Run) -> SandboxOutcome:
         request = run.request
+        spec = self._spec(request)
         with ExitStack() as stack:
-            with self._starts:
-                run.lap("queue")
-                run.check_wanted()
-                container = self._create(run)
-                stack.callback(self._remove, container)
-                run.lap("create")
-                reach(Point.CONTAINER_CREATED)
-                connection = stack.enter_context(self._engine.attach(container))
-                self._engine.start(container)
-                run.check_wanted()
-                run.lap("start")
-                reach(Point.CONTAINER_STARTED)
+            connection = self._spare(run, spec, stack) or self._start(run, spec, stack)
+            reach(Point.CONTAINER_STARTED)
             deadline = time.monotonic() + request.timeout_seconds + SLACK_SECONDS
             reply = stream.exchange(connection, self._frame(run), deadline=deadline)
             connection.close()
             answer = reply.answer(run.key)
             run.lap("answer")
             reach(Point.SCRIPT_ANSWERED)
-            result = self._judge(run, container, reply, answer)
-        run.lap("remove")
-        reach(Point.CONTAINER_REMOVED)
+            result = self._judge(run, run.container, reply, answer)
+            run.answered = answer is not None
         if answer:
             run.timings |= {"unpack": answer.unpack_ms, "script": answer.script_ms}
+            if not request.writes:
+                self._spares.replenish(spec)
         return result
 
-    def _create(self, run: Run) -> str:
-        request = run.request
+    def _spec(self, request: SandboxRequest) -> Spec:
         network = "none"
         if request.network != "none":
             self._network.ensure()
             network = self._network.name
-        body = hardening.container(
-            image=self._images.id(request.runtime),
-            labels=self._labels(
-                claim=request.claim_id,
-                purpose=request.purpose,
-                deadline=str(int(time.time()) + request.timeout_seconds + SLACK_SECONDS + REAP_SECONDS),
-            ),
+        image = self._images.find(request.runtime)
+        if not image:
+            raise _ImageMissing
+        return Spec(
+            image=image,
             network=network,
             memory_mb=request.memory_mb,
             cpu_cores=request.cpu_cores,
             volumes=request.volumes,
         )
+
+    def _spare(self, run: Run, spec: Spec, stack: ExitStack) -> socket | None:
+        """The streams of a container that was started ahead, where there is one."""
+        spare = None if run.request.writes else self._spares.take(spec)
+        if not spare:
+            return None
+        run.container = spare.container
+        stack.callback(self._leave, run)
+        stack.enter_context(spare.connection)
+        run.check_wanted()
+        run.lap("spare")
+        return spare.connection
+
+    def _start(self, run: Run, spec: Spec, stack: ExitStack) -> socket:
+        with self._starts:
+            run.lap("queue")
+            run.check_wanted()
+            run.container = self._create(run, spec)
+            stack.callback(self._leave, run)
+            run.lap("create")
+            reach(Point.CONTAINER_CREATED)
+            connection = stack.enter_context(self._engine.attach(run.container))
+            self._engine.start(run.container)
+            run.check_wanted()
+            run.lap("start")
+        return connection
+
+    def _create(self, run: Run, spec: Spec) -> str:
+        request = run.request
+        seconds = request.timeout_seconds + BEYOND_SECONDS
         try:
-            return self._engine.create(body)
+            return self._containers.create(spec, claim=request.claim_id, purpose=request.purpose, seconds=seconds)
         except NotFound as error:
             self._images.forget()
             raise _ImageMissing from error
@@ -269,63 +329,15 @@ class Sandbox:
         except NotFound:
             return {}
 
-    def _containers(self, **labels: str) -> list[dict[str, Any]]:
-        try:
-            return self._engine.containers(self._labels(**labels))
-        except EngineError as error:
-            logger.warning("containers_unknown", reason=str(error))
-            return []
-
-    def _labels(self, **labels: str) -> dict[str, str]:
-        return hardening.labels(instance=self._instance, **labels)
-
-    def _remove(self, container: str) -> bool:
-        """False where it was gone already, or could not be removed now: then ``reap`` does it."""
-        for attempt in range(REMOVE_ATTEMPTS):
-            time.sleep(0.5 * attempt)
-            try:
-                self._engine.remove(container)
-                return True
-            except (NotFound, Conflict):  # Conflict: its removal is under way
-                return False
-            except EngineError as error:
-                logger.warning("container_not_removed", container=container, attempt=attempt, reason=str(error))
-        return False
+    def _leave(self, run: Run) -> None:
+        """Who could write to a volume is waited for: whoever asked wants the volume next."""
+        removed = partial(reach, Point.CONTAINER_REMOVED)
+        if run.answered and not run.request.writes:
+            self._removals.later(run.container, then=removed)
+        else:
+            self._removals.now(run.container)
+            removed()
 
 
 def _missing(runtime: str) -> str:
     return f"The runner image for {runtime} is missing or out of date. Build it: manage.py customcheck build-images"
-
-
-def _orphaned(labels: Mapping[str, str], live: Collection[str], now: datetime) -> bool:
-    if float(labels.get(hardening.DEADLINE, 0)) < now.timestamp():
-        return True
-    return labels.get(hardening.PURPOSE) != "test" and labels.get(hardening.CLAIM) not in live
-
-
-class _Images:
-    """Which image id a runtime has, remembered for some seconds."""
-
-    def __init__(self, find: Callable[[str], str | None]) -> None:
-        self._find = find
-        self._found: dict[str, tuple[str, float]] = {}
-        self._lock = threading.Lock()  # one look serves all threads, and Python's sysconfig is not made for several
-
-    def id(self, runtime: str) -> str:
-        """Raises _ImageMissing, EngineError."""
-        image = self.find(runtime)
-        if not image:
-            raise _ImageMissing
-        return image
-
-    def find(self, runtime: str) -> str:
-        """Empty where there is none. Raises EngineError."""
-        with self._lock:
-            image, until = self._found.get(runtime, ("", 0.0))
-            if time.monotonic() >= until:
-                image = self._find(runtime) or ""
-                self._found[runtime] = image, time.monotonic() + (IMAGE_SECONDS if image else 0)
-        return image
-
-    def forget(self) -> None:
-        self._found.clear()

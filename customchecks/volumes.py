@@ -1,5 +1,6 @@
 """Named volumes of one instance on one engine."""
 
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -15,8 +16,10 @@ PURPOSE = "dependencies"
 class Volumes:
     """Thread-safe."""
 
-    def __init__(self, engine: Engine, *, instance: str) -> None:
+    def __init__(self, engine: Engine, *, instance: str, mounted: Callable[[str], bool] = lambda name: False) -> None:
+        """``mounted`` knows without the engine that a container holds a volume, which nobody can remove then."""
         self._engine = engine
+        self._mounted = mounted
         self._engine_id = ""
         self.instance = instance
 
@@ -32,6 +35,8 @@ class Volumes:
 
     def there(self, name: str) -> bool:
         """A volume that the engine made by itself, because a container named it, is not ours. Raises EngineError."""
+        if self._mounted(name):
+            return True
         try:
             found: dict[str, Any] = self._engine.volume(name)
         except NotFound:

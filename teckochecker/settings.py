@@ -38,6 +38,7 @@ TECKO_PROXIES = _read.whole("TECKO_PROXIES", 0, 0, 10)
 
 # Checks
 TECKO_MAX_CONCURRENT_CHECKS = _read.whole("TECKO_MAX_CONCURRENT_CHECKS", 50, 1, 500)
+TECKO_SPARE_CONTAINERS = _read.whole("TECKO_SPARE_CONTAINERS", 4, 0, 50)
 TECKO_CA_BUNDLE = _read.text("TECKO_CA_BUNDLE", env.host_ca_bundle())
 _AN_URL = "Use an address that begins with http:// or https://."
 TECKO_PIP_INDEX_URL = _read.parsed("TECKO_PIP_INDEX_URL", "", values.web_url, _AN_URL)

@@ -45,6 +45,7 @@ def test_each_limit_ends_a_hanging_script_on_time_with_its_container_and_one_cal
     receiver: Receiver, settings: Any
 ) -> None:
     settings.TECKO_WEBHOOK_ALLOW, settings.TECKO_INSTANCE = ["127.0.0.1"], instances.new()
+    settings.TECKO_SPARE_CONTAINERS = 0
     owner = User.objects.create_superuser("owner")
     hanging = {cause: hanging_job(cause, receiver, owner) for cause in LIMITS}
     began = time.monotonic()

@@ -2,7 +2,8 @@
 
 The document's way makes a virtual environment and fills it in every check. An image without ``ensurepip`` gets pip as a
 file beside the script instead, which spares it that step; npm runs with the options that the document meant. Every
-check has 0.5 CPU; an installation of ours has 1.0, once.
+check has 0.5 CPU; an installation of ours has 1.0, once. A check begins when the last one's container is gone and the
+next spare one waits, as with checks of one job; ``TECKO_SPARE_CONTAINERS=0`` measures without those.
 
     python -m tests.bench.dependencies [--rounds 15]
 """
@@ -78,6 +79,7 @@ class Bench:
         claim = Claim(CustomCheckJob, job.pk, uuid.uuid4(), uuid.uuid4(), None, claimed_at=now, due_at=now)
         result = self.runner.check(CustomCheckJob.objects.get(pk=job.pk), claim)
         assert result.verdict == "PENDING", result
+        self.rest()
         return result.execution_time_ms / 1000
 
     def document(self, runtime: str, files: dict[str, str | bytes]) -> float:
@@ -85,8 +87,14 @@ class Bench:
         wanted = replace(request, argv=("sh", "-c", DOCUMENT[runtime]), archive=boxes.tgz(files), timeout_seconds=300)
         began = time.monotonic()
         outcome = self.runner._sandbox.run(wanted)
+        seconds = time.monotonic() - began
         assert outcome.exit_code == 0, (outcome.stdout, outcome.stderr)
-        return time.monotonic() - began
+        self.rest()
+        return seconds
+
+    def rest(self) -> None:
+        """Two checks of a job are ten seconds apart at least: meanwhile the last one's container goes."""
+        assert self.runner._sandbox.settle(seconds=10)
 
     def close(self) -> None:
         sandbox = self.runner._sandbox
@@ -118,7 +126,7 @@ def report(runtime: str, seconds: dict[str, list[float]]) -> None:
     middle = {what: statistics.median(found) for what, found in seconds.items()}
     print(f"{runtime}, seconds of one check (median of n):")
     for what, found in seconds.items():
-        print(f"  {what:14} {middle[what]:6.2f}  n={len(found)}  {min(found):.2f} to {max(found):.2f}")
+        print(f"  {what:14} {middle[what]:7.3f}  n={len(found)}  {min(found):.3f} to {max(found):.3f}")
     print(f"  cached / none     {middle['cached'] / middle['none']:.2f}  (at most 1.1 wanted)")
     print(f"  document / cached {middle['document'] / middle['cached']:.1f}  (at least 10 wanted)")
 

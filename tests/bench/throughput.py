@@ -40,12 +40,8 @@ class PlainLoop:
 
     def check(self, _: int) -> None:
         body = hardening.container(
-            image=self.image,
+            hardening.Spec(image=self.image, network=self.network, memory_mb=512, cpu_cores=0.5),
             labels={"teckochecker.bench": "1"},
-            network=self.network,
-            memory_mb=512,
-            cpu_cores=0.5,
-            volumes=(),
         )
         container = self.api.create_container_from_config(body)["Id"]
         try:

@@ -66,4 +66,5 @@ def shared_box() -> Iterator[Box]:
 @pytest.fixture
 def box(shared_box: Box) -> Iterator[Box]:
     yield shared_box
+    assert shared_box.sandbox.settle(seconds=5)
     shared_box.sandbox.volumes.remove_all()

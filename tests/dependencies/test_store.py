@@ -8,6 +8,7 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -198,6 +199,25 @@ def test_a_check_keeps_its_set_until_it_must_have_ended(box: Box) -> None:
     obtain(box, works, seconds=300)
     assert eviction.make_room(box.sandbox.volumes, limit_mb=0) == []
     assert DependencySet.objects.get().used_until > timezone.now() + timedelta(seconds=300)
+
+
+def test_a_set_that_was_used_a_moment_ago_is_only_read(box: Box, django_assert_num_queries: Any) -> None:
+    volume = obtain(box, works, seconds=300).volume
+    with django_assert_num_queries(1):
+        assert obtain(box, works, seconds=300).volume == volume
+
+
+def test_a_longer_check_keeps_its_set_longer_and_a_shorter_one_does_not_shorten_that(box: Box) -> None:
+    key = "a" * 64
+    obtain(box, works, seconds=60)
+    obtain(box, works, seconds=3600)
+    long = set_of(key).used_until
+    assert long > timezone.now() + timedelta(seconds=3600)
+    set_of(key, last_used_at=timezone.now() - timedelta(minutes=2))
+    obtain(box, works, seconds=60)
+    again = DependencySet.objects.get()
+    assert again.used_until == long
+    assert again.last_used_at > timezone.now() - timedelta(minutes=1)
 
 
 def test_a_volume_that_a_container_still_mounts_stays_until_the_next_time(box: Box) -> None:

@@ -166,13 +166,9 @@ def _left_over(
     sandbox: Sandbox, engine: Engine, instance: str, *, claim: str, purpose: str, deadline: datetime
 ) -> None:
     body = hardening.container(
-        image=sandbox.status().images["python"],
+        hardening.Spec(image=sandbox.status().images["python"], network="none", memory_mb=64, cpu_cores=0.5),
         labels=hardening.labels(
             instance=instance, claim=claim, purpose=purpose, deadline=str(int(deadline.timestamp()))
         ),
-        network="none",
-        memory_mb=64,
-        cpu_cores=0.5,
-        volumes=(),
     )
     engine.create(body)

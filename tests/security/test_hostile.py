@@ -31,6 +31,7 @@ SECONDS = {"fork_bomb": 5, "deaf": 5}
 def test_a_hostile_script_ends_with_its_cause(script: str, sandbox: Sandbox, engine: Engine, instance: str) -> None:
     outcome = _run(script, sandbox)
     assert boxes.cause_of(outcome) is CAUSES[script], outcome
+    assert sandbox.settle(seconds=2)
     assert boxes.containers(engine, instance) == []
     assert sandbox.run(boxes.request("print('well')")).stdout == b"well\n"
 

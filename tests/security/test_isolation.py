@@ -100,6 +100,7 @@ def volume(sandbox: Sandbox, engine: Engine, instance: str) -> Iterator[str]:
     name = f"teckochecker-{instance}-volume"
     sandbox.volumes.create(name)
     yield name
+    assert sandbox.settle(seconds=2)
     sandbox.volumes.remove(name)
     assert engine.volumes(hardening.labels(instance=instance)) == []
 

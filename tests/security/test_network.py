@@ -146,6 +146,7 @@ def test_dismantling_one_instance_leaves_the_other(rules: None, sandbox: Sandbox
 
 def test_a_network_that_was_removed_is_made_again(sandbox: Sandbox, engine: Engine, instance: str) -> None:
     sandbox.run(boxes.request("print('here')"))
+    assert sandbox.settle(seconds=2)
     engine.remove_network(f"teckochecker-{instance}")
     assert sandbox.run(boxes.request("print('here')")).stdout == b"here\n"
 
