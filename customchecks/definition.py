@@ -106,6 +106,19 @@ def _faults(job: CustomCheckJob, *, wrong: set[str]) -> dict[str, Any]:
         _check_unused_git(job)
     except ValidationError as error:
         error.update_error_dict(found)
+    return _with_choices(found)
+
+
+def _with_choices(found: dict[str, Any]) -> dict[str, Any]:
+    """Says what may be chosen where Django says only what may not."""
+    for column in CustomCheckJob._meta.fields:
+        if column.choices and column.name in found:
+            words = ", ".join(str(value) for value, _ in column.flatchoices)
+            found[column.name] = [
+                ValidationError(f"{message} Use one of: {words}.", code=error.code)
+                for error in found[column.name]
+                for message in error.messages
+            ]
     return found
 
 

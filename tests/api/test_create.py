@@ -140,6 +140,19 @@ def test_an_update_leaves_other_fields_alone(client: APIClient, make_job: Callab
     assert (shown["name"], shown["check_params"], shown["webhook_url"]) == ("renamed", {"a": 1}, None)
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "choices"),
+    [
+        ("script_runtime", "ruby", "python, node"),
+        ("script_source_type", "", "git, upload"),
+    ],
+)
+def test_a_wrong_choice_is_told_what_can_be_chosen(client: APIClient, field: str, value: str, choices: str) -> None:
+    answer = client.post(JOBS, config(**GIT | {field: value}))
+    assert answer.status_code == 400
+    assert f"Use one of: {choices}." in " ".join(answer.json()["errors"][field])
+
+
 @pytest.mark.parametrize("change", [{"status": "completed"}, {"id": 7}, {"name": ""}, {"script_entrypoint": "x.py"}])
 def test_a_refused_update_changes_nothing(
     client: APIClient, make_job: Callable[..., CustomCheckJob], change: dict[str, object]
