@@ -145,10 +145,12 @@ class Instance:
         wait_for(lambda: self.job(job_id)["status"] == status, seconds=seconds, what=f"job {job_id} {status}")
         return self.job(job_id)
 
-    def containers(self, *, all_states: bool = True) -> list[str]:
-        """Ids of this instance's containers, in all states or only the running ones."""
-        label = f"label=teckochecker.instance={self.name}"
-        words = ["docker", "ps", "-q", "--filter", label, *(["-a"] if all_states else [])]
+    def containers(self, *, all_states: bool = True, purpose: str = "") -> list[str]:
+        """Ids of this instance's containers, in all states or only the running ones, of all purposes or one."""
+        labels = [f"label=teckochecker.instance={self.name}"]
+        labels += [f"label=teckochecker.purpose={purpose}"] if purpose else []
+        filters = [word for label in labels for word in ("--filter", label)]
+        words = ["docker", "ps", "-q", *filters, *(["-a"] if all_states else [])]
         return subprocess.run(words, capture_output=True, text=True, check=True).stdout.split()
 
     def sweeping_pid(self) -> int | None:

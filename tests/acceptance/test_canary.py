@@ -48,6 +48,7 @@ def test_a_canary_is_found_nowhere(instance: Instance, receiver: Receiver) -> No
         webhook_url=receiver.url,
         env_vars={"API_KEY": f"secret_ref:{secret['id']}"},
         webhook_headers={"X-Check": "done"},
+        resource_limits={"memory_mb": 97},  # unlike others, so that no spare container is taken for it
     )
     (container,) = wait_for_container(instance)
     inspected = subprocess.run(["docker", "inspect", container], capture_output=True, check=True).stdout
@@ -64,5 +65,5 @@ def test_a_canary_is_found_nowhere(instance: Instance, receiver: Receiver) -> No
 
 
 def wait_for_container(instance: Instance) -> list[str]:
-    wait_for(instance.containers, seconds=20, what="the container")
-    return instance.containers()
+    wait_for(lambda: instance.containers(purpose="check"), seconds=20, what="the container")
+    return instance.containers(purpose="check")

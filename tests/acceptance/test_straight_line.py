@@ -60,10 +60,11 @@ print(json.dumps({"status": "SUCCESS", "data": {name: os.environ[name] for name 
 
 
 def test_deleting_a_job_stops_its_container(instance: Instance) -> None:
-    job_id = instance.create("import time; time.sleep(300)", timeout_seconds=600)
-    wait_for(instance.containers, seconds=15, what="the container")
+    unlike_others = {"memory_mb": 96}  # so that no spare container is taken for it
+    job_id = instance.create("import time; time.sleep(300)", timeout_seconds=600, resource_limits=unlike_others)
+    wait_for(lambda: instance.containers(purpose="check"), seconds=15, what="the container")
     assert instance.client.delete(f"/api/custom-checks/{job_id}").status_code == 204
-    wait_for(lambda: not instance.containers(), seconds=6, what="the container's end")
+    wait_for(lambda: not instance.containers(purpose="check"), seconds=6, what="the container's end")
 
 
 def test_a_test_over_the_api_runs_the_script_once_and_leaves_the_job_as_it_is(instance: Instance) -> None:
