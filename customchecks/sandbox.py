@@ -61,8 +61,8 @@ class _ImageMissing(Exception):
 class Sandbox:
     """Thread-safe; one per process.
 
-    ``starts`` bounds how many containers are created and started at the same time: more than four for each processor
-    make every start slower, and none of them sooner. Up to ``spares`` are started ahead.
+    ``starts`` bounds how many containers are created and started at the same time: with more than four for each
+    processor none ends sooner. Up to ``spares`` are started ahead.
     """
 
     def __init__(

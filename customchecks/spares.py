@@ -143,9 +143,12 @@ class Spares:
             self._starts.release()
             with self._lock:
                 self._starting.pop(spec)
-                if spare:
+                wanted = not self._closed
+                if spare and wanted:
                     self._waiting[spec] = spare
                 self._lock.notify_all()
+        if spare and not wanted:
+            self._discard(spare)
 
     def _started(self, spec: Spec, claim: str) -> Spare:
         seconds = self._seconds + LONGEST_SECONDS

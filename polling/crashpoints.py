@@ -20,7 +20,7 @@ class Point(enum.StrEnum):
     CONTAINER_CREATED = "container_created"
     CONTAINER_STARTED = "container_started"
     SCRIPT_ANSWERED = "script_answered"
-    CONTAINER_REMOVED = "container_removed"
+    CONTAINER_REMOVED = "container_removed"  # behind the check's back: the next ones may come before it
     CHECK_ANSWERED = "check_answered"
     STATE_WRITTEN = "state_written"  # from here to CHECK_RECORDED nothing is committed
     LOG_WRITTEN = "log_written"

@@ -1,5 +1,6 @@
 """Which manifest of an archive counts, by the job's runtime."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from customchecks.archives import Archive
@@ -34,10 +35,8 @@ class Fingerprints:
     def find(self, runtime: str, archive: Archive, *, source_builds: bool) -> Fingerprint | None:
         """None where the script needs nothing beside itself. Raises ManifestRefused."""
         wanted = runtime, archive.sha256, source_builds
-        try:
+        with suppress(KeyError):  # another thread may clear it at any time
             return self._found[wanted]
-        except KeyError:
-            pass
         manifest = find(runtime, archive, source_builds=source_builds)
         found = Fingerprint(manifest.installer, manifest.digest(), manifest.local) if manifest else None
         if len(self._found) >= self.MOST:

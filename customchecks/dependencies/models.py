@@ -91,14 +91,13 @@ class DependencySet(models.Model):
         Most checks only read: a set that was used within the last minute is not written to again.
         """
         now = timezone.now()
-        until, lately = now + timedelta(seconds=seconds), now - timedelta(seconds=USE_TOLERANCE_SECONDS)
+        until, tolerance = now + timedelta(seconds=seconds), timedelta(seconds=USE_TOLERANCE_SECONDS)
         ready = cls.objects.filter(key=key, state=SetState.READY)
         found = ready.values_list("volume", "used_until", "last_used_at").first()
         if found is None:
             return ""
         volume, used_until, last_used_at = found
-        kept = used_until and used_until >= until - timedelta(seconds=USE_TOLERANCE_SECONDS)
-        if kept and last_used_at and last_used_at > lately:
+        if used_until and last_used_at and used_until >= until - tolerance and last_used_at > now - tolerance:
             return str(volume)
         ready = ready.filter(volume=volume)
         written = ready.filter(Q(used_until=None) | Q(used_until__lt=until)).update(last_used_at=now, used_until=until)

@@ -1,5 +1,6 @@
 """Containers that wait for a check: who takes them, once, and what is left when nobody does."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -9,11 +10,12 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from customchecks.engine import Engine
-from customchecks.sandbox import Sandbox
+from customchecks.sandbox import Sandbox, SandboxOutcome
 from polling.results import Cause
 from tests import instances
 from tests.security import boxes
@@ -43,6 +45,23 @@ def waiting(engine: Engine, instance: str) -> list[str]:
     return [one["Id"] for one in boxes.containers(engine, instance, purpose="spare") if one["State"] == "running"]
 
 
+def processes(container: str) -> list[str]:
+    """Their command lines."""
+    words = ["docker", "top", container, "-eo", "pid,args"]
+    return subprocess.run(words, capture_output=True, text=True, check=False).stdout.splitlines()[1:]
+
+
+def test_the_setting_says_how_many_wait(engine: Engine, settings: Any) -> None:
+    for number in (0, 1):
+        settings.TECKO_INSTANCE, settings.TECKO_SPARE_CONTAINERS = instances.new(), number
+        sandbox = Sandbox.from_settings()
+        for memory in (64, 128):
+            warm(sandbox, memory_mb=memory)
+        assert len(waiting(engine, settings.TECKO_INSTANCE)) == number
+        sandbox.dismantle()
+        sandbox.close()
+
+
 def test_the_first_check_of_a_kind_leaves_nothing_behind(sandbox: Sandbox, engine: Engine, instance: str) -> None:
     sandbox.run(boxes.request("print('here')"))
     assert sandbox.settle(seconds=10)
@@ -70,15 +89,14 @@ def test_nothing_of_a_check_is_in_what_waits(sandbox: Sandbox, engine: Engine, i
     (waits,) = waiting(engine, instance)
     seen = engine.inspect(waits)
     assert "s3cret-in-a-spare" not in str(seen)
-    words = ["docker", "top", waits, "-eo", "pid,args"]
-    processes = subprocess.run(words, capture_output=True, text=True, check=True).stdout.splitlines()[1:]
-    assert len(processes) == 1, processes
-    assert "launcher.py" in processes[0]
+    (launcher,) = processes(waits)
+    assert "launcher.py" in launcher
 
 
 def test_a_check_of_another_kind_does_not_take_it(sandbox: Sandbox, engine: Engine, instance: str) -> None:
     warm(sandbox)
     kept = waiting(engine, instance)
+    assert len(kept) == 1
     for other in ({"memory_mb": 256}, {"cpu_cores": 1.0}, {"network": "none"}, {"runtime": "node"}):
         code = "console.log(1)" if other.get("runtime") == "node" else "print(1)"
         assert "create" in sandbox.run(boxes.request(code, **other)).timings, other
@@ -95,16 +113,17 @@ def test_many_checks_at_once_each_have_a_container_of_their_own(
     sandbox: Sandbox, engine: Engine, instance: str
 ) -> None:
     warm(sandbox)
-    outcomes: list[bytes] = []
+    outcomes: list[SandboxOutcome] = []
     code = "import os, time; print(os.listdir('/work'), flush=True); time.sleep(3)"
     wanted = [boxes.request(code) for _ in range(6)]
-    threads = [threading.Thread(target=lambda one=one: outcomes.append(sandbox.run(one).stdout)) for one in wanted]
+    threads = [threading.Thread(target=lambda one=one: outcomes.append(sandbox.run(one))) for one in wanted]
     for thread in threads:
         thread.start()
     boxes.wait_for(lambda: len(_running(engine, instance)) >= 6)
     for thread in threads:
         thread.join(60)
-    assert outcomes == [b"['main.py']\n"] * 6
+    assert [outcome.stdout for outcome in outcomes] == [b"['main.py']\n"] * 6
+    assert sum("spare" in outcome.timings for outcome in outcomes) == 1
 
 
 def test_a_spare_that_has_ended_is_not_taken(sandbox: Sandbox, engine: Engine, instance: str) -> None:
@@ -121,10 +140,11 @@ def test_kill_ends_a_check_on_a_spare(sandbox: Sandbox, engine: Engine, instance
     wanted = boxes.request(SLEEP)
     thread = threading.Thread(target=lambda: outcomes.append(sandbox.run(wanted)))
     thread.start()
-    time.sleep(1)
+    (container,) = waiting(engine, instance)
+    boxes.wait_for(lambda: len(processes(container)) == 2)
     sandbox.kill(wanted.claim_id)
     thread.join(10)
-    assert [outcome.cause for outcome in outcomes] == [Cause.RUNNER_LOST]
+    assert [(outcome.cause, "spare" in outcome.timings) for outcome in outcomes] == [(Cause.RUNNER_LOST, True)]
     assert boxes.containers(engine, instance) == []
 
 
@@ -153,10 +173,21 @@ def test_nobody_waits_for_ever(engine: Engine) -> None:
 def test_closing_ends_what_waits(engine: Engine) -> None:
     instance, sandbox = boxes.instance_sandbox(spares=2)
     warm(sandbox)
+    assert len(waiting(engine, instance)) == 1
     sandbox.close()
     assert boxes.containers(engine, instance) == []
     sandbox.dismantle()
     sandbox.close()
+
+
+def test_a_check_that_is_due_is_started_before_a_spare(sandbox: Sandbox, engine: Engine, instance: str) -> None:
+    warm(sandbox)
+    with contextlib.ExitStack() as stack:
+        while sandbox._starts.acquire(blocking=False):  # as many checks start as can
+            stack.callback(sandbox._starts.release)
+        assert "spare" in sandbox.run(boxes.request("print('here')")).timings
+        assert sandbox.settle(seconds=10)
+        assert boxes.containers(engine, instance) == []
 
 
 def test_who_writes_to_a_volume_neither_takes_a_spare_nor_leaves_one(
@@ -182,7 +213,8 @@ def test_a_volume_that_a_spare_holds_is_known_to_be_there(sandbox: Sandbox, inst
     assert sandbox.volumes.remove(volume)
 
 
-def test_the_spares_of_a_killed_worker_end_and_are_removed(engine: Engine) -> None:
+@pytest.mark.parametrize("used", [False, True])
+def test_the_spares_of_a_killed_worker_end_and_are_removed(engine: Engine, used: bool) -> None:
     instance = instances.new()
     environ = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings", "PYTHONPATH": str(ROOT)}
     code = f"""
@@ -192,10 +224,14 @@ from tests.security import boxes
 sandbox = Sandbox(instance={instance!r}, spares=2)
 for _ in range(2):
     sandbox.run(boxes.request("print('here')"))
+sandbox.settle(seconds=20)
+if {used}:
+    sandbox.run(boxes.request("import time; time.sleep(300)"))
 time.sleep(300)
 """
     with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, env=environ) as process:
-        boxes.wait_for(lambda: waiting(engine, instance), seconds=60)
+        least = 2 if used else 1
+        boxes.wait_for(lambda: [one for one in waiting(engine, instance) if len(processes(one)) == least], seconds=60)
         process.send_signal(signal.SIGKILL)
         boxes.wait_for(lambda: not waiting(engine, instance), seconds=2)
     successor = Sandbox(instance=instance)
