@@ -238,8 +238,7 @@ class Sandbox:
             run.answered = answer is not None
         if answer:
             run.timings |= {"unpack": answer.unpack_ms, "script": answer.script_ms}
-            if not request.writes:
-                self._spares.replenish(spec)
+            self._spares.replenish(spec)
         return result
 
     def _spec(self, request: SandboxRequest) -> Spec:
