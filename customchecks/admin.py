@@ -71,7 +71,7 @@ class CustomCheckJobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         "next_check_at",
         "interval",
     )
-    list_filter = ("status", "last_check_status", "script_runtime", "script_source_type")
+    list_filter = ("status", "last_check_status", "alerting", "script_runtime", "script_source_type")
     search_fields = ("=id", "name", "script_git_url", "webhook_url")
     list_per_page = 50
     actions = ("pause", "resume", "trigger", "restart", "send_test")

@@ -157,6 +157,9 @@ class CustomCheckJob(ScheduledJob):
     def restarted_fields(self) -> dict[str, Any]:
         return {"state": None, "progress": None}
 
+    def own_alert_url(self) -> str:
+        return self.alert_url or ""
+
     def write_log(self, claim: Claim, result: CheckResult, now: datetime) -> None:
         CustomCheckLog.objects.create(
             job=self,

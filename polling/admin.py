@@ -40,11 +40,11 @@ class AttemptInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]
 
 @admin.register(Delivery)
 class DeliveryAdmin(HistoryAdmin):
-    actions = ("resend",)
+    actions = ("resend", "mark_as_seen")
     inlines = (AttemptInline,)
     list_display = ("created_at", "job", "status", "method", "url", "attempts", "last_status_code", "next_attempt_at")
-    list_filter = ("status", "job_kind", "created_at")
-    search_fields = ("job_name", "url", "last_error")
+    list_filter = ("unseen", "status", "job_kind", "created_at")
+    search_fields = ("=id", "job_name", "url", "last_error")
     fields = (
         "id",
         "job",
@@ -78,6 +78,14 @@ class DeliveryAdmin(HistoryAdmin):
             else:
                 self.log_change(request, delivery, "Sent again")
                 self.message_user(request, f"{delivery} is sent again.", messages.SUCCESS)
+
+    @admin.action(description="Mark as seen: it stays undelivered", permissions=["resend"])
+    def mark_as_seen(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> None:
+        chosen = list(queryset.filter(unseen=True))
+        queryset.update(unseen=False)
+        for delivery in chosen:
+            self.log_change(request, delivery, "Marked as seen")
+        self.message_user(request, f"{len(chosen)} marked as seen.", messages.SUCCESS)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
         found: QuerySet[Delivery] = super().get_queryset(request)

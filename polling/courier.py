@@ -12,7 +12,7 @@ import structlog
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
-from polling import keboola, keboola_calls, metrics, webhooks
+from polling import keboola, keboola_calls, metrics, undelivered, webhooks
 from polling.deliveries import Delivery, Outcome
 from polling.http import GuardedClient
 from polling.traffic import PLACES, Traffic
@@ -111,7 +111,8 @@ class Courier:
         now = timezone.now()
         try:
             with self._database:
-                delivery.settle(Outcome(started_at=now, duration_ms=0, error=message, retry=True), now=now)
+                outcome = Outcome(started_at=now, duration_ms=0, error=message, retry=True)
+                undelivered.settle(delivery, outcome, now=now)
         except DatabaseError:
             logger.exception("delivery_not_settled", delivery_id=str(delivery.pk))  # its claim expires: made again
 

@@ -58,6 +58,7 @@ class DeliveryDraft:
     ``occurrence`` tells events apart that a cycle can have several times.
     ``signing_secrets`` are such references, of one key or two. A ``test`` does not count as the cycle's own delivery.
     ``at_most_once``: the receiver cannot tell a call from its repetition, so one without a known outcome is the last.
+    ``about``: the delivery that this one tells of; such a one counts by that, and not by the cycle.
     """
 
     event: str
@@ -70,6 +71,7 @@ class DeliveryDraft:
     occurrence: int = 1
     test: bool = False
     at_most_once: bool = False
+    about: uuid.UUID | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,6 +121,7 @@ class DeliveryManager(models.Manager.from_queryset(DeliveryQuerySet)):  # type: 
             signing_secrets=list(draft.signing_secrets),
             test=draft.test,
             at_most_once=draft.at_most_once,
+            about=draft.about,
             body=json.dumps({**draft.payload, "delivery_id": str(delivery_id)}, ensure_ascii=False),
             next_attempt_at=now,
             created_at=now,
@@ -130,8 +133,10 @@ class DeliveryManager(models.Manager.from_queryset(DeliveryQuerySet)):  # type: 
         self.filter(job_kind=job.kind, job_id=job.pk).update(signing_secrets=list(signing_secrets))
 
     def give_up(self, *, job_kind: str, job_id: int, reason: str) -> None:
-        """Drops what a job owes, but for a call that is just being made."""
-        owed = self.filter(job_kind=job_kind, job_id=job_id, status=DeliveryStatus.PENDING, attempt_started_at=None)
+        """Drops what a job owes, but for a call that is just being made. What has failed of it is no news any more."""
+        mine = self.filter(job_kind=job_kind, job_id=job_id)
+        mine.filter(unseen=True).update(unseen=False)
+        owed = mine.filter(status=DeliveryStatus.PENDING, attempt_started_at=None)
         owed.update(status=DeliveryStatus.FAILED, last_error=reason, next_attempt_at=None, claim_token=None)
 
     def waiting(self, *, now: datetime, without: Collection[str] = (), most: int = 1000) -> list[tuple[uuid.UUID, str]]:
@@ -173,9 +178,12 @@ class Delivery(models.Model):
     signing_secrets = models.JSONField(default=list, editable=False)
     test = models.BooleanField(default=False, editable=False)
     at_most_once = models.BooleanField(default=False, editable=False)
+    about = models.UUIDField(null=True, editable=False)
     attempt_started_at = models.DateTimeField(null=True, editable=False)
     body = models.TextField(editable=False)
     status = models.CharField(max_length=20, choices=DeliveryStatus, default=DeliveryStatus.PENDING, editable=False)
+    # It has ended without being delivered, and nobody has sent it again or said that they know
+    unseen = models.BooleanField("not delivered, unseen", default=False, editable=False)
     attempts = models.PositiveIntegerField(default=0, editable=False)
     sent_before = models.PositiveIntegerField(default=0, editable=False)
     last_status_code = models.PositiveIntegerField(null=True, editable=False)
@@ -195,14 +203,23 @@ class Delivery(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["job_kind", "job_id", "cycle", "event", "occurrence"],
-                condition=models.Q(test=False),
+                condition=models.Q(test=False, about=None),
                 name="one_delivery_per_cycle_and_event",
-            )
+            ),
+            models.UniqueConstraint(fields=["about", "occurrence"], name="one_alert_per_end_of_a_delivery"),
         ]
-        indexes = [models.Index(fields=["status", "next_attempt_at"], name="idx_delivery_due")]
+        indexes = [
+            models.Index(fields=["status", "next_attempt_at"], name="idx_delivery_due"),
+            models.Index(fields=["unseen"], condition=models.Q(unseen=True), name="idx_delivery_unseen"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.method} {self.url}"
+
+    @property
+    def lost(self) -> bool:
+        """Not delivered, and not to be tried again by itself."""
+        return self.status in (DeliveryStatus.FAILED, DeliveryStatus.GONE, DeliveryStatus.UNKNOWN)
 
     def begin(self, now: datetime) -> bool:
         """Writes down that the call is about to be made, under a new token: a doubled attempt finds nothing to do.
@@ -243,6 +260,7 @@ class Delivery(models.Model):
             next_attempt_at=timezone.now(),
             sent_before=models.F("attempts"),
             last_error="",
+            unseen=False,
         )
         self.refresh_from_db()
         if not resent:
@@ -252,14 +270,15 @@ class Delivery(models.Model):
     def _after(self, outcome: Outcome, now: datetime) -> dict[str, Any]:
         if outcome.delivered:
             return {"status": DeliveryStatus.DELIVERED, "delivered_at": now, "next_attempt_at": None}
+        ended = {"next_attempt_at": None, "unseen": not self.test}
         if outcome.unknown:
-            return {"status": DeliveryStatus.UNKNOWN, "next_attempt_at": None}
+            return {"status": DeliveryStatus.UNKNOWN, **ended}
         failed = self.attempts - self.sent_before + 1
         again = retries.next_attempt(failed, now=now, retry_after=outcome.retry_after) if outcome.retry else None
         if again:
             return {"next_attempt_at": again}
         gone = outcome.status_code == 410
-        return {"status": DeliveryStatus.GONE if gone else DeliveryStatus.FAILED, "next_attempt_at": None}
+        return {"status": DeliveryStatus.GONE if gone else DeliveryStatus.FAILED, **ended}
 
     def _write_down(self, outcome: Outcome) -> None:
         DeliveryAttempt.objects.create(

@@ -13,7 +13,7 @@ import structlog
 from django.db import transaction
 from django.utils import timezone
 
-from polling import retries
+from polling import retries, undelivered
 from polling.crashpoints import Point, reach
 from polling.deliveries import Delivery, Outcome
 from polling.http import Answer, ExchangeFailed, GuardedClient, RequestRefused
@@ -99,9 +99,15 @@ def _judged(answer: Answer, resolved: Resolved, started: datetime) -> Outcome:
 
 @transaction.atomic
 def _settle(delivery: Delivery, outcome: Outcome, *, now: datetime) -> None:
-    if delivery.settle(outcome, now=now) and (job := _job(delivery)):
+    if not delivery.settle(outcome, now=now):
+        return
+    told = False
+    if job := _job(delivery):
         for draft in job.call_settled(delivery, outcome, now=now):
             Delivery.objects.open(draft, job=job, now=now)
+            told = True
+    if delivery.lost and not told:
+        undelivered.tell(delivery, now=now)
 
 
 def _job(delivery: Delivery) -> ScheduledJob | None:

@@ -16,7 +16,7 @@ from secrets_app.admin import ReadOnly
 @admin.register(PollingJob)
 class PollingJobAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ("name", "id", "status", "failure_cause", "last_check_status", "last_check_at", "next_check_at")
-    list_filter = ("status", "last_check_status")
+    list_filter = ("status", "last_check_status", "alerting")
     search_fields = ("=id", "name", "batches__batch_id")
     list_per_page = 50
     actions = ("pause", "resume")

@@ -155,6 +155,10 @@ class ScheduledJob(Kind, limits.Limits):
         """An attempt at a call that is made at most once has ended; returns what is to be sent because of that."""
         return ()
 
+    def own_alert_url(self) -> str:
+        """Whom the job's alerts go to, where it has somebody of its own."""
+        return ""
+
     def last_answer(self) -> LastAnswer:
         """Of this cycle, for those who did not follow its checks."""
         return LastAnswer(cause=self.failure_cause)

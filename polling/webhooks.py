@@ -10,7 +10,7 @@ from functools import reduce
 import structlog
 from django.utils import timezone
 
-from polling import metrics, retries, signatures, templates
+from polling import metrics, retries, signatures, templates, undelivered
 from polling.crashpoints import Point, reach
 from polling.deliveries import Delivery, Outcome
 from polling.http import Answer, ExchangeFailed, GuardedClient, RequestRefused
@@ -55,7 +55,7 @@ def attempt(
         outcome = _made(call, client, started)
         reach(Point.DELIVERY_ANSWERED)
     with database:
-        settled = delivery.settle(outcome, now=timezone.now())
+        settled = undelivered.settle(delivery, outcome, now=timezone.now())
     reach(Point.DELIVERY_SETTLED)
     _report(delivery, outcome, settled=settled)
 

@@ -17,11 +17,16 @@ COLUMNS = ("ID", "Job", "Event", "Status", "Attempts", "Answer", "Next attempt",
 Limit = Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="At most so many.")]
 OnlyJob = Annotated[str | None, typer.Option("--job", metavar="JOB", help="Only those of this job.")]
 Status = Annotated[DeliveryStatus | None, typer.Option(help="Only deliveries of this status.")]
+Unseen = Annotated[bool, typer.Option("--unseen", help="Only those that failed for good and that nobody looked at.")]
 Id = Annotated[str, typer.Argument(metavar="ID", help="The delivery's id, which is the call's webhook-id.")]
 
 
 def list_deliveries(
-    job: OnlyJob = None, status: Status = None, limit: Limit = 50, as_json: options.Json = False
+    job: OnlyJob = None,
+    status: Status = None,
+    unseen: Unseen = False,
+    limit: Limit = 50,
+    as_json: options.Json = False,
 ) -> None:
     """List what was to be sent, the newest first.
 
@@ -35,6 +40,8 @@ def list_deliveries(
         rows = rows.filter(job_kind=found.kind, job_id=found.pk)
     if status is not None:
         rows = rows.filter(status=status)
+    if unseen:
+        rows = rows.filter(unseen=True)
     chosen = rows[:limit]
     if as_json:
         output.document(DeliverySerializer(chosen, many=True).data)

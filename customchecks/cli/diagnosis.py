@@ -14,7 +14,7 @@ from customchecks import git
 from customchecks.cli import kernel
 from customchecks.cli.endings import Failed
 from customchecks.sandbox import EngineStatus, Sandbox
-from polling import sweeper
+from polling import sweeper, undelivered
 from polling.models import LEASE_SECONDS
 from secrets_app.crypto import DecryptionFailed, KeyRingError
 from secrets_app.models import Secret
@@ -48,6 +48,7 @@ def examine() -> Iterator[Finding]:
     yield _secrets()
     yield _sweep()
     yield _disk()
+    yield _deliveries()
 
 
 def complain() -> None:
@@ -181,6 +182,22 @@ def _disk() -> Finding:
     if free < FULL_BYTES:
         return _failed("disk", detail, remedy)
     return _warning("disk", detail, remedy) if free < NEARLY_FULL_BYTES else _ok("disk", detail)
+
+
+def _deliveries() -> Finding:
+    try:
+        count = undelivered.unseen()
+    except DatabaseError:
+        return _failed("deliveries", "They cannot be read.", "Run manage.py prepare.")
+    if not count:
+        return _ok("deliveries", "none has failed for good that nobody has looked at")
+    silent = "" if settings.TECKO_ALERT_URL else " Set TECKO_ALERT_URL to be told of the next one."
+    return _warning(
+        "deliveries",
+        f"{count} ended without being delivered, and nobody has looked at them.",
+        "See: manage.py customcheck deliveries list --unseen. Then send them again (deliveries resend ID), or mark "
+        f"them as seen on the admin's list of deliveries.{silent}",
+    )
 
 
 def _ok(name: str, detail: str) -> Finding:
