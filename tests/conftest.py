@@ -3,12 +3,13 @@
 import functools
 import os
 import shutil
+from collections.abc import Iterator
 
 import pytest
 from django.conf import settings
 
 from teckochecker.setup import dockerd
-from tests import absent, instances
+from tests import absent, instances, postgresql
 
 LONGEST_ID = 40
 LONGEST_BYTES_ID = 8
@@ -40,6 +41,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group("engine"))
         if item.get_closest_marker("browser"):
             item.add_marker(pytest.mark.xdist_group("browser"))
+        if "postgresql_server" in getattr(item, "fixturenames", ()) and not item.get_closest_marker("engine"):
+            item.add_marker(pytest.mark.xdist_group("postgresql"))  # one server for all of them
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[postgresql.Server]:
+    with postgresql.running() as server:
+        yield server
+
+
+@pytest.fixture
+def postgresql_url(postgresql_server: postgresql.Server) -> str:
+    """An empty database's ``DATABASE_URL``; where the server was stopped it runs again."""
+    postgresql_server.ensure()
+    return postgresql_server.new_database()
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

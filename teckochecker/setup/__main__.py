@@ -13,7 +13,7 @@ from teckochecker.setup.progress import SetupFailed, say, stage
 
 BASE_DIR = home.BASE_DIR
 PROGRAMS = (("git", "git"),)
-TEST_PROGRAMS = (*PROGRAMS, ("curl", "curl"), ("chromium", "chromium"))
+TEST_PROGRAMS = (*PROGRAMS, ("curl", "curl"), ("chromium", "chromium"), ("pg_ctlcluster", "postgresql"))
 
 
 def main(command: str, arguments: Sequence[str]) -> int:
