@@ -4,6 +4,8 @@ import pytest
 
 from customchecks.engine import Engine
 from customchecks.sandbox import Sandbox
+from tests import private_engine
+from tests.private_engine import PrivateEngine
 from tests.security import boxes
 
 
@@ -12,6 +14,13 @@ def engine() -> Iterator[Engine]:
     found = Engine()
     yield found
     found.close()
+
+
+@pytest.fixture(scope="session")
+def own_engine() -> Iterator[PrivateEngine]:
+    """An engine whose packet rules nobody else has."""
+    with private_engine.started() as found:
+        yield found
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,163 @@
+"""An engine of its own in a network of its own, whose packet rules and faults are nobody else's.
+
+``PrivateEngine`` starts a dockerd in new namespaces (network, processes, mounts), so that all of it ends with it.
+Its network is this thread's, and that of all threads and processes that it starts, ``with engine.inside():``.
+"""
+
+import contextlib
+import ctypes
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Self
+
+from django.conf import settings
+
+from customchecks import images
+from customchecks.engine import Engine
+from teckochecker.setup import dockerd
+from tests import absent
+
+START_SECONDS = 60.0
+STOP_SECONDS = 20.0
+_CLONE_NEWNET = 0x40000000
+_PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
+# A containerd of the machine must not be found: two daemons would share its containers
+_BEGIN = """
+import fcntl, os, socket, struct, subprocess, sys
+for folder in ("/run/containerd", "/run/docker"):
+    os.makedirs(folder, exist_ok=True)
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", folder], check=True)
+with socket.socket() as any_socket:
+    up = struct.pack("16sh", b"lo", 1)
+    fcntl.ioctl(any_socket, 0x8914, up)  # SIOCSIFFLAGS
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
+
+
+class PrivateEngine:
+    """``options`` are dockerd's own, ``environ`` is added to its environment."""
+
+    def __init__(self, *options: str, environ: Mapping[str, str] | None = None) -> None:
+        self._options = options
+        self._environ = {**os.environ, **(environ or {})}
+        self._run = Path(tempfile.mkdtemp(prefix="tck-"))  # a socket's path is short
+        self._data = Path(tempfile.mkdtemp(prefix="private-engine-", dir=settings.TECKO_HOME / "cache"))
+        self.socket = self._run / "docker.sock"
+        self.url = f"unix://{self.socket}"
+
+    def __enter__(self) -> Self:
+        unshare = ("unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
+        place = ("--data-root", self._data, "--exec-root", self._run / "exec", "--pidfile", self._run / "pid")
+        daemon = ("dockerd", *place, "--host", self.url, "--exec-opt", "native.cgroupdriver=cgroupfs")
+        with self.log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [*unshare, sys.executable, "-c", _BEGIN, *map(str, daemon), *self._options],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=self._environ,
+                start_new_session=True,
+                preexec_fn=_end_with_parent,
+            )
+        try:
+            self._wait()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def log(self) -> Path:
+        return self._run / "log"
+
+    @property
+    def pid(self) -> int:
+        """The daemon's, as this machine sees it."""
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
+        return int(children[0])
+
+    @contextlib.contextmanager
+    def inside(self) -> Iterator[None]:
+        """Meanwhile ``DOCKER_HOST`` names this engine, too."""
+        before = os.environ.get("DOCKER_HOST")
+        with open(f"/proc/{self.pid}/ns/net") as there, open("/proc/thread-self/ns/net") as here:
+            os.environ["DOCKER_HOST"] = self.url
+            _enter(there.fileno())
+            try:
+                yield
+            finally:
+                _enter(here.fileno())
+                if before is None:
+                    del os.environ["DOCKER_HOST"]
+                else:
+                    os.environ["DOCKER_HOST"] = before
+
+    def load(self, *references: str) -> None:
+        """Copies images of this machine's engine."""
+        with subprocess.Popen(["docker", "save", *references], stdout=subprocess.PIPE) as saved:
+            subprocess.run(
+                ["docker", "--host", self.url, "load"], stdin=saved.stdout, stdout=subprocess.DEVNULL, check=True
+            )
+
+    def command(self, *words: str) -> str:
+        """Runs a program of this machine in the engine's network; returns what it prints."""
+        with self.inside():
+            done = subprocess.run(words, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, (words, done.stderr)
+        return done.stdout
+
+    def stop(self) -> None:
+        with contextlib.suppress(OSError, IndexError):
+            os.kill(self.pid, signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(STOP_SECONDS)
+        self._process.kill()
+        self._process.wait()
+        for folder in (self._data, self._run):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _wait(self) -> None:
+        until = time.monotonic() + START_SECONDS
+        while dockerd.ask({"DOCKER_HOST": self.url}) is not dockerd.Answer.READY:
+            if self._process.poll() is not None or time.monotonic() > until:
+                absent.say(f"No engine can be started: {self.log.read_text()[-800:]}")
+            time.sleep(0.1)
+
+
+@contextlib.contextmanager
+def started(*options: str) -> Iterator[PrivateEngine]:
+    """One with the runner image for Python, or the reason why there is none."""
+    missing = [program for program in ("unshare", "dockerd", "docker") if not shutil.which(program)]
+    if os.geteuid() != 0 or missing:
+        absent.say(f"An engine of its own takes root{''.join(f' and {program}' for program in missing)}.")
+    with PrivateEngine(*options) as engine:
+        engine.load(_runner_image())
+        yield engine
+
+
+def _runner_image() -> str:
+    engine = Engine()
+    found = images.current("python", engine=engine)
+    engine.close()
+    return found or absent.say("There is no runner image for Python: manage.py customcheck build-images")
+
+
+def _enter(namespace: int) -> None:
+    if _LIBC.setns(namespace, _CLONE_NEWNET):
+        raise OSError(ctypes.get_errno(), "setns")
+
+
+def _end_with_parent() -> None:
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -1,0 +1,30 @@
+"""What tests of broken firewalls and engines rely on: theirs are not this machine's."""
+
+import subprocess
+
+import pytest
+
+from tests.private_engine import PrivateEngine
+from tests.security import boxes
+
+pytestmark = pytest.mark.engine
+
+
+def test_an_engine_of_our_own_has_a_network_of_its_own(own_engine: PrivateEngine) -> None:
+    before = _networks()
+    with own_engine.inside():
+        instance, sandbox = boxes.instance_sandbox()
+        assert sandbox.run(boxes.request("print('here')")).stdout == b"here\n"
+        assert f"teckochecker-{instance}" not in _networks("--host", "unix:///var/run/docker.sock") | before
+        assert f"teckochecker-{instance}" in _networks()
+        sandbox.dismantle()
+        sandbox.close()
+    own_engine.command("iptables", "-F", "FORWARD")
+    assert own_engine.command("iptables", "-S", "FORWARD") == "-P FORWARD ACCEPT\n"
+    there = subprocess.run(["iptables", "-S", "FORWARD"], capture_output=True, text=True, check=True).stdout
+    assert "DOCKER-USER" in there
+
+
+def _networks(*options: str) -> set[str]:
+    words = ["docker", *options, "network", "ls", "--format", "{{.Name}}"]
+    return set(subprocess.run(words, capture_output=True, text=True, check=True).stdout.split())
