@@ -14,6 +14,7 @@ from customchecks.archives import Archive
 from customchecks.dependencies.models import DependencySet as DependencySet
 from customchecks.keboola_fields import KeboolaOn
 from customchecks.trials import Trial as Trial
+from polling import notices as polling_notices
 from polling.deliveries import Delivery, DeliveryDraft, Outcome
 from polling.results import CheckResult, LastAnswer
 from polling.scheduling import Claim, ScheduledJob
@@ -197,7 +198,7 @@ class CustomCheckJob(ScheduledJob):
         return () if outcome.delivered or delivery.next_attempt_at else notices.of_keboola(self, delivery, outcome, now)
 
     def alert(self, result: CheckResult, now: datetime) -> Sequence[DeliveryDraft]:
-        return notices.of_errors(self, result, now)
+        return polling_notices.of_errors(self, result, now)
 
 
 class ScriptVersion(models.Model):

@@ -153,7 +153,7 @@ def _accepted(group: JobGroup, wanted: Sequence[Key] | set[Key], *, new: Sequenc
             errors = named.update_error_dict({}) | errors
     for field in REFERRING:
         try:
-            secrets += references.validate(_texts(getattr(group, field)), user=user)
+            secrets += references.validate(references.texts(getattr(group, field)), user=user)
         except references.InvalidReferences as error:
             errors |= {f"{field}.{key}": message for key, message in error.errors.items()}
     if errors:
@@ -194,13 +194,6 @@ def _check_members(wanted: Sequence[Key] | set[Key], new: Sequence[Key], user: A
 
 def _permission(verb: str, kind: type[ScheduledJob]) -> str:
     return f"{kind._meta.app_label}.{verb}_{kind._meta.model_name}"
-
-
-def _texts(value: Any) -> Mapping[str, str]:
-    """The strings in it: what is none was refused by the field's own validator."""
-    listed = value if isinstance(value, list) else []
-    entries = value if isinstance(value, dict) else {str(place): text for place, text in enumerate(listed)}
-    return {key: text for key, text in entries.items() if isinstance(text, str)}
 
 
 def _join(group: JobGroup, keys: Sequence[Key]) -> None:

@@ -21,6 +21,7 @@ from polling.batches import Batch, BatchStatus
 from polling.kinds import job_kinds
 from polling.polling_job import COMPLETED_WITH_FAILURES, STATUSES, PollingJob, PollingLog
 from polling.scheduling import JobStatus, TransitionRefused
+from polling.webhook_fields import WebhookMethod
 from secrets_app.models import Secret
 from secrets_app.rest import Refused, StrictSerializer, TextField, WholeNumberField, asker
 
@@ -62,6 +63,14 @@ class PollingJobSerializer(serializers.ModelSerializer[PollingJob]):
         source="keboola_secret.name", default=None, read_only=True, allow_null=True
     )
 
+    # Not in the answers that clients of version 0.9 know
+    webhook_url = serializers.CharField(required=False, allow_null=True)
+    webhook_method = serializers.ChoiceField(choices=WebhookMethod.choices, required=False)
+    webhook_headers = serializers.JSONField(required=False, allow_null=True)
+    webhook_query_params = serializers.JSONField(required=False, allow_null=True)
+    webhook_signing_secrets = serializers.JSONField(required=False)
+    alert_url = serializers.CharField(required=False, allow_null=True)
+
     class Meta:
         model = PollingJob
         fields = (
@@ -84,8 +93,14 @@ class PollingJobSerializer(serializers.ModelSerializer[PollingJob]):
             "next_check_at",
             "created_at",
             "completed_at",
+            *jobs.TOLD,
         )
         read_only_fields = fields
+
+    def to_representation(self, job: PollingJob) -> dict[str, Any]:
+        """A job without a webhook and an alert address is shown as version 0.9 shows it."""
+        shown = super().to_representation(job)
+        return {name: value for name, value in shown.items() if name not in jobs.TOLD or _tells(job)}
 
     def get_batch_count(self, job: PollingJob) -> int:
         return len(job.batches.all())
@@ -101,16 +116,22 @@ class ChangeSerializer(StrictSerializer):
     """Types only: values are checked where every way to a job passes."""
 
     name = TextField(max_length=255)
-    keboola_stack_url = TextField(max_length=500)
-    keboola_component_id = TextField(max_length=255)
-    keboola_configuration_id = TextField(max_length=255)
+    keboola_secret_id = WholeNumberField(min_value=1, max_value=2**63 - 1, required=False, allow_null=True)
+    keboola_stack_url = TextField(max_length=500, required=False, allow_null=True)
+    keboola_component_id = TextField(max_length=255, required=False, allow_null=True)
+    keboola_configuration_id = TextField(max_length=255, required=False, allow_null=True)
+    webhook_url = TextField(max_length=500, required=False, allow_null=True)
+    webhook_method = serializers.ChoiceField(choices=WebhookMethod.choices, required=False)
+    webhook_headers = serializers.JSONField(required=False, allow_null=True)
+    webhook_query_params = serializers.JSONField(required=False, allow_null=True)
+    webhook_signing_secrets = serializers.JSONField(required=False)
+    alert_url = TextField(max_length=500, required=False, allow_null=True)
     poll_interval_seconds = WholeNumberField(required=False)
 
 
 class CreateSerializer(ChangeSerializer):
     batch_ids = serializers.ListField(child=TextField())
     openai_secret_id = WholeNumberField(min_value=1, max_value=2**63 - 1)
-    keboola_secret_id = WholeNumberField(min_value=1, max_value=2**63 - 1)
 
 
 class PollingJobViewSet(GenericViewSet[PollingJob]):
@@ -141,7 +162,7 @@ class PollingJobViewSet(GenericViewSet[PollingJob]):
 
     def create(self, request: Request) -> Response:
         data = _valid(CreateSerializer(data=request.data))
-        given = {name: data.pop(name) for name in ("batch_ids", "openai_secret_id", "keboola_secret_id")}
+        given = {name: data.pop(name) for name in ("batch_ids", "openai_secret_id")}
         try:
             job = jobs.create_job(data, **given, user=asker(request))
         except ValidationError as error:
@@ -223,6 +244,10 @@ def _log_count(kind: type[scheduling.ScheduledJob]) -> int:
     """The rows of what points to the kind's jobs as their ``logs``."""
     logs = [relation.related_model for relation in kind._meta.related_objects if relation.name == "logs"]
     return sum(model._default_manager.count() for model in logs)
+
+
+def _tells(job: PollingJob) -> bool:
+    return bool(job.webhook_url or job.alert_url)
 
 
 def _valid(serializer: StrictSerializer) -> dict[str, Any]:

@@ -1,6 +1,7 @@
-"""A job that watches OpenAI batches and starts a Keboola job when all of them have ended."""
+"""A job that watches OpenAI batches, and calls a webhook, starts a Keboola job or both when all of them have ended."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -9,12 +10,13 @@ from django.core.validators import MaxValueValidator, MinValueValidator, Prohibi
 from django.db import models
 from django.utils import timezone
 
-from polling import alerts, keboola
+from polling import alerts, keboola, notices, webhook_fields
 from polling.batches import UNSUCCESSFUL, Batch, BatchStatus
 from polling.deliveries import Delivery, DeliveryDraft, Outcome
 from polling.keboola import stack_url as stack_url
 from polling.results import CheckResult, LastAnswer, Verdict
 from polling.scheduling import Claim, JobStatus, ScheduledJob
+from polling.webhook_fields import WebhookMethod
 from secrets_app.models import Secret
 
 COMPLETED_WITH_FAILURES = "completed_with_failures"
@@ -24,9 +26,9 @@ NO_NUL = ProhibitNullCharactersValidator()
 
 
 class PollingJob(ScheduledJob):
-    """When its batches have ended it waits, still active and without a next check, for what Keboola answers.
+    """With Keboola it waits, when its batches have ended, for what Keboola answers: still active, without a next check.
 
-    ``outcome`` is the status that it then gets.
+    ``outcome`` is the status that it then gets. Without Keboola it gets that at once.
     """
 
     kind: ClassVar[str] = "openai"
@@ -42,9 +44,17 @@ class PollingJob(ScheduledJob):
     # The grant protects a secret that is in use
     openai_secret = models.ForeignKey(Secret, models.SET_NULL, null=True, editable=False, related_name="+")
     keboola_secret = models.ForeignKey(Secret, models.SET_NULL, null=True, editable=False, related_name="+")
-    keboola_stack_url = models.CharField(max_length=500, validators=[stack_url])
-    keboola_component_id = models.CharField(max_length=255, validators=[NO_NUL])
-    keboola_configuration_id = models.CharField(max_length=255, validators=[NO_NUL])
+    keboola_stack_url = models.CharField(max_length=500, null=True, blank=True, validators=[stack_url])
+    keboola_component_id = models.CharField(max_length=255, null=True, blank=True, validators=[NO_NUL])
+    keboola_configuration_id = models.CharField(max_length=255, null=True, blank=True, validators=[NO_NUL])
+    webhook_url = models.CharField(max_length=500, null=True, blank=True)
+    webhook_method = models.CharField(max_length=10, choices=WebhookMethod, default=WebhookMethod.POST)
+    webhook_headers = models.JSONField(null=True, blank=True, validators=[webhook_fields.webhook_headers])
+    webhook_query_params = models.JSONField(null=True, blank=True, validators=[webhook_fields.webhook_query_params])
+    webhook_signing_secrets = models.JSONField(
+        default=list, blank=True, validators=[webhook_fields.webhook_signing_secrets]
+    )
+    alert_url = models.CharField(max_length=500, null=True, blank=True)
 
     class Meta:
         db_table = "polling_jobs"
@@ -66,7 +76,10 @@ class PollingJob(ScheduledJob):
         return {"outcome": ""}
 
     def ends_as(self, result: CheckResult) -> str | None:
-        return None
+        return None if self.keboola_stack_url else OUTCOMES[result.verdict]
+
+    def own_alert_url(self) -> str:
+        return self.alert_url or ""
 
     def write_log(self, claim: Claim, result: CheckResult, now: datetime) -> None:
         """The batches too: what was learnt of them must not be without its log."""
@@ -83,7 +96,7 @@ class PollingJob(ScheduledJob):
         newest = self.logs.first()
         return LastAnswer(
             message=newest.message if newest else "",
-            data={"batches": {batch.batch_id: batch.status for batch in self.batches.all()}},
+            data=self._statuses(),
             cause=self.failure_cause,
         )
 
@@ -93,25 +106,30 @@ class PollingJob(ScheduledJob):
 
     def deliveries(self, result: CheckResult, now: datetime) -> Sequence[DeliveryDraft]:
         """Keboola is not called where the job was given up: its batches have not ended."""
-        if not result.verdict.terminal:
-            return alerts.to_operator(self, alerts.GAVE_UP, result, now)
+        told = notices.of_the_end(self, replace(result, data=self._statuses()), now)
+        return [*told, self._start()] if result.verdict.terminal and self.keboola_stack_url else told
+
+    def _statuses(self) -> dict[str, Any]:
+        """Of all batches: a check has asked only about those that had not ended."""
+        return {"batches": {batch.batch_id: batch.status for batch in self.batches.all()}}
+
+    def _start(self) -> DeliveryDraft:
         batches = list(self.batches.all())
         completed = [batch.batch_id for batch in batches if batch.status == BatchStatus.COMPLETED]
         failed = [batch.batch_id for batch in batches if batch.status in UNSUCCESSFUL]
-        start = keboola.start(
-            stack_url=self.keboola_stack_url,
-            component=self.keboola_component_id,
-            configuration=self.keboola_configuration_id,
+        return keboola.start(
+            stack_url=self.keboola_stack_url or "",
+            component=self.keboola_component_id or "",
+            configuration=self.keboola_configuration_id or "",
             token=f"secret_ref:{self.keboola_secret_id}",
             variables=keboola.batch_variables(completed, failed),
         )
-        return (start,)
 
     def alert(self, result: CheckResult, now: datetime) -> Sequence[DeliveryDraft]:
-        return alerts.to_operator(self, alerts.of_errors(self), result, now, occurrence=self.alert_count)
+        return notices.of_errors(self, result, now)
 
     def call_settled(self, delivery: Delivery, outcome: Outcome, *, now: datetime) -> Sequence[DeliveryDraft]:
-        """Ends the job, which has waited for this; the operator is told once for each time that it was sent."""
+        """Ends the job, which has waited for this; somebody is told, once for each time that it was sent."""
         if outcome.delivered:
             number = keboola.job_number(outcome.answer)
             self.log("triggered", f"Keboola started a job{f': {number}' if number else ''}.", now=now)
@@ -122,8 +140,9 @@ class PollingJob(ScheduledJob):
         cause = keboola.cause(outcome)
         if delivery.next_attempt_at or not self.conclude(JobStatus.FAILED, cause=cause, now=now):
             return ()
-        result = CheckResult(verdict=Verdict.ERROR, message=delivery.last_error)
-        return alerts.to_operator(self, alerts.GAVE_UP, result, now, cause=cause, occurrence=delivery.attempts)
+        result = CheckResult(verdict=Verdict.ERROR, message=delivery.last_error, data=self._statuses())
+        payload = notices.payload(self, result, now) | {"cause": cause}
+        return notices.alert(self, alerts.GAVE_UP, payload, occurrence=delivery.attempts)
 
 
 class PollingLog(models.Model):

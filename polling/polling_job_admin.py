@@ -7,7 +7,7 @@ from django.contrib import admin, messages
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
-from polling import jobs
+from polling import jobs, trials
 from polling.polling_job import PollingJob, PollingLog
 from polling.scheduling import TransitionRefused
 from secrets_app.admin import ReadOnly
@@ -19,7 +19,7 @@ class PollingJobAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     list_filter = ("status", "last_check_status", "alerting")
     search_fields = ("=id", "name", "batches__batch_id")
     list_per_page = 50
-    actions = ("pause", "resume")
+    actions = ("pause", "resume", "send_test")
     fields = (
         "name",
         "status",
@@ -30,6 +30,7 @@ class PollingJobAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
         "keboola_stack_url",
         "keboola_component_id",
         "keboola_configuration_id",
+        *jobs.TOLD,
         "poll_interval_seconds",
         "last_check_status",
         "last_check_at",
@@ -71,6 +72,16 @@ class PollingJobAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     @admin.action(description="Resume", permissions=["operate"])
     def resume(self, request: HttpRequest, queryset: QuerySet[PollingJob]) -> None:
         self._move(request, queryset, PollingJob.resume, "resumed")
+
+    @admin.action(description="Send a test to the webhook", permissions=["operate"])
+    def send_test(self, request: HttpRequest, queryset: QuerySet[PollingJob]) -> None:
+        for job in queryset:
+            try:
+                delivery = trials.send_test(job)
+            except trials.SendRefused as error:
+                self.message_user(request, f"Job {job.name}: {error}", messages.ERROR)
+            else:
+                self.message_user(request, f"Job {job.name}: delivery {delivery.pk} is sent.", messages.SUCCESS)
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("polling.change_pollingjob")

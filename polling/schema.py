@@ -76,6 +76,14 @@ DELIVERY_CALLS: Table = {
     ),
 }
 
+WEBHOOK: dict[str, Any] = {
+    "webhook_url": "https://hooks.example.com/batches",
+    "webhook_method": "POST",
+    "webhook_headers": {"Authorization": "Bearer secret_ref:hook"},
+    "webhook_query_params": None,
+    "webhook_signing_secrets": [],
+    "alert_url": None,
+}
 NEW_POLLING_JOB: dict[str, Any] = {
     "name": "nightly batch",
     "batch_ids": ["batch_67a1"],
@@ -85,6 +93,8 @@ NEW_POLLING_JOB: dict[str, Any] = {
     "keboola_component_id": "kds-team.app-custom-python",
     "keboola_configuration_id": "12345",
     "poll_interval_seconds": 120,
+    "webhook_url": WEBHOOK["webhook_url"],
+    "webhook_headers": WEBHOOK["webhook_headers"],
 }
 POLLING_JOB: dict[str, Any] = {
     "id": 3,
@@ -108,6 +118,7 @@ POLLING_JOB: dict[str, Any] = {
     "next_check_at": "2026-01-31T22:02:00.000000Z",
     "created_at": "2026-01-31T22:00:00.000000Z",
     "completed_at": None,
+    **WEBHOOK,
 }
 POLLING_LOG = {
     "id": 11,
@@ -156,7 +167,9 @@ BATCH_CALLS: Table = {
     "POST /api/jobs": Operation(
         summary="Watch batches",
         tag=BATCHES,
-        about="When all batches have ended, the Keboola job is started. An unknown secret is 404.",
+        about="When all batches have ended, the webhook is called, the Keboola job started, or both: one of them is "
+        "wanted, and Keboola's four fields go together. An unknown secret, or one of another type, is 404. A job "
+        "without `webhook_url` and `alert_url` is shown without the fields of webhooks and alerts.",
         bodies=(Body(legacy_api.CreateSerializer, NEW_POLLING_JOB),),
         answers={201: Answer(legacy_api.PollingJobSerializer, POLLING_JOB)},
         refuses=[404],

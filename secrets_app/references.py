@@ -79,6 +79,13 @@ def find(value: str) -> list[Reference]:
     return [_reference(value, found.start(), found.end()) for found in re.finditer(PREFIX, value)]
 
 
+def texts(value: object) -> Mapping[str, str]:
+    """The strings in an object or a list, whose places name them; what is none is refused by the field's validator."""
+    listed = value if isinstance(value, list) else []
+    entries = value if isinstance(value, dict) else {str(place): text for place, text in enumerate(listed)}
+    return {key: text for key, text in entries.items() if isinstance(text, str)}
+
+
 def validate(values: Mapping[str, str], *, user: User | AnonymousUser) -> list[Secret]:
     """The secrets that the values refer to, each once. Raises InvalidReferences.
 
@@ -104,10 +111,16 @@ def validate(values: Mapping[str, str], *, user: User | AnonymousUser) -> list[S
 
 
 @transaction.atomic
-def grant(secrets: Iterable[Secret], *, job_kind: str, job_id: int, user: User | None) -> None:
-    """Makes the grants of a job exactly these, given by this user; none when ``secrets`` is empty."""
+def grant(
+    secrets: Iterable[Secret], *, job_kind: str, job_id: int, user: User | None, kept: Iterable[int | None] = ()
+) -> None:
+    """Makes the grants of a job exactly these, given by this user; none when ``secrets`` is empty.
+
+    ``kept``: numbers of secrets whose grant stays as it is, whoever gave it.
+    """
     wanted = {secret.pk for secret in secrets}
-    SecretGrant.objects.filter(job_kind=job_kind, job_id=job_id).exclude(secret_id__in=wanted).delete()
+    stay = {number for number in (*wanted, *kept) if number is not None}
+    SecretGrant.objects.filter(job_kind=job_kind, job_id=job_id).exclude(secret_id__in=stay).delete()
     for secret_id in wanted:
         SecretGrant.objects.update_or_create(
             secret_id=secret_id, job_kind=job_kind, job_id=job_id, defaults={"granted_by": user}

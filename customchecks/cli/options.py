@@ -109,8 +109,8 @@ def definition(
     limits = {"memory_mb": memory, "cpu_cores": cpu}
     extended: tuple[dict[str, Any], ...] = (
         _params(param or ()),
-        _pairs("--env", env or ()),
-        _pairs("--webhook-header", webhook_header or ()),
+        pairs("--env", env or ()),
+        pairs("--webhook-header", webhook_header or ()),
         {key: value for key, value in limits.items() if value is not None},
     )
     for field, entries in zip(EXTENDED, extended, strict=True):
@@ -189,7 +189,7 @@ def _json_value(word: str, value: str) -> Any:
         raise Usage(f"--param: {word!r} is not KEY:=JSON: {error}.") from None
 
 
-def _pairs(option: str, words: Iterable[str]) -> dict[str, str]:
+def pairs(option: str, words: Iterable[str]) -> dict[str, str]:
     return dict(_pair(option, word) for word in words)
 
 

@@ -19,10 +19,10 @@ COLUMNS = ("ID", "Name", "Status", "Batches", "Ended", "Last check", "Next check
 
 BatchIds = Annotated[list[str], typer.Option("--batch", metavar="ID", help="An OpenAI batch. Repeatable, at most 10.")]
 OpenAISecret = Annotated[str, typer.Option(metavar="SECRET", help="Number or name of the OpenAI secret.")]
-KeboolaSecret = Annotated[str, typer.Option(metavar="SECRET", help="Number or name of the Keboola secret.")]
-Stack = Annotated[str, typer.Option(metavar="URL", help="Such as https://connection.keboola.com.")]
-Component = Annotated[str, typer.Option(metavar="ID", help="The component that is to be run.")]
-Configuration = Annotated[str, typer.Option(metavar="ID", help="Its configuration.")]
+KeboolaSecret = Annotated[str | None, typer.Option(metavar="SECRET", help="Number or name of the Keboola secret.")]
+Stack = Annotated[str | None, typer.Option(metavar="URL", help="Such as https://connection.keboola.com.")]
+Component = Annotated[str | None, typer.Option(metavar="ID", help="The component that Keboola is to run.")]
+Configuration = Annotated[str | None, typer.Option(metavar="ID", help="Its configuration.")]
 Interval = Annotated[int, typer.Option(metavar="S", help="Seconds between checks, 30 to 3600.")]
 Status = Annotated[str | None, typer.Option(help="Only jobs of this status.")]
 Logs = Annotated[int, typer.Option("--logs", min=0, max=500, metavar="N", help="So many of its newest logs.")]
@@ -32,6 +32,7 @@ Target = Annotated[
 
 
 OPTIONS = {
+    "keboola_secret_id": "--keboola-secret",
     "keboola_stack_url": "--stack-url",
     "keboola_component_id": "--component",
     "keboola_configuration_id": "--configuration",
@@ -39,39 +40,52 @@ OPTIONS = {
 
 
 def group() -> None:
-    """Jobs that watch OpenAI batches, and start a Keboola job when all of them have ended."""
+    """Jobs that watch OpenAI batches, and call a webhook or start a Keboola job when all of them have ended."""
 
 
 def create(
     name: Annotated[str, typer.Option(help="The job's name.")],
     batch: BatchIds,
     openai_secret: OpenAISecret,
-    keboola_secret: KeboolaSecret,
-    stack_url: Stack,
-    component: Component,
-    configuration: Configuration,
+    webhook_url: options.WebhookUrl = None,
+    webhook_method: options.WebhookMethod = None,
+    webhook_header: options.WebhookHeader = None,
+    alert_url: options.AlertUrl = None,
+    keboola_secret: KeboolaSecret = None,
+    stack_url: Stack = None,
+    component: Component = None,
+    configuration: Configuration = None,
     interval: Interval = 120,
     user: options.User = None,
     as_json: options.Json = False,
 ) -> None:
     """Create a job, due at once, and print its number.
 
+    When all batches have ended, the webhook is called. With the four options of Keboola, which go together, a Keboola
+    job is started, beside the webhook or instead of it.
+
     \b
     Example:
       manage.py customcheck polling-job create --name nightly --batch batch_abc --batch batch_def \\
+          --openai-secret openai --webhook-url https://hooks.example.com/batches
+      manage.py customcheck polling-job create --name nightly --batch batch_abc \\
           --openai-secret openai --keboola-secret keboola --stack-url https://connection.keboola.com \\
           --component kds-team.app-x --configuration 12345
     """
+    webhook = {"webhook_url": webhook_url, "webhook_method": webhook_method, "alert_url": alert_url}
     data = {
         "name": name,
         "keboola_stack_url": stack_url,
         "keboola_component_id": component,
         "keboola_configuration_id": configuration,
         "poll_interval_seconds": interval,
+        "webhook_headers": options.pairs("--webhook-header", webhook_header or ()) or None,
+        "keboola_secret_id": _secret_id(keboola_secret) if keboola_secret else None,
+        **{column: value for column, value in webhook.items() if value is not None},
     }
-    secrets = {"openai_secret_id": _secret_id(openai_secret), "keboola_secret_id": _secret_id(keboola_secret)}
+    openai = _secret_id(openai_secret)
     try:
-        job = jobs.create_job(data, batch_ids=batch, user=acting_user(user), **secrets)
+        job = jobs.create_job(data, batch_ids=batch, openai_secret_id=openai, user=acting_user(user))
     except jobs.SecretUnknown as error:
         raise NotFound(str(error)) from None
     except ValidationError as error:

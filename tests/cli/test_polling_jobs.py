@@ -36,6 +36,18 @@ def test_create_stores_what_the_options_say_and_prints_the_number(cli: Cli, secr
     assert [batch.batch_id for batch in job.batches.all()] == ["batch_1", "batch_2"]
 
 
+def test_create_needs_no_keboola_where_a_webhook_is_called(here: Here, cli: Cli, secrets: None) -> None:
+    words = ["polling-job", *WORDS[: WORDS.index("--keboola-secret")]]
+    refused = here(*words)
+    assert (refused.code, "webhook_url (--webhook-url): Nobody would hear of the end" in refused.err) == (4, True)
+    refused = here(*words, "--webhook-url", "https://hooks.example.com/", "--component", "kds.app")
+    assert (refused.code, "keboola_secret_id (--keboola-secret)" in refused.err) == (4, True)
+    made = here(*words, "--webhook-url", "https://hooks.example.com/", "--webhook-header", "X=1", "--json")
+    shown = made.json
+    assert (shown["webhook_url"], shown["webhook_headers"]) == ("https://hooks.example.com/", {"X": "1"})
+    assert shown["keboola_secret_id"] is None
+
+
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
@@ -43,7 +55,7 @@ def test_create_stores_what_the_options_say_and_prints_the_number(cli: Cli, secr
         (["--interval", "5"], 4, "poll_interval_seconds (--interval)"),
         (["--stack-url", "http://x.example"], 4, "keboola_stack_url (--stack-url)"),
         (["--openai-secret", "nobody"], 3, "There is no secret 'nobody'."),
-        (["--openai-secret", "keboola"], 3, "There is no OpenAI secret"),
+        (["--openai-secret", "keboola"], 3, "is of type keboola; one of type openai is wanted."),
     ],
 )
 def test_create_refuses_and_stores_nothing(

@@ -54,7 +54,7 @@ def serving(answer: Callable[[Call], tuple[int, Any]]) -> Iterator[Service]:
             self.end_headers()
             self.wfile.write(content)
 
-        do_POST = do_GET
+        do_POST = do_PUT = do_GET
 
         def log_message(self, *_: object) -> None:
             pass

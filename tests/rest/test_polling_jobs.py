@@ -31,6 +31,10 @@ STATS = {
     *("total_jobs", "active_jobs", "paused_jobs", "completed_jobs", "failed_jobs", "total_secrets", "total_logs"),
     "uptime_seconds",
 }
+HOOK = "https://hooks.example.com/batches"
+NO_KEBOOLA = dict.fromkeys(
+    ("keboola_secret_id", "keboola_stack_url", "keboola_component_id", "keboola_configuration_id")
+)
 Create = Callable[..., Any]
 Ask = Callable[..., tuple[int, Any]]
 
@@ -122,6 +126,48 @@ def test_a_secret_that_is_unknown_or_of_the_wrong_type_is_404(post: Create, body
         assert answer.status_code == 404
         assert str(wrong) in answer.json()["detail"]
     assert not PollingJob.objects.exists()
+
+
+WEBHOOK_FIELDS = {
+    *(
+        "webhook_url",
+        "webhook_method",
+        "webhook_headers",
+        "webhook_query_params",
+        "webhook_signing_secrets",
+        "alert_url",
+    )
+}
+
+
+def test_a_job_with_a_webhook_needs_no_keboola_and_shows_what_it_calls(post: Create, client: APIClient) -> None:
+    made = post(webhook_url=HOOK, webhook_headers={"X": "1"}, **NO_KEBOOLA)
+    job = made.json()
+    assert (made.status_code, set(job)) == (201, JOB_FIELDS | WEBHOOK_FIELDS)
+    assert (job["webhook_url"], job["webhook_headers"], job["keboola_secret_id"]) == (HOOK, {"X": "1"}, None)
+    assert client.get("/api/jobs").json()["jobs"] == [job]
+
+
+def test_keboola_and_the_webhook_take_each_others_place(post: Create, body: dict[str, Any], client: APIClient) -> None:
+    path = f"/api/jobs/{post().json()['id']}"
+
+    def put(**changes: Any) -> Any:
+        return client.put(path, changes, format="json")
+
+    assert put(**NO_KEBOOLA).status_code == 422
+    changed = put(webhook_url=HOOK, **NO_KEBOOLA)
+    assert (changed.status_code, changed.json()["keboola_stack_url"]) == (200, None)
+    assert client.delete(f"/api/admin/secrets/{body['keboola_secret_id']}").status_code == 204
+    again = {"name": "keboola", "type": "keboola", "value": "another value"}
+    token = client.post("/api/admin/secrets", again, format="json").json()["id"]
+    back = put(webhook_url=None, **{name: body[name] for name in NO_KEBOOLA} | {"keboola_secret_id": token})
+    assert (back.status_code, set(back.json())) == (200, JOB_FIELDS)
+
+
+def test_a_job_that_lost_its_secrets_can_be_renamed(post: Create, client: APIClient) -> None:
+    job = post().json()
+    PollingJob.objects.update(keboola_secret=None)
+    assert client.put(f"/api/jobs/{job['id']}", {"name": "old"}, format="json").status_code == 200
 
 
 def test_a_secret_of_a_job_cannot_be_deleted(client: APIClient, post: Create, body: dict[str, Any]) -> None:
