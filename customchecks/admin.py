@@ -10,7 +10,9 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils.decorators import method_decorator
 from django.utils.html import format_html
+from django.views.decorators.csrf import csrf_protect
 
 from customchecks import jobs
 from customchecks.etags import ChangedMeanwhile
@@ -142,10 +144,16 @@ class CustomCheckJobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         context["transitions"] = BUTTONS[JobStatus(job.status)] if job else ()
         return super().render_change_form(request, context, *args, **kwargs)
 
-    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        """What became wrong between the form's validation and the saving, such as a secret that is gone meanwhile."""
+    @method_decorator(csrf_protect)
+    def changeform_view(
+        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
+    ) -> Any:
+        """Without Django's transaction around it: an archive is read here, for seconds, and ``jobs`` has its own.
+
+        Tells what became wrong between the form's validation and the saving, such as a secret that is gone meanwhile.
+        """
         try:
-            return super().changeform_view(request, *args, **kwargs)
+            return self._changeform_view(request, object_id, form_url, extra_context)  # type: ignore[attr-defined]
         except ValidationError as error:
             self.message_user(request, " ".join(error.messages), messages.ERROR)
         except ChangedMeanwhile as error:

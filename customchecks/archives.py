@@ -37,12 +37,16 @@ class ArchiveFile(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Archive:
-    """``content`` is a gzip'd tar; ``sha256`` and ``size`` are of ``content``. ``files`` are sorted by path."""
+    """``content`` is a gzip'd tar; ``sha256`` and ``size`` are of ``content``. ``files`` are sorted by path.
+
+    ``judgements`` are what others have found in it once, so that nobody reads it again.
+    """
 
     content: bytes = field(repr=False)
     sha256: str
     size: int
     files: tuple[ArchiveFile, ...]
+    judgements: dict[object, object] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
     def stored(cls, *, content: bytes, sha256: str, files: Iterable[tuple[str, int]]) -> Self:
@@ -52,6 +56,10 @@ class Archive:
 
     def has(self, path: str) -> bool:
         return any(file.path == path for file in self.files)
+
+    def has_folder(self, path: str) -> bool:
+        """Whether there is a file in it."""
+        return any(file.path.startswith(f"{path}/") for file in self.files)
 
     def read(self, path: str) -> bytes:
         """At most 10 MB. Raises KeyError where there is no such file."""

@@ -10,6 +10,8 @@ from django.core.files.uploadedfile import UploadedFile
 
 from customchecks import archives, definition, etags, jobs
 from customchecks.archives import Archive, ArchiveRejected
+from customchecks.dependencies import detection
+from customchecks.dependencies.manifests import ManifestRefused
 from customchecks.models import CustomCheckJob, SourceType
 from secrets_app import references
 
@@ -169,3 +171,8 @@ class CustomCheckJobForm(forms.ModelForm):  # type: ignore[type-arg]
         entrypoint = self.instance.script_entrypoint
         if archive and "script_entrypoint" not in self.errors and not archive.has(entrypoint):
             self.add_error("script_entrypoint", f"The script has no file {entrypoint!r}.")
+        if self.archive and "script_runtime" not in self.errors:
+            try:
+                detection.judge(self.archive, self.instance.use())
+            except ManifestRefused as error:
+                self.add_error("script", str(error))

@@ -5,6 +5,7 @@ archive, and ``env_vars.API_KEY`` the value of one key. A job that is gone raise
 """
 
 import contextlib
+import copy
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
@@ -16,7 +17,7 @@ from customchecks import definition, etags, versions
 from customchecks.archives import Archive
 from customchecks.dependencies import detection
 from customchecks.dependencies.manifests import ManifestRefused
-from customchecks.models import CustomCheckJob, ScriptVersion, SourceType
+from customchecks.models import DEFAULT_ENTRYPOINTS, CustomCheckJob, ScriptVersion, SourceType
 from polling.deliveries import Delivery
 from secrets_app import references
 from secrets_app.models import Secret
@@ -29,9 +30,14 @@ TOKENS = ("script_git_token", "keboola_token")
 SOURCE = ("script_source_type", "script_git_url", "script_git_branch", "script_git_commit", "script_git_path")
 
 
-@transaction.atomic
 def create_job(data: Mapping[str, Any], *, archive: Archive | None, user: User) -> CustomCheckJob:
     """A job whose script is still to be uploaded is stored, and is not due until then."""
+    foresee(CustomCheckJob(), data, archive)
+    return _created(data, archive, user)
+
+
+@transaction.atomic
+def _created(data: Mapping[str, Any], archive: Archive | None, user: User) -> CustomCheckJob:
     job = CustomCheckJob(owner=user)
     secrets = _accepted(job, data, archive=archive, user=user)
     job.save()
@@ -39,7 +45,6 @@ def create_job(data: Mapping[str, Any], *, archive: Archive | None, user: User) 
     return job
 
 
-@transaction.atomic
 def update_job(
     job: CustomCheckJob,
     data: Mapping[str, Any],
@@ -53,6 +58,32 @@ def update_job(
     Who changes a job must be allowed to use all of its secrets: another script could send them anywhere. ``match`` is
     what ``If-Match`` says: ChangedMeanwhile is raised for another definition than this.
     """
+    foresee(copy.copy(job), data, archive)
+    _update(job, data, archive, user, match)
+
+
+def foresee(job: CustomCheckJob, data: Mapping[str, Any], archive: Archive | None) -> None:
+    """Reads the manifest while no transaction keeps others from writing; ``job`` is a copy that may be changed.
+
+    What is refused is told later, with everything else that is wrong.
+    """
+    if archive is None:
+        return
+    with contextlib.suppress(ValidationError):
+        definition.fill(job, data)
+    if job.script_runtime in DEFAULT_ENTRYPOINTS:
+        with contextlib.suppress(ManifestRefused):
+            detection.judge(archive, job.use())
+
+
+@transaction.atomic
+def _update(
+    job: CustomCheckJob,
+    data: Mapping[str, Any],
+    archive: Archive | None,
+    user: User | AnonymousUser,
+    match: str | None,
+) -> None:
     current = _locked(job, match)
     before, deadline = _source(current), current.deadline_seconds
     secrets = _accepted(current, data, archive=archive, user=user)
@@ -172,7 +203,7 @@ def _check_script(job: CustomCheckJob, archive: Archive | None) -> None:
 
 def _check_manifest(job: CustomCheckJob, archive: Archive) -> None:
     try:
-        detection.find(job.script_runtime, archive, source_builds=job.allow_source_builds)
+        detection.judge(archive, job.use())
     except ManifestRefused as error:
         raise ValidationError({"script": str(error)}, code="manifest") from None
 

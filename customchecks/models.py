@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from customchecks import fields, keboola_fields, notices
 from customchecks.archives import Archive
+from customchecks.dependencies.detection import Use
 from customchecks.dependencies.models import DependencySet as DependencySet
 from customchecks.keboola_fields import KeboolaOn
 from customchecks.trials import Trial as Trial
@@ -189,6 +190,14 @@ class CustomCheckJob(ScheduledJob):
             data=self.last_check_data or {},
             cause=self.failure_cause or newest.cause,
             revision=newest.revision,
+        )
+
+    def use(self) -> Use:
+        """What decides, with its archive, what has to be installed for it."""
+        return Use(
+            runtime=self.script_runtime,
+            entrypoint=self.script_entrypoint,
+            source_builds=self.allow_source_builds,
         )
 
     def deliveries(self, result: CheckResult, now: datetime) -> Sequence[DeliveryDraft]:

@@ -43,7 +43,6 @@ def _only(rows: Any, name: str) -> CustomCheckJob | None:
     return cast(CustomCheckJob, found[0]) if found else None
 
 
-@transaction.atomic
 def put(
     name: str,
     data: Mapping[str, Any],
@@ -58,6 +57,14 @@ def put(
     Without an archive a script that was uploaded stays. Of several who do this at once the later ones see what the
     first one made. Raises ValidationError, NameTaken, ChangedMeanwhile.
     """
+    jobs.foresee(CustomCheckJob(), _complete(name, data), archive)
+    return _put(name, data, archive, user, match, only_new)
+
+
+@transaction.atomic
+def _put(
+    name: str, data: Mapping[str, Any], archive: Archive | None, user: User, match: str | None, only_new: bool
+) -> Put:
     hold([name])
     job = _only(CustomCheckJob.objects.select_for_update(), name)  # who changes it by its number waits
     if job is None:
@@ -70,7 +77,6 @@ def put(
     return _updated(job, _complete(name, data), archive, user)
 
 
-@transaction.atomic
 def clone(job: CustomCheckJob, *, name: str | None, user: User) -> CustomCheckJob:
     """A job with the same definition and the script that runs now, paused, so that it can be changed first.
 
@@ -79,8 +85,11 @@ def clone(job: CustomCheckJob, *, name: str | None, user: User) -> CustomCheckJo
     data = {field: getattr(job, field) for field in definition.FIELDS}
     data["name"] = f"{job.name[: LONGEST_NAME - len(COPY)]}{COPY}" if name is None else name
     version = running_version(job)
-    made = jobs.create_job(data, archive=version.stored_archive() if version else None, user=user)
-    made.pause()
+    archive = version.stored_archive() if version else None
+    jobs.foresee(CustomCheckJob(), data, archive)
+    with transaction.atomic():
+        made = jobs.create_job(data, archive=archive, user=user)
+        made.pause()
     return made
 
 

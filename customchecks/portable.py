@@ -51,6 +51,8 @@ def imported(
     Raises ValidationError, by ``jobs[3].poll_interval_seconds``.
     """
     entries = _entries(document)
+    for entry in entries:
+        jobs.foresee(CustomCheckJob(), entry, (scripts or {}).get(entry["name"]))
     done: list[Put] = []
     errors: dict[str, Any] = {}
     with _in_turn(), transaction.atomic():

@@ -160,9 +160,8 @@ class CustomCheckRunner:
     def _prepared(self, job: CustomCheckJob, archive: Archive, *, run_id: str, purpose: str) -> Prepared:
         return self._dependencies.prepare(
             Wanted(
-                runtime=job.script_runtime,
                 archive=archive,
-                source_builds=job.allow_source_builds,
+                use=job.use(),
                 owner=f"{job.kind}:{job.pk or run_id}",
                 run_id=run_id,
                 seconds=job.timeout_seconds,

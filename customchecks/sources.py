@@ -111,7 +111,7 @@ def _check_usable(job: CustomCheckJob, archive: Archive, *, where: str) -> None:
     """What an upload would be refused for is no new version either."""
     _check_entrypoint(archive, job.script_entrypoint, where=where)
     try:
-        detection.find(job.script_runtime, archive, source_builds=job.allow_source_builds)
+        detection.judge(archive, job.use())
     except ManifestRefused as error:
         raise SourceFailed(f"{where}: {error}") from None
 

@@ -15,6 +15,7 @@ from customchecks.cli import options, output
 from customchecks.cli.endings import Failed, Invalid
 from customchecks.cli.lookups import acting_user, find_job
 from customchecks.dependencies import detection
+from customchecks.dependencies.detection import Use
 from customchecks.dependencies.manifests import ManifestRefused
 from customchecks.git import GitFailed
 from customchecks.models import DEFAULT_ENTRYPOINTS, ScriptVersion
@@ -137,21 +138,26 @@ def validate(
         raise Invalid.of(error) from None
     if not archive.has(wanted):
         raise Invalid(f"script_entrypoint (--entrypoint): {place} has no file {wanted!r}.")
-    _check_manifest(archive, runtime or "python", source_builds=source_builds)
+    use = Use(runtime=runtime or "python", entrypoint=wanted, source_builds=source_builds)
+    manifest = _manifest(archive, use)
     for note in notes:
         output.say(note)
+    output.say(f"Dependencies: {manifest or 'none are named'}")
     if as_json:
         listed = [{"path": path, "size": size} for path, size in archive.files]
-        output.document({"sha256": archive.sha256, "size": archive.size, "files": listed, "notes": notes})
+        known = {"sha256": archive.sha256, "size": archive.size, "dependencies": manifest}
+        output.document(known | {"files": listed, "notes": notes})
     else:
         output.table(("File", "Bytes"), archive.files)
 
 
-def _check_manifest(archive: Archive, runtime: str, *, source_builds: bool) -> None:
+def _manifest(archive: Archive, use: Use) -> str | None:
+    """The file that counts."""
     try:
-        detection.find(runtime, archive, source_builds=source_builds)
+        found = detection.judge(archive, use)
     except ManifestRefused as error:
         raise Invalid(f"script: {error}") from None
+    return found.manifest if found else None
 
 
 def _of_path(place: str) -> Archive:

@@ -1,27 +1,46 @@
-"""Which manifest of an archive counts, by the job's runtime."""
+"""Which manifest of an archive counts, by the job's runtime and entry point."""
 
-from contextlib import suppress
+import threading
+from collections import OrderedDict
 from dataclasses import dataclass
 
 from customchecks.archives import Archive
 from customchecks.dependencies import node_manifests, python_manifests
-from customchecks.dependencies.manifests import Manifest
+from customchecks.dependencies.manifests import Manifest, ManifestRefused
 
 
-def find(runtime: str, archive: Archive, *, source_builds: bool) -> Manifest | None:
+@dataclass(frozen=True, kw_only=True)
+class Use:
+    """How an archive is run, as far as it decides what has to be installed."""
+
+    runtime: str
+    entrypoint: str
+    source_builds: bool = False
+
+
+def find(archive: Archive, use: Use) -> Manifest | None:
     """None where the script needs nothing beside itself. Raises ManifestRefused."""
-    if runtime == "node":
-        return node_manifests.find(archive)
-    return python_manifests.find(archive, source_builds=source_builds)
+    if use.runtime.startswith("node"):
+        return node_manifests.find(archive, entrypoint=use.entrypoint)
+    return python_manifests.find(archive, entrypoint=use.entrypoint, source_builds=use.source_builds)
 
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """What of a manifest tells one set of dependencies from another."""
+    """What of a manifest tells one set of dependencies from another. ``manifest`` is its path."""
 
     installer: str
+    manifest: str
     digest: str
     local: bool
+
+
+def judge(archive: Archive, use: Use) -> Fingerprint | None:
+    """As ``find``, but an archive is read once for each use, also where it is refused. Raises ManifestRefused."""
+    found = archive.judgements.get(use)
+    if use not in archive.judgements:
+        found = archive.judgements[use] = _judged(archive, use)
+    return _told(found)
 
 
 class Fingerprints:
@@ -30,16 +49,36 @@ class Fingerprints:
     MOST = 2000
 
     def __init__(self) -> None:
-        self._found: dict[tuple[str, str, bool], Fingerprint | None] = {}
+        self._found: OrderedDict[tuple[str, Use], object] = OrderedDict()
+        self._lock = threading.Lock()
 
-    def find(self, runtime: str, archive: Archive, *, source_builds: bool) -> Fingerprint | None:
+    def find(self, archive: Archive, use: Use) -> Fingerprint | None:
         """None where the script needs nothing beside itself. Raises ManifestRefused."""
-        wanted = runtime, archive.sha256, source_builds
-        with suppress(KeyError):  # another thread may clear it at any time
-            return self._found[wanted]
-        manifest = find(runtime, archive, source_builds=source_builds)
-        found = Fingerprint(manifest.installer, manifest.digest(), manifest.local) if manifest else None
-        if len(self._found) >= self.MOST:
-            self._found.clear()
-        self._found[wanted] = found
-        return found
+        wanted = archive.sha256, use
+        with self._lock:
+            known = wanted in self._found
+            found = self._found.get(wanted)
+        if not known:
+            found = _judged(archive, use)  # without the lock: it takes as long as it takes
+            with self._lock:
+                self._found[wanted] = found
+                if len(self._found) > self.MOST:
+                    self._found.popitem(last=False)
+        return _told(found)
+
+
+def _judged(archive: Archive, use: Use) -> object:
+    """A refusal is its sentence."""
+    try:
+        manifest = find(archive, use)
+    except ManifestRefused as error:
+        return str(error)
+    if manifest is None:
+        return None
+    return Fingerprint(manifest.installer, manifest.named, manifest.digest(), manifest.local)
+
+
+def _told(found: object) -> Fingerprint | None:
+    if isinstance(found, str):
+        raise ManifestRefused(found)
+    return found if isinstance(found, Fingerprint) else None

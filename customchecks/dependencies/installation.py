@@ -94,20 +94,25 @@ def install(
 
 def _plan(manifest: Manifest, *, source_builds: bool) -> dict[str, Any]:
     limit = settings.TECKO_DEPS_CACHE_MB * 1024 * 1024 // CACHE_SHARE
-    steps = _npm(manifest.installer) if manifest.installer.startswith("npm-") else _uv(manifest.installer)
+    steps = _npm(manifest.installer) if manifest.installer.startswith("npm-") else _uv(manifest)
     if not source_builds:
         steps = [[*step, "--only-binary", ":all:"] if step[:3] == ["uv", "pip", "install"] else step for step in steps]
-    return {"steps": steps, "limit": limit, "hoist": "node_modules" if manifest.installer.startswith("npm-") else ""}
+    return {
+        "steps": steps,
+        "limit": limit,
+        "folder": manifest.folder,
+        "hoist": "node_modules" if manifest.installer.startswith("npm-") else "",
+    }
 
 
-def _uv(kind: str) -> list[list[str]]:
+def _uv(manifest: Manifest) -> list[list[str]]:
     environment = ["uv", "venv", "--no-config", "--no-project", "--python", "python3", PYTHON]
     into = ["uv", "pip", "install", "--no-config", "--compile-bytecode", "--python", f"{PYTHON}/bin/python3"]
-    if kind == "requirements":
-        return [environment, [*into, "-r", "requirements.txt"]]
-    if kind == "pylock":
-        return [environment, [*into, "-r", "pylock.toml"]]
-    options = ["--frozen", "--no-config", "--no-dev", "--no-emit-project", "--no-header", "--python", "python3"]
+    name = manifest.main.rpartition("/")[2]
+    if manifest.installer in ("requirements", "pylock"):
+        return [environment, [*into, "-r", name]]
+    options = ["--frozen", "--no-config", "--no-header", "--python", "python3"]
+    options += ["--script", name] if manifest.installer == "uv-script" else ["--no-dev", "--no-emit-project"]
     export = ["uv", "export", *options, "--quiet", "--format", "requirements-txt", "--output-file", _LOCKED]
     return [environment, export, [*into, "-r", _LOCKED]]
 

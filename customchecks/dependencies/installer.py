@@ -25,13 +25,14 @@ def main() -> None:
     folder = Path.cwd()
     if plan["hoist"]:  # what is installed beside the manifest has to be on the volume from the start
         folder = shutil.copytree(folder, Path(BUILD))
+    folder /= plan["folder"]
     for step in plan["steps"]:
         error = run(step, folder, limit=plan["limit"])
         if error:
             print(json.dumps({"error": error}))
             sys.exit(1)
     if plan["hoist"]:
-        hoist(folder / plan["hoist"])
+        hoist(folder / plan["hoist"], above=plan["folder"])
     shutil.rmtree(CACHE, ignore_errors=True)
     shutil.rmtree(BUILD, ignore_errors=True)
     subprocess.run(["sync", "--file-system", VOLUME], check=True)
@@ -50,11 +51,17 @@ def run(step: list[str], folder: Path, *, limit: int) -> str:
     return f"{step[0]} ended with exit code {code}." if code else ""
 
 
-def hoist(folder: Path) -> None:
-    """The volume itself becomes the folder: it is mounted in its place."""
-    if folder.is_dir():
-        for entry in list(folder.iterdir()):
-            entry.rename(Path(VOLUME, entry.name))
+def hoist(folder: Path, *, above: str) -> None:
+    """The volume itself becomes the folder: it is mounted at the top of the script, whichever folder was above it."""
+    if not folder.is_dir():
+        return
+    for entry in [*folder.iterdir(), *folder.glob("@*/*")]:
+        if entry.is_symlink() and (target := os.path.relpath(entry.resolve(), folder)).startswith(".."):
+            up = "../" * len(entry.relative_to(folder).parts)
+            entry.unlink()
+            entry.symlink_to(up + os.path.normpath(f"{above or '.'}/{target.removeprefix('../')}"))
+    for entry in list(folder.iterdir()):
+        entry.rename(Path(VOLUME, entry.name))
 
 
 def used(folder: str) -> int:

@@ -3,18 +3,30 @@
 Nothing is resolved or executed here. A refusal is final for these files, so it can be told before anything runs.
 """
 
+import codecs
 import hashlib
 import posixpath
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeGuard
 
 from customchecks.archives import Archive
 from polling import addresses
 
+GENERATED = ".requirements.txt"  # uv takes a file by its ending for what it is
 MAX_BYTES = 5 * 1024 * 1024
+MAX_NAME = 1000  # characters of one name, range or path
 VERSION_CONTROL = ("git+", "hg+", "svn+", "bzr+", "git:", "git@", "ssh:")
 _WEB = re.compile(r"https?:", re.IGNORECASE)
+# The longer ones first: UTF-32's begins as UTF-16's does
+_MARKS = {
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
 
 
 class ManifestRefused(Exception):
@@ -25,12 +37,23 @@ class ManifestRefused(Exception):
 class Manifest:
     """``files`` are all that the installer gets, unless ``local``: then it refers to more and gets the whole archive.
 
-    ``installer`` is "requirements", "pylock", "uv", "npm-ci" or "npm-install".
+    ``main`` is the one that it is told of, in the folder that it works in. ``installer`` is "requirements", "pylock",
+    "uv", "uv-script", "npm-ci" or "npm-install".
     """
 
     installer: str
+    main: str
     files: Mapping[str, bytes] = field(repr=False)
     local: bool = False
+
+    @property
+    def named(self) -> str:
+        """As its author calls it."""
+        return self.main.removesuffix(GENERATED)
+
+    @property
+    def folder(self) -> str:
+        return posixpath.dirname(self.main)
 
     def digest(self) -> str:
         """Of the files' names and content."""
@@ -39,16 +62,17 @@ class Manifest:
 
 
 def read(archive: Archive, path: str) -> str:
-    """Raises ManifestRefused."""
+    """Bounded, and in any of the encodings that begin with a mark, as Windows writes them. Raises ManifestRefused."""
     if not archive.has(path):
         raise ManifestRefused(f"{shown(path)} is not in the archive.")
     content = archive.read(path)
     if len(content) > MAX_BYTES:
         raise ManifestRefused(f"{shown(path)} is larger than {MAX_BYTES // 1024 // 1024} MB.")
+    encoding = next((encoding for mark, encoding in _MARKS.items() if content.startswith(mark)), "utf-8")
     try:
-        return content.decode("utf-8-sig")
+        return content.decode(encoding)
     except UnicodeDecodeError:
-        raise ManifestRefused(f"{shown(path)} is not UTF-8.") from None
+        raise ManifestRefused(f"{shown(path)} is not UTF-8 text. Save it as UTF-8.") from None
 
 
 def collected(archive: Archive, paths: Iterable[str]) -> dict[str, bytes]:
@@ -57,10 +81,36 @@ def collected(archive: Archive, paths: Iterable[str]) -> dict[str, bytes]:
 
 def inside(folder: str, path: str) -> str:
     """``path`` as seen from ``folder``, from the top of the archive. Raises ManifestRefused where that is outside."""
+    if "%" in path or not path.isprintable():
+        raise ManifestRefused(f"{shown(path)} has characters that a path must not have here. Rename the file.")
     joined = posixpath.normpath(posixpath.join(folder, path))
     if path.startswith(("/", "~", "\\")) or joined.startswith("../") or joined == "..":
         raise ManifestRefused(f"{shown(path)} is outside the archive. Put the file into it and name it from there.")
     return joined
+
+
+def joined(folder: str, path: str) -> str:
+    return posixpath.normpath(posixpath.join(folder, path))
+
+
+def below(folder: str, path: str) -> str:
+    """``path`` as it is called from ``folder``; empty where it is not in it."""
+    return path if not folder else path.removeprefix(f"{folder}/") if path.startswith(f"{folder}/") else ""
+
+
+def folders(entrypoint: str) -> list[str]:
+    """Where a manifest of an entry point may be: beside it first, the top of the archive last."""
+    parts = entrypoint.split("/")[:-1]
+    return ["/".join(parts[:depth]) for depth in range(len(parts), -1, -1)]
+
+
+def is_texts(value: object) -> TypeGuard[list[str]]:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+def canonical(name: str) -> str:
+    """PEP 503."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def is_url(text: str) -> bool:
@@ -83,10 +133,14 @@ def check_url(url: str) -> None:
 
 def refuse_version_control(text: str) -> None:
     if text.lower().startswith(VERSION_CONTROL):
-        raise ManifestRefused(
-            f"{shown(text)} comes from version control, which is not fetched. Name a released version, or put the"
-            " package into the archive."
-        )
+        raise version_control(text)
+
+
+def version_control(text: str) -> ManifestRefused:
+    return ManifestRefused(
+        f"{shown(text)} comes from version control, which is not fetched. Name a released version, or put the"
+        " package into the archive."
+    )
 
 
 def shown(text: str) -> str:

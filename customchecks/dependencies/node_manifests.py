@@ -1,90 +1,115 @@
-"""``package.json``, with or without a lock file."""
+"""``package.json`` with npm's lock or without one: the first that asks for something, from the entry point upwards.
 
+What npm takes a dependency for is decided by npm-package-arg; here an allow-list is left of it.
+"""
+
+import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from customchecks import strictjson
 from customchecks.archives import Archive
-from customchecks.dependencies import manifests
+from customchecks.dependencies import manifests, node_locks, npm_settings, unsupported
 from customchecks.dependencies.manifests import Manifest, ManifestRefused, shown
 
 PACKAGE = "package.json"
-LOCKS = ("npm-shrinkwrap.json", "package-lock.json")
-VENDORED = "node_modules/"
+VENDORED = "node_modules"
 
 _INSTALLED = ("dependencies", "optionalDependencies", "peerDependencies")
-_NAMED = ("devDependencies", "overrides", "resolutions")  # not installed, but npm looks at them
-_HOSTED = re.compile(r"(github|gitlab|bitbucket|gist):|[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+(#.*)?$")
-_PATH = re.compile(r"(file|link|workspace):|\.{1,2}(/|$)|/|~/|[A-Za-z]:[\\/]")
+_NAMED = ("devDependencies", "overrides")  # not installed, but npm looks at them
+_FOREIGN = {"resolutions": "Yarn", "pnpm": "pnpm", "catalog": "Bun", "catalogs": "Bun"}
 
 
-def find(archive: Archive) -> Manifest | None:
+def find(archive: Archive, *, entrypoint: str) -> Manifest | None:
     """None also where the archive brings its ``node_modules``. Raises ManifestRefused."""
-    if not archive.has(PACKAGE) or any(file.path.startswith(VENDORED) for file in archive.files):
+    folders = manifests.folders(entrypoint)
+    if any(archive.has_folder(manifests.joined(folder, VENDORED)) for folder in folders):
         return None
-    package = _object(archive, PACKAGE)
+    for folder in folders:
+        found = _of_folder(archive, folder)
+        if found:
+            return found
+    for folder in folders:
+        unsupported.check_node(archive, folder)
+    return None
+
+
+def _of_folder(archive: Archive, folder: str) -> Manifest | None:
+    path = manifests.joined(folder, PACKAGE)
+    if not archive.has(path):
+        return None
+    package = _object(archive, path)
     if not any(package.get(group) for group in (*_INSTALLED, "workspaces")):
         return None
-    local = [_check(text) for group in (*_INSTALLED, *_NAMED) for text in _texts(package.get(group))]
-    present = [name for name in LOCKS if archive.has(name)]
-    for name in present:
-        lock = _object(archive, name)
-        local += [_check_locked(text) for text in _locked(lock)]
-        local += [_check(text) for text in _ranges(lock)]
+    local = [_check(text, folder) for group in (*_INSTALLED, *_NAMED) for text in _texts(package.get(group))]
+    locks = [name for name in node_locks.NAMES if archive.has(manifests.joined(folder, name))]
+    if not locks:
+        unsupported.check_node_locks(archive, folder)
+        _check_foreign(package, path)
+    files = {path: _written(package), **npm_settings.files(archive, folder)}
+    for name in locks:
+        lock_path = manifests.joined(folder, name)
+        lock = _object(archive, lock_path)
+        local += [_check_locked(text, folder) for text in node_locks.origins(lock)]
+        local += [_check(text, folder) for text in node_locks.ranges(lock)]
+        files[lock_path] = _written(node_locks.without_hosts(lock))
     return Manifest(
-        installer="npm-ci" if present else "npm-install",
-        files=manifests.collected(archive, (PACKAGE, *present)),
-        local=any(local) or bool(package.get("workspaces")),
+        installer="npm-ci" if locks else "npm-install",
+        main=path,
+        files=files,
+        local=any(local) or _has_workspaces(package, folder),
     )
 
 
-def _check(text: str) -> bool:
+def _check_foreign(package: Mapping[str, Any], path: str) -> None:
+    for name, tool in _FOREIGN.items():
+        if package.get(name):
+            raise ManifestRefused(
+                f"{path}: {name} is {tool}'s, and npm would install other versions. Use overrides, or add a"
+                " package-lock.json."
+            )
+
+
+def _has_workspaces(package: Mapping[str, Any], folder: str) -> bool:
+    found = package.get("workspaces")
+    if isinstance(found, dict):
+        found = found.get("packages")
+    for pattern in found if manifests.is_texts(found) else ():
+        manifests.inside(folder, pattern.removeprefix("!"))
+    return bool(found)
+
+
+def _check(text: str, folder: str) -> bool:
     """Whether a dependency is a file of the archive. Raises ManifestRefused."""
     text = text.strip()
-    if not text.isprintable():  # npm reads some of them as if they were not there
-        raise ManifestRefused(f"{shown(text)} has characters that cannot be seen.")
+    if not text.isprintable() or len(text) > manifests.MAX_NAME:  # npm reads some of them as if they were not there
+        raise ManifestRefused(f"{shown(text)} is too long, or has characters that cannot be seen.")
     manifests.refuse_version_control(text)
-    if manifests.is_url(text):
+    if manifests.is_url(text) and not text.lower().startswith("file:"):
         manifests.check_url(text.partition("#")[0])
         return False
-    if _PATH.match(text):
-        manifests.inside("", re.sub(r"^(file|link|workspace):", "", text))
+    if re.match(r"file:|\.{1,2}(/|$)|/|~", text, re.IGNORECASE) or re.search(
+        r"\.(tgz|tar|tar\.gz)$", text, re.IGNORECASE
+    ):
+        manifests.inside(folder, re.sub(r"^file:", "", text, flags=re.IGNORECASE))
         return True
-    if _HOSTED.match(text) and not text.startswith(("npm:", "@")):
-        manifests.refuse_version_control(f"git+{text}")
-    return False
+    if re.fullmatch(r"(npm:(@[\w.~-]++/)?+[\w.~-]++)?+@?[\w.^~<>=|*+ $-]*+", text, re.IGNORECASE):
+        return False
+    if re.fullmatch(r"\$@?[\w./~-]+", text):  # a reference within overrides
+        return False
+    if re.match(r"[a-z]+:", text, re.IGNORECASE) and not re.match(r"(github|gitlab|bitbucket|gist):", text):
+        raise ManifestRefused(f"{shown(text)}: npm does not know this protocol. Name a version, or file:./folder.")
+    raise manifests.version_control(text)
 
 
-def _check_locked(text: str) -> bool:
+def _check_locked(text: str, folder: str) -> bool:
     """A ``resolved`` of a lock file; a bare path names a folder that is linked."""
-    return _check(text if manifests.is_url(text) or ":" in text else f"file:{text}")
-
-
-def _locked(value: object) -> Iterator[str]:
-    """Where packages come from, in all versions of the format."""
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            if isinstance(inner, str) and (key == "resolved" or (key == "version" and re.search("[:/]", inner))):
-                yield inner
-            else:
-                yield from _locked(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _locked(inner)
-
-
-def _ranges(value: object) -> Iterator[str]:
-    """What the packages of a lock file depend on themselves, which npm looks up where the lock lacks it."""
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            wanted = inner if key in (*_INSTALLED, "requires") and isinstance(inner, dict) else {}
-            yield from (text for text in wanted.values() if isinstance(text, str))
-            yield from _ranges(inner)
+    return _check(text if manifests.is_url(text) or ":" in text else f"file:{text}", folder)
 
 
 def _texts(value: object) -> Iterator[str]:
-    """The ranges of one group; overrides are nested."""
+    """The ranges of one group; overrides are nested, as far as JSON is allowed to be."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
@@ -92,7 +117,7 @@ def _texts(value: object) -> Iterator[str]:
             yield from _texts(inner)
 
 
-def _object(archive: Archive, path: str) -> Mapping[str, Any]:
+def _object(archive: Archive, path: str) -> dict[str, Any]:
     try:
         found = strictjson.loads(manifests.read(archive, path))
     except strictjson.NotStrict as error:
@@ -100,3 +125,8 @@ def _object(archive: Archive, path: str) -> Mapping[str, Any]:
     if not isinstance(found, dict):
         raise ManifestRefused(f"{shown(path)} is not a JSON object.")
     return found
+
+
+def _written(value: Mapping[str, Any]) -> bytes:
+    """As it was understood here, whatever the encoding was."""
+    return json.dumps(value, ensure_ascii=False, indent=1).encode()

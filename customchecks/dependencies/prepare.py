@@ -10,7 +10,7 @@ from django.conf import settings
 
 from customchecks.archives import Archive
 from customchecks.dependencies import detection, installation
-from customchecks.dependencies.detection import Fingerprint, Fingerprints
+from customchecks.dependencies.detection import Fingerprint, Fingerprints, Use
 from customchecks.dependencies.installation import Installation
 from customchecks.dependencies.manifests import Manifest, ManifestRefused
 from customchecks.dependencies.store import Store
@@ -18,7 +18,7 @@ from customchecks.engine import EngineError
 from customchecks.sandbox import Sandbox
 from polling.results import Cause
 
-FORMAT = 1  # raise it when what an installation makes changes
+FORMAT = 2  # raise it when what an installation makes changes
 # Node looks for packages beside the script and above it, for require and import alike
 NODE_MODULES = "/work/node_modules"
 
@@ -44,13 +44,16 @@ class Prepared:
 class Wanted:
     """``owner`` tells a job from others: what is installed from its own files is not shared."""
 
-    runtime: str
     archive: Archive
-    source_builds: bool
+    use: Use
     owner: str
     run_id: str
     seconds: float
     purpose: str = "install"
+
+    @property
+    def runtime(self) -> str:
+        return self.use.runtime
 
 
 class Dependencies:
@@ -64,7 +67,7 @@ class Dependencies:
     def prepare(self, wanted: Wanted) -> Prepared:
         """Installs what is not there yet, or waits for whoever does."""
         try:
-            found = self._fingerprints.find(wanted.runtime, wanted.archive, source_builds=wanted.source_builds)
+            found = self._fingerprints.find(wanted.archive, wanted.use)
         except ManifestRefused as error:
             return Prepared(cause=Cause.DEPS_FAILED, failure=str(error))
         if found is None:
@@ -98,14 +101,14 @@ class Dependencies:
         )
 
     def _install(self, wanted: Wanted, volume: str) -> Installation:
-        manifest = detection.find(wanted.runtime, wanted.archive, source_builds=wanted.source_builds)
+        manifest = detection.find(wanted.archive, wanted.use)
         return installation.install(
             self._sandbox,
             cast(Manifest, manifest),  # the fingerprint is its own
             wanted.archive,
             runtime=wanted.runtime,
             volume=volume,
-            source_builds=wanted.source_builds,
+            source_builds=wanted.use.source_builds,
             run_id=wanted.run_id,
             purpose=wanted.purpose,
         )
@@ -115,5 +118,5 @@ class Dependencies:
         local = [wanted.owner, wanted.archive.sha256] if fingerprint.local else []
         indexes = [settings.TECKO_PIP_INDEX_URL, settings.TECKO_NPM_REGISTRY]
         place = [volumes.engine_id(), volumes.instance, wanted.runtime, image]
-        what = [fingerprint.installer, fingerprint.digest, wanted.source_builds]
+        what = [fingerprint.installer, fingerprint.digest, wanted.use.source_builds]
         return hashlib.sha256(json.dumps([FORMAT, *place, *indexes, *what, *local]).encode()).hexdigest()

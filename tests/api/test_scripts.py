@@ -163,7 +163,9 @@ def test_a_job_with_a_wrong_repository_is_not_made(client: APIClient, field: str
         ("requirements.txt", "--only-binary :none:"),
         ("pylock.toml", "["),
         ("pylock.toml", '[[packages]]\nname = "x"\ndirectory = {path = "/etc"}'),
-        ("pyproject.toml", "[project]\nname = 'x'\ndependencies = ['six']"),
+        ("pyproject.toml", "[project]\nname = 'x'\ndependencies = ['x @ git+https://x.org/y']"),
+        ("setup.py", "setup(install_requires=['six'])"),
+        ("environment.yml", "dependencies: [six]"),
     ],
 )
 def test_a_script_with_a_hostile_manifest_is_not_stored(

@@ -81,6 +81,8 @@ def test_a_script_whose_manifest_an_upload_is_refused_for_is_not_valid(
     here: Here, script: Path, line: str, remedy: str
 ) -> None:
     (script / "requirements.txt").write_text(f"{line}\n")
+    (script / "package").mkdir()
+    (script / "package" / "setup.py").write_text("")
     ended = here("validate", str(script))
     assert (ended.code, ended.out) == (4, "")
     assert remedy in ended.err
@@ -88,7 +90,22 @@ def test_a_script_whose_manifest_an_upload_is_refused_for_is_not_valid(
 
 def test_a_manifest_with_a_folder_is_valid_where_source_builds_are_allowed(here: Here, script: Path) -> None:
     (script / "requirements.txt").write_text("./package\n")
+    (script / "package").mkdir()
+    (script / "package" / "setup.py").write_text("")
     assert here("validate", str(script), "--source-builds").code == 0
+
+
+def test_the_manifest_that_counts_is_named(here: Here, script: Path) -> None:
+    (script / "Pipfile").write_text('[packages]\nsix = "*"\n')
+    assert here("validate", str(script), "--json").json["dependencies"] == "Pipfile"
+    assert "Dependencies: Pipfile" in here("validate", str(script)).err
+
+
+def test_a_manifest_that_cannot_be_followed_is_named(here: Here, script: Path) -> None:
+    (script / "environment.yml").write_text("dependencies:\n- six\n")
+    ended = here("validate", str(script))
+    assert ended.code == 4
+    assert "environment.yml is not followed" in ended.err
 
 
 @pytest.fixture

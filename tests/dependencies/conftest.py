@@ -9,6 +9,7 @@ import pytest
 from django.conf import settings
 
 from customchecks import archives
+from customchecks.dependencies.detection import Use
 from customchecks.dependencies.prepare import Dependencies, Prepared, Wanted
 from customchecks.sandbox import Sandbox, SandboxOutcome
 from tests import instances
@@ -33,9 +34,11 @@ class Box:
     ) -> Prepared:
         """``files`` beside an empty script."""
         archive = archives.normalise(io.BytesIO(boxes.tgz({"main.py": "", "index.js": "", **files})))
+        runtime = "node" if any(name.endswith("package.json") for name in files) else "python"
+        use = {"runtime": runtime, "entrypoint": "index.js" if runtime == "node" else "main.py"}
+        use |= {name: values.pop(name) for name in ("source_builds", "entrypoint") if name in values}
         fields = {
-            "runtime": "node" if "package.json" in files else "python",
-            "source_builds": False,
+            "use": Use(**use),
             "owner": "custom:1",
             "run_id": secrets.token_hex(8),
             "seconds": 120,

@@ -143,9 +143,10 @@ def test_a_hostile_manifest_is_refused_when_it_is_uploaded(line: str) -> None:
 
 
 def test_a_folder_is_accepted_where_the_job_allows_to_build_it() -> None:
+    files = {"main.py": SCRIPT, "requirements.txt": "./package\n", "package/setup.py": ""}
     with pytest.raises(ValidationError):
-        job_with("./package\n")
-    assert job_with("./package\n", allow_source_builds=True).allow_source_builds
+        job_of(files)
+    assert job_of(files, allow_source_builds=True).allow_source_builds
 
 
 def test_a_job_shows_no_dependencies_that_are_gone() -> None:

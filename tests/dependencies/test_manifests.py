@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 from customchecks import archives
 from customchecks.archives import Archive
 from customchecks.dependencies import detection
+from customchecks.dependencies.detection import Use
 from customchecks.dependencies.manifests import Manifest, ManifestRefused
 from tests.security.boxes import tgz
 
+PYTHON, NODE = Use(runtime="python", entrypoint="main.py"), Use(runtime="node", entrypoint="index.js")
 UV_LOCK = """version = 1
 [[package]]
 name = "script"
@@ -34,12 +36,12 @@ def archive(**files: str) -> Archive:
 
 def python(requirements: str, *, source_builds: bool = False, **files: str) -> Manifest | None:
     found = archive(**{"requirements.txt": requirements, **files})
-    return detection.find("python", found, source_builds=source_builds)
+    return detection.find(found, Use(runtime="python", entrypoint="main.py", source_builds=source_builds))
 
 
 def node(lock: object = None, **package: object) -> Manifest | None:
     files = {"package.json": json.dumps(package)} | ({"package-lock.json": json.dumps(lock)} if lock else {})
-    return detection.find("node", archive(**files), source_builds=False)
+    return detection.find(archive(**files), NODE)
 
 
 @pytest.mark.parametrize(
@@ -91,6 +93,29 @@ def node(lock: object = None, **package: object) -> Manifest | None:
         "--uploaded-prior-to x",
         "x @ https:/10.0.0.1/x.whl",
         "HTTPS:evil.example/x.whl",
+        "x --hash sha256:0 -i http://evil.example/simple",
+        f"x --hash=sha256:{'0' * 64} -i http://evil.example/simple",
+        f"x --hash=sha256:{'0' * 64} --index-url=http://evil.example/simple",
+        "x --hash",
+        "x --hash-algorithm=sha256:0",
+        "x --hash=md5:0",
+        "x -i http://evil.example/simple",
+        "x-i http://evil.example",
+        "FILE:///etc/x.whl",
+        "x @ FILE:///etc/x.whl",
+        "x @ Git+https://example.com/x.git",
+        "x\u00a0--index-url https://evil.example/simple",
+        "x @ https://files.example.com/x.tar.gz",
+        "https://files.example.com/x.tar.gz",
+        "./missing-1-py3-none-any.whl",
+        "x==1 y==2",
+        "x==not-a-version",
+        "\uff52equests",
+        "./x%2f..%2f..-1-py3-none-any.whl",
+        "-r -c",
+        "x ; python_version >",
+        "$(id)",
+        "x`id`",
     ],
 )
 def test_a_hostile_requirement_is_refused(line: str) -> None:
@@ -105,6 +130,8 @@ def test_a_hostile_requirement_is_refused(line: str) -> None:
         "requests>=2,<3  # why",
         "requests[socks] == 2.32.* ; python_version > '3'",
         "requests (>=2)",
+        "six==1.16.0 --hash sha256:8abb2f1d86890a2dfb989f9a77cfcfd3e47c2a354b01111771326f8aa26e0254",
+        "zope.interface~=6.0",
         "six==1.16.0 --hash=sha256:8abb2f1d86890a2dfb989f9a77cfcfd3e47c2a354b01111771326f8aa26e0254",
         "x @ https://files.example.com/x-1-py3-none-any.whl#sha256=00",
         "--require-hashes\nsix",
@@ -129,7 +156,7 @@ def test_included_files_are_part_of_the_manifest_and_nothing_else_is() -> None:
 def test_the_installer_reads_what_was_checked_and_no_comment() -> None:
     manifest = python("six \\\n  >=1  # hash\n# \\\nidna\r\n")
     assert manifest is not None
-    assert manifest.files["requirements.txt"] == b"six >=1\nidna\n"
+    assert manifest.files["requirements.txt"] == b"six>=1\nidna\n"
 
 
 def test_requirements_that_differ_in_comments_are_the_same_set() -> None:
@@ -151,9 +178,12 @@ def test_a_wheel_of_the_archive_makes_the_set_the_jobs_own() -> None:
 
 
 def test_a_folder_is_built_only_where_the_job_allows_it() -> None:
-    manifest = python("-e ./package", source_builds=True)
+    files = {"package/setup.py": ""}
+    manifest = python("-e ./package", source_builds=True, **files)
     assert manifest is not None
     assert manifest.local
+    with pytest.raises(ManifestRefused, match="allow_source_builds"):
+        python("-e ./package", **files)
 
 
 @given(st.text(max_size=60))
@@ -180,9 +210,9 @@ def test_a_uv_lock_is_checked_package_by_package(source: str, refused: bool) -> 
     found = archive(**files)
     if refused:
         with pytest.raises(ManifestRefused):
-            detection.find("python", found, source_builds=False)
+            detection.find(found, PYTHON)
     else:
-        manifest = detection.find("python", found, source_builds=False)
+        manifest = detection.find(found, PYTHON)
         assert manifest is not None
         assert manifest.installer == "uv"
 
@@ -200,17 +230,11 @@ def test_a_uv_lock_is_checked_package_by_package(source: str, refused: bool) -> 
 def test_a_hostile_pylock_is_refused(entry: str) -> None:
     lock = f'lock-version = "1.0"\n[[packages]]\nname = "x"\n{entry}\n'
     with pytest.raises(ManifestRefused):
-        detection.find("python", archive(**{"pylock.toml": lock}), source_builds=False)
-
-
-def test_dependencies_without_a_lock_are_told_at_once() -> None:
-    project = archive(**{"pyproject.toml": "[project]\nname='x'\ndependencies=['six']"})
-    with pytest.raises(ManifestRefused, match=r"uv\.lock"):
-        detection.find("python", project, source_builds=False)
+        detection.find(archive(**{"pylock.toml": lock}), PYTHON)
 
 
 def test_a_project_file_for_linters_needs_no_lock() -> None:
-    assert detection.find("python", archive(**{"pyproject.toml": "[tool.ruff]\n"}), source_builds=False) is None
+    assert detection.find(archive(**{"pyproject.toml": "[tool.ruff]\n"}), PYTHON) is None
 
 
 @pytest.mark.parametrize(
@@ -236,6 +260,27 @@ def test_a_project_file_for_linters_needs_no_lock() -> None:
         "\x01github:x/y",
         "git\thub:x/y",
         " file:/etc",
+        "FILE:/etc",
+        "File:../x",
+        "GIT+ssh://example.com/x",
+        "GitHub:x/y",
+        "HTTPS://10.0.0.1/x.tgz",
+        "http:example.com/x.tgz",
+        "workspace:*",
+        "link:./x",
+        "portal:./x",
+        "patch:x@1#./x.patch",
+        "jsr:@x/y",
+        "catalog:",
+        "exec:./x",
+        "gist:1234",
+        "file:./x%2f..%2f..",
+        "npm:../x",
+        "npm:x@https://10.0.0.1/x.tgz",
+        "user@host.example:x/y",
+        "../x.tgz",
+        "/x.tgz",
+        "C:/x",
     ],
 )
 @pytest.mark.parametrize("group", ["dependencies", "devDependencies"])
@@ -282,27 +327,24 @@ def test_a_package_without_dependencies_needs_no_installation() -> None:
 
 def test_modules_that_come_with_the_archive_are_left_alone() -> None:
     found = archive(**{"package.json": '{"dependencies": {"x": "1"}}', "node_modules/x/index.js": ""})
-    assert detection.find("node", found, source_builds=False) is None
+    assert detection.find(found, NODE) is None
 
 
 def test_a_manifest_is_read_once_for_each_archive_and_way_of_installing() -> None:
     found, prints = archive(**{"requirements.txt": "requests\n"}), detection.Fingerprints()
-    known = prints.find("python", found, source_builds=False)
+    known = prints.find(found, PYTHON)
     unreadable = replace(found, content=b"")
     assert known
-    assert prints.find("python", unreadable, source_builds=False) == known
+    assert prints.find(unreadable, PYTHON) == known
     with pytest.raises(tarfile.ReadError):
-        prints.find("python", unreadable, source_builds=True)
-    assert prints.find("node", unreadable, source_builds=False) is None
+        prints.find(unreadable, replace(PYTHON, source_builds=True))
+    assert prints.find(unreadable, NODE) is None
 
 
 def test_fingerprints_tell_sets_apart() -> None:
     texts = ("requests\n", "requests==2.0\n", "./ours.whl\n")
     found = [
-        detection.Fingerprints().find(
-            "python", archive(**{"requirements.txt": text, "ours.whl": "x"}), source_builds=False
-        )
-        for text in texts
+        detection.Fingerprints().find(archive(**{"requirements.txt": text, "ours.whl": "x"}), PYTHON) for text in texts
     ]
     assert len({one.digest for one in found if one}) == 3
     assert [one.local for one in found if one] == [False, False, True]
@@ -312,4 +354,4 @@ def test_a_refused_manifest_is_refused_each_time() -> None:
     prints, found = detection.Fingerprints(), archive(**{"requirements.txt": "-e git+https://x.org/y\n"})
     for _ in range(2):
         with pytest.raises(ManifestRefused):
-            prints.find("python", found, source_builds=False)
+            prints.find(found, PYTHON)
