@@ -14,6 +14,7 @@ from teckochecker.setup.progress import SetupFailed, say, stage
 BASE_DIR = home.BASE_DIR
 PROGRAMS = (("git", "git"),)
 TEST_PROGRAMS = (*PROGRAMS, ("curl", "curl"), ("chromium", "chromium"), ("pg_ctlcluster", "postgresql"))
+ENGINE_CLIENT = (("docker", "docker-cli"),)
 
 
 def main(command: str, arguments: Sequence[str]) -> int:
@@ -53,6 +54,8 @@ def set_up(place: Path, *, development: bool, may_install: bool, programs: tuple
     packages.ensure(programs)
     if dockerd.ensure(home=place, may_install=may_install, environ=os.environ):
         _runner_images()
+    if development:
+        packages.ensure(ENGINE_CLIENT)  # after the engine, whose package brings it up to Debian 12
     if not _manage("prepare", *(["--silent"] if development else [])):  # nobody logs in to the tests' instance
         raise SetupFailed("The database could not be prepared; the lines above say why.")
     say(f"Set up in {time.monotonic() - started:.1f} s")
