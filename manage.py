@@ -4,8 +4,17 @@
 import os
 import sys
 
-from django.core.management import execute_from_command_line
+from customchecks.cli.main import process
+
+
+def main() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "teckochecker.settings")
+    if (code := process(sys.argv)) is not None:  # our own commands: their help and completion do without Django
+        sys.exit(code)
+    from django.core.management import execute_from_command_line
+
+    execute_from_command_line(sys.argv)
+
 
 if __name__ == "__main__":
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "teckochecker.settings")
-    execute_from_command_line(sys.argv)
+    main()

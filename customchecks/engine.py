@@ -18,15 +18,10 @@ import docker.types
 import docker.utils
 import urllib3.exceptions
 
+from customchecks.engine_errors import EngineError as EngineError
+from customchecks.engine_errors import EngineUnavailable as EngineUnavailable
+
 MAX_CONNECTIONS = 128
-
-
-class EngineError(Exception):
-    """The engine refused a call; the message is safe to show."""
-
-
-class EngineUnavailable(EngineError):
-    """The engine did not answer."""
 
 
 class NotFound(EngineError):

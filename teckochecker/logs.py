@@ -1,5 +1,7 @@
 """Structured logs: one JSON object a line, on stderr."""
 
+import logging.config
+from collections.abc import Mapping
 from typing import Any
 
 import structlog
@@ -17,7 +19,9 @@ _SHARED: list[Any] = [
 ]
 
 
-def configure() -> None:
+def configure(given: Mapping[str, Any]) -> None:
+    """The ``LOGGING_CONFIG`` of the settings, whose ``LOGGING`` is a level."""
+    logging.config.dictConfig(config(level=given["level"]))
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
@@ -30,7 +34,7 @@ def configure() -> None:
 
 
 def config(*, level: str) -> dict[str, Any]:
-    """The ``LOGGING`` setting."""
+    """For ``dictConfig``."""
     return {
         "version": 1,
         "disable_existing_loggers": False,

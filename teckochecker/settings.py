@@ -5,7 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from teckochecker import env, logs, values
+from teckochecker import env, values
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 TECKO_HOME = env.home_folder(BASE_DIR)
@@ -265,5 +265,6 @@ FILE_UPLOAD_HANDLERS = ["customchecks.api.uploads.CappedUploadHandler"]
 # A fault of the command line is one line; its traceback, with --traceback, is Python's own
 DT_RICH_TRACEBACK_CONFIG = False
 
-LOGGING = logs.config(level=TECKO_LOG_LEVEL)
-logs.configure()
+# By name, as a shell that completes a word reads the settings and writes no log
+LOGGING_CONFIG = "teckochecker.logs.configure"
+LOGGING = {"level": TECKO_LOG_LEVEL}

@@ -4,18 +4,28 @@ import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from customchecks import selection
-from customchecks.cli import endings, moves, options, output, shapes, trials
+from customchecks.cli import endings, moves, options, output
 from customchecks.cli.endings import Failed, Usage
-from customchecks.cli.lookups import find_job
-from customchecks.models import CustomCheckJob, CustomCheckLog
-from customchecks.trials import answer
+from customchecks.cli.later import later
 from polling.results import Cause, CheckResult, Verdict
-from polling.scheduling import TransitionRefused
+
+if TYPE_CHECKING:
+    from customchecks import models, selection
+    from customchecks import trials as api_trials
+    from customchecks.cli import lookups, shapes, trials
+    from polling import scheduling
+else:
+    api_trials = later("customchecks.trials")
+    lookups = later("customchecks.cli.lookups")
+    models = later("customchecks.models")
+    scheduling = later("polling.scheduling")
+    selection = later("customchecks.selection")
+    shapes = later("customchecks.cli.shapes")
+    trials = later("customchecks.cli.trials")
 
 LOOK_SECONDS = 0.5
 OUTPUT_LINES = 10
@@ -72,7 +82,7 @@ def test(
     trial = _trial(target, given)
     result = trial.run()
     if as_json:
-        output.document(answer(trial.check_id, result))
+        output.document(api_trials.answer(trial.check_id, result))
     else:
         _print_result(result)
     raise typer.Exit(endings.of_verdict(result.verdict, result.cause))
@@ -105,10 +115,10 @@ def trigger(
         raise Usage("--wait: name one job to wait for.")
 
 
-def _trigger_and_wait(found: CustomCheckJob, timeout: float | None, *, as_json: bool) -> None:
+def _trigger_and_wait(found: "models.CustomCheckJob", timeout: float | None, *, as_json: bool) -> None:
     try:
         check_id = found.trigger()
-    except TransitionRefused as error:
+    except scheduling.TransitionRefused as error:
         raise Failed(str(error)) from None
     output.say(f"Job {found.pk} ({found.name}) is due now.")
     log = _await_log(found, check_id, seconds=found.timeout_seconds + START_SECONDS if timeout is None else timeout)
@@ -139,7 +149,7 @@ def logs(
       manage.py customcheck logs nightly --limit 5 --status error --since 2026-01-31T22:00:00Z
       manage.py customcheck logs nightly --follow
     """
-    found = find_job(job)
+    found = lookups.find_job(job)
     rows = options.valid(lambda: selection.logs(found.logs.all(), status=status, cause=cause, since=since))
     page = list(rows.order_by("-id")[:limit])
     if as_json and not follow:
@@ -155,20 +165,20 @@ def logs(
         newest = new[-1].pk if new else newest
 
 
-def _trial(target: str, given: dict[str, Any]) -> trials.Trial:
+def _trial(target: str, given: dict[str, Any]) -> "trials.Trial":
     path = Path(target)
     if not target.isdecimal() and (path.exists() or "/" in target or target.endswith(".tgz")):
         return trials.of_directory(path, given)
     if given:
         raise Usage("A job is tested as it is stored: give options with a directory or a .tgz only.")
-    return trials.of_job(find_job(target))
+    return trials.of_job(lookups.find_job(target))
 
 
-def _await_log(job: CustomCheckJob, check_id: uuid.UUID, *, seconds: float) -> CustomCheckLog:
+def _await_log(job: "models.CustomCheckJob", check_id: uuid.UUID, *, seconds: float) -> "models.CustomCheckLog":
     """Raises Failed."""
     end = time.monotonic() + seconds
     while True:
-        current = CustomCheckJob.objects.filter(pk=job.pk).first()
+        current = models.CustomCheckJob.objects.filter(pk=job.pk).first()
         if log := job.logs.filter(check_id=check_id).first():
             return log
         if current is None:
@@ -180,7 +190,9 @@ def _await_log(job: CustomCheckJob, check_id: uuid.UUID, *, seconds: float) -> C
         time.sleep(min(LOOK_SECONDS, max(end - time.monotonic(), 0)))
 
 
-def _print_logs(rows: list[CustomCheckLog], *, as_json: bool, with_output: bool = False, header: bool = True) -> None:
+def _print_logs(
+    rows: "list[models.CustomCheckLog]", *, as_json: bool, with_output: bool = False, header: bool = True
+) -> None:
     if as_json:
         for row in rows:
             output.document(shapes.log(row), one_line=True)
@@ -198,7 +210,7 @@ def _print_output(kept: dict[str, Any]) -> None:
             output.text(f"    {stream}: {line}")
 
 
-def _row(log: CustomCheckLog) -> tuple[object, ...]:
+def _row(log: "models.CustomCheckLog") -> tuple[object, ...]:
     seconds = None if log.execution_time_ms is None else f"{log.execution_time_ms / 1000:.1f} s"
     return (log.pk, log.created_at, log.status.upper(), log.cause or None, seconds, log.message)
 

@@ -1,22 +1,28 @@
 """``deliveries list|resend|test``."""
 
 import uuid
-from typing import Annotated, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from customchecks.cli import options, output
+from customchecks.cli import choices, options, output
 from customchecks.cli.endings import Failed, NotFound
-from customchecks.cli.lookups import find_job
-from polling import trials
-from polling.api import DeliverySerializer
-from polling.deliveries import Delivery, DeliveryStatus, ResendRefused
+from customchecks.cli.later import later
+
+if TYPE_CHECKING:
+    from customchecks.cli import lookups
+    from polling import api, deliveries, trials
+else:
+    api = later("polling.api")
+    deliveries = later("polling.deliveries")
+    lookups = later("customchecks.cli.lookups")
+    trials = later("polling.trials")
 
 COLUMNS = ("ID", "Job", "Event", "Status", "Attempts", "Answer", "Next attempt", "Error")
 
 Limit = Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="At most so many.")]
 OnlyJob = Annotated[str | None, typer.Option("--job", metavar="JOB", help="Only those of this job.")]
-Status = Annotated[DeliveryStatus | None, typer.Option(help="Only deliveries of this status.")]
+Status = Annotated[choices.Delivery | None, typer.Option(help="Only deliveries of this status.")]
 Unseen = Annotated[bool, typer.Option("--unseen", help="Only those that failed for good and that nobody looked at.")]
 Id = Annotated[str, typer.Argument(metavar="ID", help="The delivery's id, which is the call's webhook-id.")]
 
@@ -34,9 +40,9 @@ def list_deliveries(
     Example:
       manage.py customcheck deliveries list --status failed
     """
-    rows = Delivery.objects.order_by("-created_at", "pk")
+    rows = deliveries.Delivery.objects.order_by("-created_at", "pk")
     if job is not None:
-        found = find_job(job)
+        found = lookups.find_job(job)
         rows = rows.filter(job_kind=found.kind, job_id=found.pk)
     if status is not None:
         rows = rows.filter(status=status)
@@ -44,7 +50,7 @@ def list_deliveries(
         rows = rows.filter(unseen=True)
     chosen = rows[:limit]
     if as_json:
-        output.document(DeliverySerializer(chosen, many=True).data)
+        output.document(api.DeliverySerializer(chosen, many=True).data)
     else:
         output.table(COLUMNS, [_row(delivery) for delivery in chosen])
 
@@ -59,7 +65,7 @@ def resend(delivery_id: Id, as_json: options.Json = False) -> None:
     delivery = _find(delivery_id)
     try:
         delivery.resend()
-    except ResendRefused as error:
+    except deliveries.ResendRefused as error:
         raise Failed(str(error)) from None
     _print(delivery, as_json=as_json)
 
@@ -74,28 +80,28 @@ def test(job: options.Job, as_json: options.Json = False) -> None:
       manage.py customcheck deliveries test nightly
     """
     try:
-        delivery = trials.send_test(find_job(job))
+        delivery = trials.send_test(lookups.find_job(job))
     except trials.SendRefused as error:
         raise Failed(str(error)) from None
     _print(delivery, as_json=as_json)
 
 
-def _find(delivery_id: str) -> Delivery:
+def _find(delivery_id: str) -> "deliveries.Delivery":
     try:
-        return cast(Delivery, Delivery.objects.get(pk=uuid.UUID(delivery_id)))
-    except (ValueError, Delivery.DoesNotExist):
+        return cast(deliveries.Delivery, deliveries.Delivery.objects.get(pk=uuid.UUID(delivery_id)))
+    except (ValueError, deliveries.Delivery.DoesNotExist):
         raise NotFound(f"There is no delivery {delivery_id!r}. See: manage.py customcheck deliveries list") from None
 
 
-def _print(delivery: Delivery, *, as_json: bool) -> None:
+def _print(delivery: "deliveries.Delivery", *, as_json: bool) -> None:
     if as_json:
-        output.document(DeliverySerializer(delivery).data)
+        output.document(api.DeliverySerializer(delivery).data)
     else:
         output.text(str(delivery.pk))
         output.say(f"{delivery} is due now.")
 
 
-def _row(delivery: Delivery) -> tuple[object, ...]:
+def _row(delivery: "deliveries.Delivery") -> tuple[object, ...]:
     return (
         delivery.pk,
         delivery.job_name,
@@ -106,3 +112,6 @@ def _row(delivery: Delivery) -> tuple[object, ...]:
         delivery.next_attempt_at,
         delivery.last_error,
     )
+
+
+COMMANDS = ((list_deliveries, "list"), (resend, "resend"), (test, "test"))

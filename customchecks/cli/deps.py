@@ -1,13 +1,19 @@
 """``deps list|prune``."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from customchecks.cli import options, output
-from customchecks.dependencies import eviction
-from customchecks.dependencies.models import DependencySet
-from customchecks.sandbox import Sandbox
+from customchecks.cli.later import later
+
+if TYPE_CHECKING:
+    from customchecks import sandbox
+    from customchecks.dependencies import eviction, models
+else:
+    eviction = later("customchecks.dependencies.eviction")
+    models = later("customchecks.dependencies.models")
+    sandbox = later("customchecks.sandbox")
 
 All = Annotated[bool, typer.Option("--all", help="Every set that no check is using, not only what is too much.")]
 
@@ -19,7 +25,7 @@ def list_sets(as_json: options.Json = False) -> None:
     Example:
       manage.py customcheck deps list
     """
-    found = DependencySet.objects.order_by("-last_used_at", "key")
+    found = models.DependencySet.objects.order_by("-last_used_at", "key")
     if as_json:
         output.document([one.summary() | {"runtime": one.runtime, "volume": one.volume} for one in found])
         return
@@ -41,13 +47,16 @@ def prune(everything: All = False, as_json: options.Json = False) -> None:
       manage.py customcheck deps prune
       manage.py customcheck deps prune --all
     """
-    sandbox = Sandbox.from_settings()
+    box = sandbox.Sandbox.from_settings()
     try:
-        failed = eviction.forget_failures(sandbox.volumes)
-        gone = eviction.make_room(sandbox.volumes, limit_mb=0 if everything else None)
+        failed = eviction.forget_failures(box.volumes)
+        gone = eviction.make_room(box.volumes, limit_mb=0 if everything else None)
     finally:
-        sandbox.close()
+        box.close()
     if as_json:
         output.document({"removed": gone, "failures_forgotten": failed})
     else:
         output.say(f"Removed {len(gone)} sets, forgot {len(failed)} failures.")
+
+
+COMMANDS = ((list_sets, "list"), (prune, "prune"))

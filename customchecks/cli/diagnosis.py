@@ -12,7 +12,6 @@ from django.db.migrations.executor import MigrationExecutor
 
 from customchecks import git
 from customchecks.cli import kernel
-from customchecks.cli.endings import Failed
 from customchecks.sandbox import EngineStatus, Sandbox
 from polling import sweeper, undelivered
 from polling.models import LEASE_SECONDS
@@ -49,13 +48,6 @@ def examine() -> Iterator[Finding]:
     yield _sweep()
     yield _disk()
     yield _deliveries()
-
-
-def complain() -> None:
-    """Raises Failed with the first setting that is wrong; doctor names them all."""
-    for message in _complaints():
-        if message.level >= checks.ERROR:
-            raise Failed(f"{message.msg} {message.hint or ''}".strip())
 
 
 def _complaints() -> list[checks.CheckMessage]:

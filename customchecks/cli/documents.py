@@ -4,19 +4,28 @@ import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from django.core.exceptions import ValidationError
 
-from customchecks import documents, naming, portable, selection
-from customchecks.api.many import put_shape
-from customchecks.archives import Archive
-from customchecks.cli import options, output, shapes
+from customchecks.cli import options, output
 from customchecks.cli.endings import Invalid, NotFound
-from customchecks.cli.lookups import acting_user, find_job
-from customchecks.models import CustomCheckJob
-from customchecks.naming import Put
+from customchecks.cli.later import later
+
+if TYPE_CHECKING:
+    from customchecks import archives, documents, models, naming, portable, selection
+    from customchecks.api import many
+    from customchecks.cli import lookups, shapes
+else:
+    archives = later("customchecks.archives")
+    documents = later("customchecks.documents")
+    lookups = later("customchecks.cli.lookups")
+    many = later("customchecks.api.many")
+    models = later("customchecks.models")
+    naming = later("customchecks.naming")
+    portable = later("customchecks.portable")
+    selection = later("customchecks.selection")
+    shapes = later("customchecks.cli.shapes")
 
 COLUMNS = ("Action", "Job", "Change")
 
@@ -42,11 +51,11 @@ def export(
       manage.py customcheck export > jobs.yaml
       manage.py customcheck export --tag exports --scripts ./scripts > jobs.yaml
     """
-    rows = CustomCheckJob.objects.order_by("pk")
+    rows = models.CustomCheckJob.objects.order_by("pk")
     if job:
-        rows = rows.filter(pk__in=[find_job(word).pk for word in job])
+        rows = rows.filter(pk__in=[lookups.find_job(word).pk for word in job])
     found = list(options.valid(lambda: selection.jobs(rows, tags=tag or ())))
-    document = portable.exported(found, user=acting_user(user))
+    document = portable.exported(found, user=lookups.acting_user(user))
     if scripts is not None:
         _write_scripts(found, document["jobs"], scripts)
     if as_json:
@@ -67,13 +76,11 @@ def apply(file: File, dry_run: DryRun = False, user: options.User = None, as_jso
       manage.py customcheck apply -f jobs.yaml
     """
     document, folder = _read(file)
-    archives = _scripts(document, folder)
-    try:
-        done = portable.imported(document, user=acting_user(user), scripts=archives, dry_run=dry_run)
-    except ValidationError as error:
-        raise Invalid.of(error) from None
+    found = _scripts(document, folder)
+    acting = lookups.acting_user(user)
+    done = options.valid(lambda: portable.imported(document, user=acting, scripts=found, dry_run=dry_run))
     if as_json:
-        output.document({"dry_run": dry_run, "results": [put_shape(put, dry_run) for put in done]})
+        output.document({"dry_run": dry_run, "results": [many.put_shape(put, dry_run) for put in done]})
     else:
         output.table(COLUMNS, [row for put in done for row in _rows(put)])
     changed = sum(put.action != "unchanged" for put in done)
@@ -87,10 +94,8 @@ def clone(job: options.Job, name: NewName = None, user: options.User = None, as_
     Example:
       manage.py customcheck clone nightly --name weekly
     """
-    try:
-        made = naming.clone(find_job(job), name=name, user=acting_user(user))
-    except ValidationError as error:
-        raise Invalid.of(error) from None
+    found = lookups.find_job(job)
+    made = options.valid(lambda: naming.clone(found, name=name, user=lookups.acting_user(user)))
     output.say(f"Created job {made.pk}: {made.name}, paused")
     if as_json:
         output.document(shapes.job(made))
@@ -111,10 +116,10 @@ def _read(file: str) -> tuple[Any, Path]:
         raise Invalid(f"--file: {file} is not YAML that can be used: {error}.") from None
 
 
-def _scripts(document: Any, folder: Path) -> dict[str, Archive]:
+def _scripts(document: Any, folder: Path) -> "dict[str, archives.Archive]":
     """By the jobs' names; takes them out of the document. What else is wrong is said where all of it is."""
     entries = document.get("jobs") if isinstance(document, dict) else None
-    found: dict[str, Archive] = {}
+    found: dict[str, archives.Archive] = {}
     for entry in entries if isinstance(entries, list) else []:
         if isinstance(entry, dict) and isinstance(place := entry.get("script"), str):
             del entry["script"]
@@ -122,7 +127,7 @@ def _scripts(document: Any, folder: Path) -> dict[str, Archive]:
     return found
 
 
-def _write_scripts(jobs: list[CustomCheckJob], entries: list[dict[str, Any]], folder: Path) -> None:
+def _write_scripts(jobs: "list[models.CustomCheckJob]", entries: list[dict[str, Any]], folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for job, entry in zip(jobs, entries, strict=True):
         version = naming.running_version(job)
@@ -132,7 +137,7 @@ def _write_scripts(jobs: list[CustomCheckJob], entries: list[dict[str, Any]], fo
             entry["script"] = str(path)
 
 
-def _rows(put: Put) -> list[tuple[object, ...]]:
+def _rows(put: "naming.Put") -> list[tuple[object, ...]]:
     changes = _changes(put.changes) if put.action == "updated" else [""]
     return [(put.action, put.job.name, change) for change in changes]
 

@@ -2,11 +2,12 @@
 
 import enum
 from collections.abc import Iterable, Mapping
-
-from django.core.exceptions import ValidationError
-from django.core.management.base import CommandError
+from typing import TYPE_CHECKING, ClassVar
 
 from polling.results import Cause, Verdict
+
+if TYPE_CHECKING:
+    from django.core.exceptions import ValidationError
 
 OPTIONS = {
     "name": "--name",
@@ -80,27 +81,32 @@ def of_verdict(verdict: Verdict, cause: str | None) -> Exit:
     return Exit.ENGINE_UNAVAILABLE if cause == Cause.ENGINE_UNAVAILABLE else VERDICTS[verdict]
 
 
-class Failed(CommandError):
-    def __init__(self, message: str) -> None:
-        super().__init__(message, returncode=Exit.ERROR)
+class Ended(Exception):
+    """The message is for people."""
+
+    code: ClassVar[Exit]
+
+    def __str__(self) -> str:
+        return f"{type(self).__name__}: {self.args[0]}"
 
 
-class Usage(CommandError):
-    def __init__(self, message: str) -> None:
-        super().__init__(message, returncode=Exit.USAGE)
+class Failed(Ended):
+    code = Exit.ERROR
 
 
-class NotFound(CommandError):
-    def __init__(self, message: str) -> None:
-        super().__init__(message, returncode=Exit.NOT_FOUND)
+class Usage(Ended):
+    code = Exit.USAGE
 
 
-class Invalid(CommandError):
-    def __init__(self, message: str) -> None:
-        super().__init__(message, returncode=Exit.INVALID)
+class NotFound(Ended):
+    code = Exit.NOT_FOUND
+
+
+class Invalid(Ended):
+    code = Exit.INVALID
 
     @classmethod
-    def of(cls, error: ValidationError, *, options: Mapping[str, str] | None = None) -> "Invalid":
+    def of(cls, error: "ValidationError", *, options: Mapping[str, str] | None = None) -> "Invalid":
         """One line a field, with the option that sets it; ``options`` are those of the command's own."""
         if not hasattr(error, "error_dict"):
             return cls(" ".join(error.messages))
@@ -108,9 +114,8 @@ class Invalid(CommandError):
         return cls("\n".join(_line(field, messages, known) for field, messages in error.message_dict.items()))
 
 
-class EngineUnavailable(CommandError):
-    def __init__(self, message: str) -> None:
-        super().__init__(message, returncode=Exit.ENGINE_UNAVAILABLE)
+class EngineUnavailable(Ended):
+    code = Exit.ENGINE_UNAVAILABLE
 
 
 def _line(field: str, messages: Iterable[str], options: Mapping[str, str]) -> str:

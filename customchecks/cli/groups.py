@@ -1,20 +1,29 @@
 """``customcheck group create list show update restart test delete``: jobs that are waited for together."""
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from django.core.exceptions import ValidationError
 
-from customchecks.cli import options, output
+from customchecks.cli import choices, options, output
 from customchecks.cli.endings import Failed, Invalid, NotFound, Usage
-from customchecks.cli.lookups import LARGEST_ID, acting_user, find
-from polling import group_changes, trials
-from polling.api import DeliverySerializer
-from polling.group_api import GroupFieldsSerializer, GroupSerializer, GroupWithAnswersSerializer
-from polling.groups import GroupRefused, GroupStatus, JobGroup, Rule
-from polling.kinds import job_kinds
-from polling.members import Key
+from customchecks.cli.later import later
+
+if TYPE_CHECKING:
+    from django.core import exceptions
+
+    from customchecks.cli import lookups
+    from polling import api, group_api, group_changes, groups, kinds, members, trials
+else:
+    api = later("polling.api")
+    exceptions = later("django.core.exceptions")
+    group_api = later("polling.group_api")
+    group_changes = later("polling.group_changes")
+    groups = later("polling.groups")
+    kinds = later("polling.kinds")
+    lookups = later("customchecks.cli.lookups")
+    members = later("polling.members")
+    trials = later("polling.trials")
 
 COLUMNS = ("ID", "Name", "Status", "Rule", "Members", "Ended", "Deadline")
 
@@ -27,7 +36,7 @@ Members = Annotated[
 OfRule = Annotated[str | None, typer.Option("--rule", metavar="all|any|N", help="How many must end.  [default: all]")]
 Deadline = Annotated[int | None, typer.Option(metavar="S", help="Seconds until it ends anyway.  [default: 7 days]")]
 Url = Annotated[str | None, typer.Option("--webhook-url", metavar="URL", help="Called when the group has ended.")]
-Status = Annotated[GroupStatus | None, typer.Option(help="Only groups of this status.")]
+Status = Annotated[choices.Group | None, typer.Option(help="Only groups of this status.")]
 Limit = Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="At most so many.")]
 Offset = Annotated[int, typer.Option(min=0, metavar="N", help="Leave out the first so many.")]
 
@@ -37,10 +46,6 @@ OPTIONS: Mapping[str, str] = {
     "count": "--rule",
     "deadline_seconds": "--deadline",
 }
-
-
-def group() -> None:
-    """Jobs that are waited for together: one webhook call when all, any or so many of them have ended."""
 
 
 def create(
@@ -73,11 +78,11 @@ def create(
         webhook_url=webhook_url,
         webhook_method=webhook_method,
     )
-    given = _valid(GroupFieldsSerializer(data=data))
-    try:
-        made = group_changes.create_group(given, wanted=given.pop("members"), user=acting_user(user))
-    except ValidationError as error:
-        raise Invalid.of(error, options=OPTIONS) from None
+    given = _valid(group_api.GroupFieldsSerializer(data=data))
+    wanted = given.pop("members")
+    made = options.valid(
+        lambda: group_changes.create_group(given, wanted=wanted, user=lookups.acting_user(user)), names=OPTIONS
+    )
     output.say(f"Created group {made.pk}: {made.name}")
     if as_json:
         output.document(_shown(made))
@@ -92,8 +97,8 @@ def list_groups(status: Status = None, limit: Limit = 100, offset: Offset = 0, a
     Example:
       manage.py customcheck group list --status active
     """
-    rows = JobGroup.objects.filter(**({"status": status} if status else {})).order_by("id")
-    shown = GroupSerializer(rows[offset : offset + limit], many=True).data
+    rows = groups.JobGroup.objects.filter(**({"status": status} if status else {})).order_by("id")
+    shown = group_api.GroupSerializer(rows[offset : offset + limit], many=True).data
     if as_json:
         output.document({"groups": shown, "total": rows.count(), "limit": limit, "offset": offset})
     else:
@@ -145,11 +150,11 @@ def update(
         webhook_url=webhook_url,
         webhook_method=webhook_method,
     )
-    given = _valid(GroupFieldsSerializer(data=data, partial=True))
-    try:
-        group_changes.update_group(found, given, wanted=given.pop("members", None), user=acting_user(user))
-    except ValidationError as error:
-        raise Invalid.of(error, options=OPTIONS) from None
+    given = _valid(group_api.GroupFieldsSerializer(data=data, partial=True))
+    wanted = given.pop("members", None)
+    options.valid(
+        lambda: group_changes.update_group(found, given, wanted=wanted, user=lookups.acting_user(user)), names=OPTIONS
+    )
     _tell(found, f"Changed group {found.pk}: {found.name}", as_json=as_json)
 
 
@@ -162,8 +167,8 @@ def restart(group: Group, user: options.User = None, as_json: options.Json = Fal
     """
     found = _find(group)
     try:
-        group_changes.restart_group(found, user=acting_user(user))
-    except GroupRefused as error:
+        group_changes.restart_group(found, user=lookups.acting_user(user))
+    except groups.GroupRefused as error:
         raise Failed(str(error)) from None
     _tell(found, f"Group {found.pk} ({found.name}) is {found.status}.", as_json=as_json)
 
@@ -180,7 +185,7 @@ def test(group: Group, as_json: options.Json = False) -> None:
     except trials.SendRefused as error:
         raise Failed(str(error)) from None
     if as_json:
-        output.document(DeliverySerializer(delivery).data)
+        output.document(api.DeliverySerializer(delivery).data)
     else:
         output.text(str(delivery.pk))
         output.say(f"{delivery} is due now.")
@@ -209,19 +214,19 @@ def _definition(member: Iterable[str] | None, rule: str | None, **given: Any) ->
     if member:
         data["members"] = [dict(zip(("kind", "id"), _key(word), strict=True)) for word in member]
     if rule is not None:
-        data |= {"rule": Rule.COUNT, "count": int(rule)} if rule.isdecimal() else {"rule": rule, "count": None}
+        data |= {"rule": groups.Rule.COUNT, "count": int(rule)} if rule.isdecimal() else {"rule": rule, "count": None}
     return data
 
 
-def _key(word: str) -> Key:
+def _key(word: str) -> "members.Key":
     """Of ``custom:7`` or ``custom:nightly``."""
     name, _, job = word.partition(":")
-    kinds = {kind.kind: kind for kind in job_kinds()}
-    if name not in kinds or not job:
-        raise Usage(f"--member: {word!r} is not KIND:JOB with a kind of {', '.join(sorted(kinds))}.")
+    known = {kind.kind: kind for kind in kinds.job_kinds()}
+    if name not in known or not job:
+        raise Usage(f"--member: {word!r} is not KIND:JOB with a kind of {', '.join(sorted(known))}.")
     if job.isdecimal():
-        return name, min(int(job), LARGEST_ID)
-    found = list(kinds[name].objects.filter(name=job).values_list("pk", flat=True)[:2])
+        return name, min(int(job), choices.LARGEST_ID)
+    found = list(known[name].objects.filter(name=job).values_list("pk", flat=True)[:2])
     if not found:
         raise NotFound(f"There is no {name} job {job!r} (--member).")
     if len(found) > 1:
@@ -229,29 +234,29 @@ def _key(word: str) -> Key:
     return name, found[0]
 
 
-def _valid(serializer: GroupFieldsSerializer) -> dict[str, Any]:
+def _valid(serializer: "group_api.GroupFieldsSerializer") -> dict[str, Any]:
     if serializer.is_valid():
         return dict(serializer.validated_data)
     errors = {field: [str(message) for message in messages] for field, messages in serializer.errors.items()}
-    raise Invalid.of(ValidationError(errors), options=OPTIONS)
+    raise Invalid.of(exceptions.ValidationError(errors), options=OPTIONS)
 
 
-def _find(word: str) -> JobGroup:
-    return find(JobGroup, word, called="group", listed_by="group list")
+def _find(word: str) -> "groups.JobGroup":
+    return lookups.find(groups.JobGroup, word, called="group", listed_by="group list")
 
 
-def _tell(group: JobGroup, sentence: str, *, as_json: bool) -> None:
+def _tell(group: "groups.JobGroup", sentence: str, *, as_json: bool) -> None:
     output.say(sentence)
     if as_json:
-        output.document(_shown(JobGroup.objects.get(pk=group.pk)))
+        output.document(_shown(groups.JobGroup.objects.get(pk=group.pk)))
 
 
-def _shown(group: JobGroup) -> dict[str, Any]:
-    return dict(GroupWithAnswersSerializer(group).data)
+def _shown(group: "groups.JobGroup") -> dict[str, Any]:
+    return dict(group_api.GroupWithAnswersSerializer(group).data)
 
 
 def _row(group: dict[str, Any]) -> tuple[object, ...]:
-    rule = f"{group['count']} of {len(group['members'])}" if group["rule"] == Rule.COUNT else group["rule"]
+    rule = f"{group['count']} of {len(group['members'])}" if group["rule"] == groups.Rule.COUNT else group["rule"]
     ended = sum(member["ended"] for member in group["members"])
     return (
         group["id"],

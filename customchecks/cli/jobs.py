@@ -1,23 +1,29 @@
 """``create update list show``."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from django.core.exceptions import ValidationError
 
-from customchecks import jobs, models, selection
-from customchecks.cli import options, output, shapes
-from customchecks.cli.endings import Invalid, Usage
-from customchecks.cli.lookups import acting_user, find_job
-from customchecks.models import CustomCheckJob, SourceType
-from polling.scheduling import JobStatus
+from customchecks.cli import choices, options, output
+from customchecks.cli.endings import Usage
+from customchecks.cli.later import later
+
+if TYPE_CHECKING:
+    from customchecks import jobs, models, selection
+    from customchecks.cli import lookups, shapes
+else:
+    jobs = later("customchecks.jobs")
+    lookups = later("customchecks.cli.lookups")
+    models = later("customchecks.models")
+    selection = later("customchecks.selection")
+    shapes = later("customchecks.cli.shapes")
 
 COLUMNS = ("ID", "Name", "Status", "Last verdict", "Last check", "Next check", "Interval", "Tags")
 
 Limit = Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="At most so many.")]
 Offset = Annotated[int, typer.Option(min=0, metavar="N", help="Leave out the first so many.")]
-Status = Annotated[JobStatus | None, typer.Option(help="Only jobs of this status.")]
-Runtime = Annotated[models.Runtime | None, typer.Option(help="Only jobs of this runtime.")]
+Status = Annotated[choices.Job | None, typer.Option(help="Only jobs of this status.")]
+Runtime = Annotated[str | None, typer.Option("--runtime", metavar="RUNTIME", help="Only jobs of this runtime.")]
 Search = Annotated[str | None, typer.Option(metavar="TEXT", help="In the name, a tag, the repository or the webhook.")]
 Order = Annotated[str, typer.Option("--order", metavar="FIELD", help="Such as name or -last_check_at.")]
 
@@ -77,14 +83,11 @@ def create(
         alert_url=alert_url,
         tags=tag,
     )
-    data.setdefault("script_source_type", SourceType.UPLOAD)
-    if source is None and data["script_source_type"] == SourceType.UPLOAD:
+    data.setdefault("script_source_type", models.SourceType.UPLOAD)
+    if source is None and data["script_source_type"] == models.SourceType.UPLOAD:
         raise Usage("--from: name the script's directory or .tgz.")
     archive = options.read_archive(source) if source else None
-    try:
-        job = jobs.create_job(data, archive=archive, user=acting_user(user))
-    except ValidationError as error:
-        raise Invalid.of(error) from None
+    job = options.valid(lambda: jobs.create_job(data, archive=archive, user=lookups.acting_user(user)))
     output.say(f"Created job {job.pk}: {job.name}")
     if as_json:
         output.document(shapes.job(job))
@@ -127,7 +130,7 @@ def update(
       manage.py customcheck update nightly --interval 300 --param batch=b-18
       echo '{"env_vars": null, "tags": []}' | manage.py customcheck update nightly --config -
     """
-    found = find_job(job)
+    found = lookups.find_job(job)
     data = options.definition(
         config=config,
         param=param,
@@ -151,7 +154,7 @@ def update(
         tags=tag,
     )
     archive = options.read_archive(source) if source else None
-    options.valid(lambda: jobs.update_job(found, data, archive=archive, user=acting_user(user)))
+    options.valid(lambda: jobs.update_job(found, data, archive=archive, user=lookups.acting_user(user)))
     output.say(f"Updated job {found.pk}: {found.name}")
     if as_json:
         output.document(shapes.job(found))
@@ -174,7 +177,7 @@ def list_jobs(
       manage.py customcheck list --status active --tag exports --order -last_check_at
       manage.py customcheck list --json | jq '.jobs[].name'
     """
-    rows = CustomCheckJob.objects.all()
+    rows = models.CustomCheckJob.objects.all()
     found = options.valid(
         lambda: selection.ordered(
             selection.jobs(rows, status=status, runtime=runtime, tags=tag or (), search=search), order
@@ -196,7 +199,7 @@ def show(job: options.Job, as_json: options.Json = False) -> None:
       manage.py customcheck show nightly
       manage.py customcheck show 7 --json
     """
-    found = find_job(job)
+    found = lookups.find_job(job)
     shown = shapes.job(found)
     if as_json:
         output.document(shown)
@@ -206,7 +209,7 @@ def show(job: options.Job, as_json: options.Json = False) -> None:
         output.say(reason)
 
 
-def _row(job: CustomCheckJob) -> tuple[object, ...]:
+def _row(job: "models.CustomCheckJob") -> tuple[object, ...]:
     return (
         job.pk,
         job.name,

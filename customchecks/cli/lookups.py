@@ -8,12 +8,12 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
 from django.db.models import Model
 
+from customchecks.cli.choices import LARGEST_ID
 from customchecks.cli.endings import Failed, Invalid, NotFound
 from customchecks.models import CustomCheckJob
 from secrets_app.access import audit
 
 M = TypeVar("M", bound=Model)
-LARGEST_ID = 2**63 - 1
 
 
 def find_job(word: str) -> CustomCheckJob:

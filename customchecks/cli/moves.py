@@ -1,15 +1,25 @@
 """``pause resume restart delete``: of one job, of several, or of all with a tag."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import typer
 
-from customchecks import bulk, selection
-from customchecks.api.many import BulkSerializer
-from customchecks.cli import options, output, shapes
+from customchecks.cli import options, output
 from customchecks.cli.endings import Exit, Failed, Usage
-from customchecks.cli.lookups import find_job, usual_user
-from customchecks.models import CustomCheckJob
+from customchecks.cli.later import later
+
+if TYPE_CHECKING:
+    from customchecks import bulk, models, selection
+    from customchecks.api import many
+    from customchecks.cli import lookups, shapes
+else:
+    bulk = later("customchecks.bulk")
+    lookups = later("customchecks.cli.lookups")
+    many = later("customchecks.api.many")
+    models = later("customchecks.models")
+    selection = later("customchecks.selection")
+    shapes = later("customchecks.cli.shapes")
 
 COLUMNS = ("ID", "Done", "Status", "Detail")
 DONE = {
@@ -74,18 +84,18 @@ def delete(
     move("delete", found, as_json=as_json)
 
 
-def chosen(words: Sequence[str] | None, tags: Sequence[str] | None) -> list[CustomCheckJob]:
+def chosen(words: Sequence[str] | None, tags: Sequence[str] | None) -> "list[models.CustomCheckJob]":
     """Raises NotFound, Invalid, Usage."""
     if bool(words) == bool(tags):
         raise Usage("Name one or more jobs, or choose them with --tag.")
     if words:
-        return list({job.pk: job for job in map(find_job, words)}.values())
-    return list(options.valid(lambda: selection.jobs(CustomCheckJob.objects.order_by("pk"), tags=tags or ())))
+        return list({job.pk: job for job in map(lookups.find_job, words)}.values())
+    return list(options.valid(lambda: selection.jobs(models.CustomCheckJob.objects.order_by("pk"), tags=tags or ())))
 
 
-def move(action: str, jobs: Sequence[CustomCheckJob], *, as_json: bool) -> None:
+def move(action: str, jobs: "Sequence[models.CustomCheckJob]", *, as_json: bool) -> None:
     """One that is refused stops no other, but the command then fails."""
-    usual_user()
+    lookups.usual_user()
     names = {job.pk: job.name for job in jobs}
     results = list(bulk.run(action, list(names)))
     if len(jobs) == 1:
@@ -94,14 +104,14 @@ def move(action: str, jobs: Sequence[CustomCheckJob], *, as_json: bool) -> None:
     failed = [result for result in results if not result.ok]
     if as_json:
         counts = {"total": len(results), "succeeded": len(results) - len(failed), "failed": len(failed)}
-        output.document(BulkSerializer({"action": action, "results": results, **counts}).data)
+        output.document(many.BulkSerializer({"action": action, "results": results, **counts}).data)
     else:
         output.table(COLUMNS, [(one.job_id, "yes" if one.ok else "no", one.status, one.detail) for one in results])
     if failed:
         raise typer.Exit(Exit.ERROR)
 
 
-def _print_one(action: str, job: CustomCheckJob, result: bulk.Result, *, as_json: bool) -> None:
+def _print_one(action: str, job: "models.CustomCheckJob", result: "bulk.Result", *, as_json: bool) -> None:
     if not result.ok:
         raise Failed(result.detail)
     output.say(f"Job {job.pk} ({job.name}) {DONE[action]}.")
@@ -110,12 +120,12 @@ def _print_one(action: str, job: CustomCheckJob, result: bulk.Result, *, as_json
     elif as_json and result.check_id:
         output.document(shapes.started("Job triggered", job, result.check_id))
     elif as_json:
-        output.document(shapes.job(find_job(str(job.pk))))
+        output.document(shapes.job(lookups.find_job(str(job.pk))))
     elif result.check_id:
         output.text(str(result.check_id))
 
 
-def _question(jobs: Sequence[CustomCheckJob]) -> str:
+def _question(jobs: "Sequence[models.CustomCheckJob]") -> str:
     if len(jobs) != 1:
         return f"Delete {len(jobs)} jobs and their logs?"
     return f"Delete job {jobs[0].pk} ({output.visible(jobs[0].name)}) and its {jobs[0].logs.count()} logs?"

@@ -1,17 +1,23 @@
 """``build-images doctor``."""
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from customchecks import images
-from customchecks.cli import diagnosis, options, output
-from customchecks.cli.diagnosis import Level
+from customchecks.cli import options, output
 from customchecks.cli.endings import Exit
-from customchecks.models import Runtime
+from customchecks.cli.later import later
 
-OnlyRuntime = Annotated[Runtime | None, typer.Option(help="Only this runtime's image.")]
+if TYPE_CHECKING:
+    from customchecks import images, models
+    from customchecks.cli import diagnosis
+else:
+    diagnosis = later("customchecks.cli.diagnosis")
+    images = later("customchecks.images")
+    models = later("customchecks.models")
+
+OnlyRuntime = Annotated[str | None, typer.Option("--runtime", metavar="RUNTIME", help="Only this runtime's image.")]
 Offline = Annotated[bool, typer.Option("--offline", help="Build the base from packages, without an image registry.")]
 Force = Annotated[bool, typer.Option("--force", help="Build although the image is current.")]
 
@@ -29,7 +35,7 @@ def build_images(
       manage.py customcheck build-images
       manage.py customcheck build-images --offline --runtime node
     """
-    runtimes = [runtime] if runtime else list(Runtime)
+    runtimes = [runtime] if runtime else list(models.Runtime)
     built = images.build_all(runtimes, offline=offline or None, force=force, progress=output.say)
     if as_json:
         output.document(built)
@@ -48,7 +54,7 @@ def doctor(as_json: options.Json = False) -> None:
       manage.py customcheck doctor
     """
     findings = list(diagnosis.examine())
-    failed = {finding.name for finding in findings if finding.level is Level.FAILED}
+    failed = {finding.name for finding in findings if finding.level is diagnosis.Level.FAILED}
     if as_json:
         output.document({"ok": not failed, "findings": [asdict(finding) for finding in findings]})
     else:

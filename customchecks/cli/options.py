@@ -4,16 +4,23 @@ import copy
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
-from django.core.exceptions import ValidationError
 from typer.models import OptionInfo
 
-from customchecks import archives, strictjson
-from customchecks.archives import Archive, ArchiveRejected
+from customchecks import strictjson
 from customchecks.cli import completion
 from customchecks.cli.endings import Invalid, NotFound, Usage
+from customchecks.cli.later import later
+
+if TYPE_CHECKING:
+    from django.core import exceptions
+
+    from customchecks import archives
+else:
+    archives = later("customchecks.archives")
+    exceptions = later("django.core.exceptions")
 
 T = TypeVar("T")
 C = TypeVar("C", bound=Callable[..., Any])
@@ -118,12 +125,12 @@ def definition(
     return data
 
 
-def valid(step: Callable[[], T]) -> T:
-    """Raises Invalid for what the step refuses."""
+def valid(step: Callable[[], T], *, names: Mapping[str, str] | None = None) -> T:
+    """Raises Invalid for what the step refuses; ``names`` are the options of the command's own."""
     try:
         return step()
-    except ValidationError as error:
-        raise Invalid.of(error) from None
+    except exceptions.ValidationError as error:
+        raise Invalid.of(error, options=names) from None
 
 
 def confirm(question: str) -> None:
@@ -133,7 +140,7 @@ def confirm(question: str) -> None:
     typer.confirm(question, abort=True, err=True)
 
 
-def read_archive(path: Path) -> Archive:
+def read_archive(path: Path) -> "archives.Archive":
     """Raises NotFound, Invalid."""
     try:
         if path.is_dir():
@@ -144,7 +151,7 @@ def read_archive(path: Path) -> Archive:
         raise NotFound(f"There is no directory or file {path}.") from None
     except OSError as error:
         raise Invalid(f"script (--from): {path} cannot be read: {error.strerror}.") from None
-    except ArchiveRejected as error:
+    except archives.ArchiveRejected as error:
         raise Invalid(f"script (--from): {error}") from None
 
 

@@ -8,12 +8,20 @@ import re
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+
+from customchecks.cli.later import later
+
+if TYPE_CHECKING:
+    from rich import console
+    from rich import table as tables
+    from rich import text as texts
+else:
+    console = later("rich.console")
+    tables = later("rich.table")
+    texts = later("rich.text")
 
 # Control characters but \t and \n, invisible and bidirectional marks, lone surrogates
 _DANGEROUS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
@@ -51,12 +59,12 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[Any]], *, header: bool
         for row in cells:
             typer.echo("\t".join(value.replace("\t", " ").replace("\n", " ") for value in row))
         return
-    shown = Table(box=None, header_style="bold", pad_edge=False, show_header=header)
+    shown = tables.Table(box=None, header_style="bold", pad_edge=False, show_header=header)
     for title in headers:
         shown.add_column(title, overflow="fold")
     for row in cells:
-        shown.add_row(*(Text(value, style=_STYLES.get(value, "")) for value in row))
-    Console().print(shown)
+        shown.add_row(*(texts.Text(value, style=_STYLES.get(value, "")) for value in row))
+    console.Console().print(shown)
 
 
 def fields(values: Iterable[tuple[str, Any]]) -> None:

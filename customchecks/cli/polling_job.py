@@ -1,19 +1,25 @@
 """``customcheck polling-job create list show pause resume delete``: jobs that watch OpenAI batches."""
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from django.core.exceptions import ValidationError
 
-from customchecks.cli import completion, options, output
-from customchecks.cli.endings import Failed, Invalid, NotFound, Usage
-from customchecks.cli.lookups import LARGEST_ID, acting_user, find
-from polling import jobs
-from polling.legacy_api import PollingJobSerializer, PollingLogSerializer
-from polling.polling_job import STATUSES, PollingJob
-from polling.scheduling import TransitionRefused
-from secrets_app.models import Secret
+from customchecks.cli import choices, completion, options, output
+from customchecks.cli.endings import Failed, NotFound
+from customchecks.cli.later import later
+
+if TYPE_CHECKING:
+    from customchecks.cli import lookups
+    from polling import jobs, legacy_api, polling_job, scheduling
+    from secrets_app import models as secrets
+else:
+    jobs = later("polling.jobs")
+    legacy_api = later("polling.legacy_api")
+    lookups = later("customchecks.cli.lookups")
+    polling_job = later("polling.polling_job")
+    scheduling = later("polling.scheduling")
+    secrets = later("secrets_app.models")
 
 COLUMNS = ("ID", "Name", "Status", "Batches", "Ended", "Last check", "Next check")
 
@@ -24,7 +30,7 @@ Stack = Annotated[str | None, typer.Option(metavar="URL", help="Such as https://
 Component = Annotated[str | None, typer.Option(metavar="ID", help="The component that Keboola is to run.")]
 Configuration = Annotated[str | None, typer.Option(metavar="ID", help="Its configuration.")]
 Interval = Annotated[int, typer.Option(metavar="S", help="Seconds between checks, 30 to 3600.")]
-Status = Annotated[str | None, typer.Option(help="Only jobs of this status.")]
+Status = Annotated[choices.PollingJob | None, typer.Option(help="Only jobs of this status.")]
 Logs = Annotated[int, typer.Option("--logs", min=0, max=500, metavar="N", help="So many of its newest logs.")]
 Target = Annotated[
     str, typer.Argument(metavar="JOB", help="The job's number or name.", autocompletion=completion.polling_jobs)
@@ -37,10 +43,6 @@ OPTIONS = {
     "keboola_component_id": "--component",
     "keboola_configuration_id": "--configuration",
 }
-
-
-def group() -> None:
-    """Jobs that watch OpenAI batches, and call a webhook or start a Keboola job when all of them have ended."""
 
 
 def create(
@@ -85,11 +87,12 @@ def create(
     }
     openai = _secret_id(openai_secret)
     try:
-        job = jobs.create_job(data, batch_ids=batch, openai_secret_id=openai, user=acting_user(user))
+        job = options.valid(
+            lambda: jobs.create_job(data, batch_ids=batch, openai_secret_id=openai, user=lookups.acting_user(user)),
+            names=OPTIONS,
+        )
     except jobs.SecretUnknown as error:
         raise NotFound(str(error)) from None
-    except ValidationError as error:
-        raise Invalid.of(error, options=OPTIONS) from None
     output.say(f"Created polling job {job.pk}: {job.name}")
     if as_json:
         output.document(_shown(job))
@@ -104,12 +107,11 @@ def list_jobs(status: Status = None, as_json: options.Json = False) -> None:
     Example:
       manage.py customcheck polling-job list --status active
     """
-    known = [value for value, _ in STATUSES]
-    if status is not None and status not in known:
-        raise Usage(f"--status: one of {', '.join(known)} is wanted.")
-    rows: Any = PollingJob.objects.filter(**({"status": status} if status else {})).order_by("-created_at", "-id")
+    rows: Any = polling_job.PollingJob.objects.filter(**({"status": status} if status else {})).order_by(
+        "-created_at", "-id"
+    )
     rows = rows.select_related("openai_secret", "keboola_secret").prefetch_related("batches")
-    shown = PollingJobSerializer(rows, many=True).data
+    shown = legacy_api.PollingJobSerializer(rows, many=True).data
     if as_json:
         output.document({"jobs": shown, "total": len(shown)})
     else:
@@ -126,7 +128,9 @@ def show(job: Target, logs: Logs = 0, as_json: options.Json = False) -> None:
     found = _find(job)
     shown = _shown(found)
     if logs:
-        shown["logs"] = PollingLogSerializer(found.logs.order_by("-created_at", "-id")[:logs], many=True).data
+        shown["logs"] = legacy_api.PollingLogSerializer(
+            found.logs.order_by("-created_at", "-id")[:logs], many=True
+        ).data
     if as_json:
         output.document(shown)
     else:
@@ -140,7 +144,7 @@ def pause(job: Target, as_json: options.Json = False) -> None:
     Example:
       manage.py customcheck polling-job pause nightly
     """
-    _move(_find(job), PollingJob.pause, as_json=as_json)
+    _move(_find(job), polling_job.PollingJob.pause, as_json=as_json)
 
 
 def resume(job: Target, as_json: options.Json = False) -> None:
@@ -150,7 +154,7 @@ def resume(job: Target, as_json: options.Json = False) -> None:
     Example:
       manage.py customcheck polling-job resume nightly
     """
-    _move(_find(job), PollingJob.resume, as_json=as_json)
+    _move(_find(job), polling_job.PollingJob.resume, as_json=as_json)
 
 
 def delete(job: Target, yes: options.Yes = False, as_json: options.Json = False) -> None:
@@ -172,32 +176,34 @@ def delete(job: Target, yes: options.Yes = False, as_json: options.Json = False)
         output.document(deleted)
 
 
-def _find(word: str) -> PollingJob:
-    return find(PollingJob, word, called="polling job", listed_by="polling-job list")
+def _find(word: str) -> "polling_job.PollingJob":
+    return lookups.find(polling_job.PollingJob, word, called="polling job", listed_by="polling-job list")
 
 
 def _secret_id(word: str) -> int:
     """Whether it may be used is decided where the job is created."""
     if word.isdecimal():
-        return min(int(word), LARGEST_ID)
-    secret = Secret.objects.filter(name=word).first()
+        return min(int(word), choices.LARGEST_ID)
+    secret = secrets.Secret.objects.filter(name=word).first()
     if secret is None:
         raise NotFound(f"There is no secret {word!r}.")
     return secret.pk
 
 
-def _move(job: PollingJob, transition: Callable[[PollingJob], None], *, as_json: bool) -> None:
+def _move(
+    job: "polling_job.PollingJob", transition: "Callable[[polling_job.PollingJob], None]", *, as_json: bool
+) -> None:
     try:
         transition(job)
-    except TransitionRefused as error:
+    except scheduling.TransitionRefused as error:
         raise Failed(str(error)) from None
     output.say(f"Polling job {job.pk} ({job.name}) is {job.status}.")
     if as_json:
         output.document(_shown(job))
 
 
-def _shown(job: PollingJob) -> dict[str, Any]:
-    return dict(PollingJobSerializer(job).data)
+def _shown(job: "polling_job.PollingJob") -> dict[str, Any]:
+    return dict(legacy_api.PollingJobSerializer(job).data)
 
 
 def _row(job: dict[str, Any]) -> tuple[object, ...]:

@@ -1,18 +1,24 @@
 """``secret list|create|set|delete``. A value comes from stdin or is typed unseen, never from the command line."""
 
 import sys
-from collections.abc import Callable
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from django.core.exceptions import ValidationError
-from django.db.models import ProtectedError
 
-from customchecks.cli import completion, options, output
+from customchecks.cli import choices, completion, options, output
 from customchecks.cli.endings import Failed, Invalid, Usage
-from customchecks.cli.lookups import acting_user, find
-from secrets_app.api import SecretSerializer
-from secrets_app.models import Secret
+from customchecks.cli.later import later
+
+if TYPE_CHECKING:
+    from django.db import models as django_models
+
+    from customchecks.cli import lookups
+    from secrets_app import api, models
+else:
+    api = later("secrets_app.api")
+    django_models = later("django.db.models")
+    lookups = later("customchecks.cli.lookups")
+    models = later("secrets_app.models")
 
 COLUMNS = ("ID", "Name", "Type", "Created")
 
@@ -20,7 +26,7 @@ NewName = Annotated[str, typer.Argument(metavar="NAME", help="Jobs refer to it a
 Known = Annotated[
     str, typer.Argument(metavar="SECRET", help="The secret's number or name.", autocompletion=completion.secrets)
 ]
-Type = Annotated[Secret.Type, typer.Option("--type", help="What it opens.")]
+Type = Annotated[choices.Secret, typer.Option("--type", help="What it opens.")]
 
 
 def list_secrets(as_json: options.Json = False) -> None:
@@ -30,16 +36,14 @@ def list_secrets(as_json: options.Json = False) -> None:
     Example:
       manage.py customcheck secret list
     """
-    rows = list(Secret.objects.order_by("pk"))
+    rows = list(models.Secret.objects.order_by("pk"))
     if as_json:
-        output.document({"secrets": SecretSerializer(rows, many=True).data, "total": len(rows)})
+        output.document({"secrets": api.SecretSerializer(rows, many=True).data, "total": len(rows)})
     else:
         output.table(COLUMNS, [(row.pk, row.name, row.type, row.created_at) for row in rows])
 
 
-def create(
-    name: NewName, kind: Type = Secret.Type.GENERIC, user: options.User = None, as_json: options.Json = False
-) -> None:
+def create(name: NewName, kind: Type = "generic", user: options.User = None, as_json: options.Json = False) -> None:
     """Store a secret and print its number. Its value is read from stdin, or asked for.
 
     One newline at the end is left out.
@@ -49,9 +53,9 @@ def create(
       manage.py customcheck secret create gemini < key.txt
       pass show openai | manage.py customcheck secret create openai --type openai
     """
-    secret = Secret(name=name, type=kind, created_by=acting_user(user))
-    _checked(lambda: secret.full_clean(exclude=["ciphertext"]))
-    _checked(lambda: secret.set_value(_value()))
+    secret = models.Secret(name=name, type=kind, created_by=lookups.acting_user(user))
+    options.valid(lambda: secret.full_clean(exclude=["ciphertext"]))
+    options.valid(lambda: secret.set_value(_value()))
     secret.save()
     output.say(f"Created secret {secret.pk}: {secret.name}")
     _print(secret, as_json=as_json)
@@ -65,7 +69,7 @@ def set_value(secret: Known, as_json: options.Json = False) -> None:
       manage.py customcheck secret set gemini < key.txt
     """
     found = _find(secret)
-    _checked(lambda: found.set_value(_value()))
+    options.valid(lambda: found.set_value(_value()))
     found.save(update_fields=["ciphertext", "updated_at"])
     output.say(f"Secret {found.pk} ({found.name}) has a new value.")
     _print(found, as_json=as_json)
@@ -84,7 +88,7 @@ def delete(secret: Known, yes: options.Yes = False, as_json: options.Json = Fals
         options.confirm(f"Delete secret {found.pk} ({output.visible(found.name)})?")
     try:
         found.delete()
-    except ProtectedError as error:
+    except django_models.ProtectedError as error:
         jobs = sorted({f"{grant.job_kind} {grant.job_id}" for grant in error.protected_objects})  # type: ignore[attr-defined]
         raise Failed(f"The secret is used by these jobs: {', '.join(jobs)}.") from None
     output.say(f"Deleted secret {deleted['id']}: {deleted['name']}")
@@ -92,8 +96,8 @@ def delete(secret: Known, yes: options.Yes = False, as_json: options.Json = Fals
         output.document(deleted)
 
 
-def _find(word: str) -> Secret:
-    return find(Secret, word, called="secret", listed_by="secret list")
+def _find(word: str) -> "models.Secret":
+    return lookups.find(models.Secret, word, called="secret", listed_by="secret list")
 
 
 def _value() -> str:
@@ -108,15 +112,11 @@ def _value() -> str:
     return value.removesuffix("\n").removesuffix("\r")
 
 
-def _checked(step: Callable[[], None]) -> None:
-    try:
-        step()
-    except ValidationError as error:
-        raise Invalid.of(error) from None
-
-
-def _print(secret: Secret, *, as_json: bool) -> None:
+def _print(secret: "models.Secret", *, as_json: bool) -> None:
     if as_json:
-        output.document(SecretSerializer(secret).data)
+        output.document(api.SecretSerializer(secret).data)
     else:
         output.text(str(secret.pk))
+
+
+COMMANDS = ((list_secrets, "list"), (create, "create"), (set_value, "set"), (delete, "delete"))

@@ -1,33 +1,41 @@
 """``token create|list|revoke``."""
 
 from datetime import timedelta
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from customchecks.cli import options, output
+from customchecks.cli import choices, options, output
 from customchecks.cli.endings import NotFound
-from customchecks.cli.lookups import LARGEST_ID, acting_user
-from secrets_app.access.models import LONGEST_DAYS, USUAL_DAYS, ApiToken, Scope
-from secrets_app.access.serializers import MadeTokenSerializer, TokenSerializer
+from customchecks.cli.later import later
+
+if TYPE_CHECKING:
+    from customchecks.cli import lookups
+    from secrets_app.access import models, serializers
+else:
+    lookups = later("customchecks.cli.lookups")
+    models = later("secrets_app.access.models")
+    serializers = later("secrets_app.access.serializers")
 
 COLUMNS = ("ID", "Name", "User", "Scope", "Begins with", "Expires", "Last used")
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="What the token is for.")]
-Id = Annotated[int, typer.Argument(metavar="ID", min=1, max=LARGEST_ID, help="The token's number.")]
+Id = Annotated[int, typer.Argument(metavar="ID", min=1, max=choices.LARGEST_ID, help="The token's number.")]
 Holder = Annotated[
     str | None, typer.Option("--user", metavar="LOGIN", help="Whose token.  [default: the first superuser]")
 ]
 OnlyUser = Annotated[str | None, typer.Option("--user", metavar="LOGIN", help="Only those of this user.")]
-ScopeOption = Annotated[Scope, typer.Option("--scope", help="What it may do at most; never more than its user.")]
-Days = Annotated[int, typer.Option("--days", min=1, max=LONGEST_DAYS, metavar="N", help="Until it expires.")]
+ScopeOption = Annotated[
+    choices.Scope, typer.Option("--scope", help="What it may do at most; never more than its user.")
+]
+Days = Annotated[int, typer.Option("--days", min=1, max=choices.LONGEST_DAYS, metavar="N", help="Until it expires.")]
 
 
 def create(
     name: Name,
     user: Holder = None,
-    scope: ScopeOption = Scope.OPERATE,
-    days: Days = USUAL_DAYS,
+    scope: ScopeOption = "operate",
+    days: Days = choices.USUAL_DAYS,
     as_json: options.Json = False,
 ) -> None:
     """Make a token for the API and print it, this once.
@@ -37,11 +45,13 @@ def create(
       manage.py customcheck token create "nightly import" --user ada --days 30
       manage.py customcheck token create prometheus --scope read
     """
-    row, token = ApiToken.objects.create(acting_user(user), expiry=timedelta(days=days), name=name[:100], scope=scope)
+    row, token = models.ApiToken.objects.create(
+        lookups.acting_user(user), expiry=timedelta(days=days), name=name[:100], scope=scope
+    )
     output.say(f"Created token {row.pk} of {row.user.username}: {row.scope}, until {row.expiry:%Y-%m-%d}")
     if as_json:
         row.token = token
-        output.document(MadeTokenSerializer(row).data)
+        output.document(serializers.MadeTokenSerializer(row).data)
     else:
         output.text(token)
 
@@ -53,11 +63,11 @@ def list_tokens(user: OnlyUser = None, as_json: options.Json = False) -> None:
     Example:
       manage.py customcheck token list --user ada
     """
-    rows = ApiToken.objects.select_related("user")
+    rows = models.ApiToken.objects.select_related("user")
     if user is not None:
-        rows = rows.filter(user=acting_user(user))
+        rows = rows.filter(user=lookups.acting_user(user))
     if as_json:
-        shown = TokenSerializer(rows, many=True).data
+        shown = serializers.TokenSerializer(rows, many=True).data
         output.document({"tokens": shown, "total": len(shown)})
     else:
         output.table(COLUMNS, [_row(token) for token in rows])
@@ -70,17 +80,17 @@ def revoke(number: Id, as_json: options.Json = False) -> None:
     Example:
       manage.py customcheck token revoke 3
     """
-    found = ApiToken.objects.select_related("user").filter(pk=number).first()
+    found = models.ApiToken.objects.select_related("user").filter(pk=number).first()
     if found is None:
         raise NotFound(f"There is no token {number}. See: manage.py customcheck token list")
-    shown = TokenSerializer(found).data
+    shown = serializers.TokenSerializer(found).data
     found.delete()
     output.say(f"Revoked token {number} of {found.user.username}: {found}")
     if as_json:
         output.document(shown)
 
 
-def _row(token: ApiToken) -> tuple[object, ...]:
+def _row(token: "models.ApiToken") -> tuple[object, ...]:
     return (
         token.pk,
         token.name,
@@ -90,3 +100,6 @@ def _row(token: ApiToken) -> tuple[object, ...]:
         token.expiry,
         token.last_used_at,
     )
+
+
+COMMANDS = ((create, "create"), (list_tokens, "list"), (revoke, "revoke"))

@@ -2,24 +2,35 @@
 
 import tempfile
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from django.core.exceptions import ValidationError
 
-from customchecks import fields, jobs
-from customchecks import versions as script_versions
-from customchecks.api.scripts import VersionSerializer
-from customchecks.archives import Archive, ArchiveRejected
 from customchecks.cli import options, output
 from customchecks.cli.endings import Failed, Invalid
-from customchecks.cli.lookups import acting_user, find_job
-from customchecks.dependencies import detection
-from customchecks.dependencies.detection import Use
-from customchecks.dependencies.manifests import ManifestRefused
-from customchecks.git import GitFailed
-from customchecks.models import DEFAULT_ENTRYPOINTS, ScriptVersion
-from customchecks.repositories import Remote, Repositories
+from customchecks.cli.later import later
+
+if TYPE_CHECKING:
+    from django.core import exceptions
+
+    from customchecks import archives, fields, git, jobs, models, repositories
+    from customchecks import versions as script_versions
+    from customchecks.api import scripts
+    from customchecks.cli import lookups
+    from customchecks.dependencies import detection, manifests
+else:
+    archives = later("customchecks.archives")
+    detection = later("customchecks.dependencies.detection")
+    exceptions = later("django.core.exceptions")
+    fields = later("customchecks.fields")
+    git = later("customchecks.git")
+    jobs = later("customchecks.jobs")
+    lookups = later("customchecks.cli.lookups")
+    manifests = later("customchecks.dependencies.manifests")
+    models = later("customchecks.models")
+    repositories = later("customchecks.repositories")
+    script_versions = later("customchecks.versions")
+    scripts = later("customchecks.api.scripts")
 
 COLUMNS = ("Version", "Stored", "By", "Revision", "Size", "Files", "Runs")
 
@@ -41,11 +52,11 @@ def versions(job: options.Job, as_json: options.Json = False) -> None:
     Example:
       manage.py customcheck versions nightly
     """
-    found = find_job(job)
+    found = lookups.find_job(job)
     current = script_versions.pinned(found) or script_versions.newest(found)
     rows = found.versions.select_related("job", "created_by", "archive").defer("archive__content")
     if as_json:
-        output.document({"versions": VersionSerializer(rows, many=True).data, "total": rows.count()})
+        output.document({"versions": scripts.VersionSerializer(rows, many=True).data, "total": rows.count()})
     else:
         output.table(COLUMNS, [_row(row, current) for row in rows])
 
@@ -70,11 +81,8 @@ def pin(job: options.Job, version: AnyNumber = None, user: options.User = None, 
       manage.py customcheck pin nightly
       manage.py customcheck pin nightly 3
     """
-    found = find_job(job)
-    try:
-        pinned = jobs.pin_version(found, version, user=acting_user(user))
-    except ValidationError as error:
-        raise Invalid.of(error) from None
+    found = lookups.find_job(job)
+    pinned = options.valid(lambda: jobs.pin_version(found, version, user=lookups.acting_user(user)))
     output.say(f"Job {found.pk} ({found.name}) stays with version {pinned.number}.")
     _document(pinned, as_json=as_json)
 
@@ -86,11 +94,8 @@ def unpin(job: options.Job, user: options.User = None) -> None:
     Example:
       manage.py customcheck unpin nightly
     """
-    found = find_job(job)
-    try:
-        jobs.unpin_version(found, user=acting_user(user))
-    except ValidationError as error:
-        raise Invalid.of(error) from None
+    found = lookups.find_job(job)
+    options.valid(lambda: jobs.unpin_version(found, user=lookups.acting_user(user)))
     output.say(f"Job {found.pk} ({found.name}) follows its newest script.")
 
 
@@ -101,12 +106,9 @@ def upload_script(job: options.Job, path: Path_, user: options.User = None, as_j
     Example:
       manage.py customcheck upload-script nightly ./checker
     """
-    found = find_job(job)
+    found = lookups.find_job(job)
     archive = options.read_archive(path)
-    try:
-        jobs.store_script(found, archive, user=acting_user(user))
-    except ValidationError as error:
-        raise Invalid.of(error) from None
+    options.valid(lambda: jobs.store_script(found, archive, user=lookups.acting_user(user)))
     stored = found.versions.select_related("job", "archive").latest("number")
     held = f"; it stays with version {found.script_version_pin}" if found.script_version_pin else ""
     output.say(f"Job {found.pk} ({found.name}) has version {stored.number}{held}.")
@@ -131,14 +133,14 @@ def validate(
     """
     try:
         fields.runtime(runtime or "python")
-        wanted = entrypoint or DEFAULT_ENTRYPOINTS[runtime or "python"]
+        wanted = entrypoint or models.DEFAULT_ENTRYPOINTS[runtime or "python"]
         fields.entrypoint(runtime or "python", wanted)
         archive, notes = _of_repository(place, branch, path) if "://" in place else (_of_path(place), ())
-    except ValidationError as error:
+    except exceptions.ValidationError as error:
         raise Invalid.of(error) from None
     if not archive.has(wanted):
         raise Invalid(f"script_entrypoint (--entrypoint): {place} has no file {wanted!r}.")
-    use = Use(runtime=runtime or "python", entrypoint=wanted, source_builds=source_builds)
+    use = detection.Use(runtime=runtime or "python", entrypoint=wanted, source_builds=source_builds)
     manifest = _manifest(archive, use)
     for note in notes:
         output.say(note)
@@ -151,37 +153,37 @@ def validate(
         output.table(("File", "Bytes"), archive.files)
 
 
-def _manifest(archive: Archive, use: Use) -> str | None:
+def _manifest(archive: "archives.Archive", use: "detection.Use") -> str | None:
     """The file that counts."""
     try:
         found = detection.judge(archive, use)
-    except ManifestRefused as error:
+    except manifests.ManifestRefused as error:
         raise Invalid(f"script: {error}") from None
     return found.manifest if found else None
 
 
-def _of_path(place: str) -> Archive:
+def _of_path(place: str) -> "archives.Archive":
     return options.read_archive(Path(place))
 
 
-def _of_repository(url: str, branch: str, path: str | None) -> tuple[Archive, tuple[str, ...]]:
+def _of_repository(url: str, branch: str, path: str | None) -> "tuple[archives.Archive, tuple[str, ...]]":
     fields.git_branch(branch)
     if path is not None:
         fields.git_path(path)
     with tempfile.TemporaryDirectory() as folder:
-        repositories = Repositories.from_settings(folder=Path(folder))
-        remote = Remote(url=url)
+        store = repositories.Repositories.from_settings(folder=Path(folder))
+        remote = repositories.Remote(url=url)
         try:
-            found = repositories.checkout(remote, commit=repositories.commit_of(remote, branch), path=path or "")
-        except GitFailed as error:
+            found = store.checkout(remote, commit=store.commit_of(remote, branch), path=path or "")
+        except git.GitFailed as error:
             raise Failed(str(error)) from None
-        except ArchiveRejected as error:
+        except archives.ArchiveRejected as error:
             raise Invalid(str(error)) from None
     output.say(f"Commit {found.commit}")
     return found.archive, found.notes
 
 
-def _row(version: ScriptVersion, current: ScriptVersion | None) -> tuple[Any, ...]:
+def _row(version: "models.ScriptVersion", current: "models.ScriptVersion | None") -> tuple[Any, ...]:
     runs = "" if current is None or version.number != current.number else "now"
     if version.number == version.job.script_version_pin:
         runs = "pinned"
@@ -190,8 +192,8 @@ def _row(version: ScriptVersion, current: ScriptVersion | None) -> tuple[Any, ..
     return version.number, version.created_at, by, version.revision[:12], size, files, runs
 
 
-def _document(version: ScriptVersion, *, as_json: bool) -> None:
+def _document(version: "models.ScriptVersion", *, as_json: bool) -> None:
     if as_json:
-        output.document(VersionSerializer(version).data)
+        output.document(scripts.VersionSerializer(version).data)
     else:
         output.text(str(version.number))

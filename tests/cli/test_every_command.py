@@ -8,20 +8,20 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from customchecks.management.commands.customcheck import Command
+from customchecks.cli.app import app
 
 RUNNERS = ("cli", "following")  # the fixtures that start processes
 MANUAL = settings.BASE_DIR / "docs" / "cli.md"
 
 
-def walk(app: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    for command in app.registered_commands:
+def walk(below: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    for command in below.registered_commands:
         yield (*path, command.name)
-    for group in app.registered_groups:
+    for group in below.registered_groups:
         yield from walk(group.typer_instance, (*path, group.name or group.typer_instance.info.name))
 
 
-COMMANDS = sorted(set(walk(Command.typer_app)))
+COMMANDS = sorted(set(walk(app)))
 
 
 def run_as_processes() -> set[tuple[str, ...]]:
