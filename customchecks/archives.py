@@ -21,6 +21,7 @@ from customchecks.tarstream import ArchiveRejected, TooLarge, shown
 __all__ = ["Archive", "ArchiveFile", "ArchiveRejected", "TooLarge", "from_directory", "from_files", "normalise"]
 
 MAX_NAME_BYTES = 200
+MAX_RAW_NAME = 5 * MAX_NAME_BYTES  # another Unicode form, and ./ before it; normalising longer ones takes its time
 MAX_DEPTH = 16
 SKIPPED_DIRECTORIES = frozenset({".git", "__pycache__", "node_modules", ".venv"})
 
@@ -212,6 +213,8 @@ def _check_same_directory(present: _Entry, entry: _Entry) -> None:
 
 def _safe_path(name: str) -> str:
     """The name in NFC without ``./`` and double slashes; empty for the archive's root. Raises ArchiveRejected."""
+    if len(name) > MAX_RAW_NAME:
+        raise _too_long(name)
     path = unicodedata.normalize("NFC", name)
     if any(unicodedata.category(character) in _UNSAFE_CATEGORIES for character in path):
         raise _bad_path(name, "has control characters or is not UTF-8")
@@ -222,8 +225,12 @@ def _safe_path(name: str) -> str:
         raise _bad_path(name, "has a part that is '..' or starts with '-'")
     path = "/".join(parts)
     if len(path.encode()) > MAX_NAME_BYTES or len(parts) > MAX_DEPTH:
-        raise _bad_path(name, f"is longer than {MAX_NAME_BYTES} bytes or deeper than {MAX_DEPTH} directories")
+        raise _too_long(name)
     return path
+
+
+def _too_long(name: str) -> ArchiveRejected:
+    return _bad_path(name, f"is longer than {MAX_NAME_BYTES} bytes or deeper than {MAX_DEPTH} directories")
 
 
 def _bad_path(name: str, problem: str) -> ArchiveRejected:

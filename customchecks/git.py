@@ -125,7 +125,7 @@ class Command:
         if late.is_set():
             raise GitFailed(LATE)
         if process.returncode:
-            raise GitFailed(_reason(said, code=process.returncode, limits=self.limits))
+            raise GitFailed(reason(said, code=process.returncode, limits=self.limits))
 
     def run(self, *, most: int = _MB) -> bytes:
         with self.output() as stdout:
@@ -233,7 +233,7 @@ _REASONS: Sequence[tuple[str, str]] = (
         "The repository refused access. Set script_git_token to a secret with a token that may read it.",
     ),
     (
-        r"error: 404|error: 410|repository '.*' not found",
+        r"error: 404|error: 410|repository '[^'\n]*' not found",
         "There is no repository at this URL, or it needs a token.",
     ),
     (
@@ -264,7 +264,7 @@ _REASONS: Sequence[tuple[str, str]] = (
 )
 
 
-def _reason(stderr: str, *, code: int, limits: Limits) -> str:
+def reason(stderr: str, *, code: int, limits: Limits) -> str:
     """Git's own words, but not those of the server that Git passes on: of several lines any may be the server's."""
     lines = [line for line in re.split(r"[\r\n]", stderr) if line and not line.startswith("remote:")]
     own = "\n".join(lines)

@@ -17,6 +17,8 @@ IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 MAX_URL_LENGTH = 500
 MAX_HOST_LENGTH = 253
+MAX_LABEL_LENGTH = 63
+MALFORMED_HOST = "The host name has an empty, too long or malformed part."
 DEFAULT_PORTS = {"https": 443, "http": 80}
 
 _URL = re.compile(r"(https?)://([^/?#]*)([/?][^#]*)?(?:#.*)?", re.DOTALL)
@@ -237,16 +239,19 @@ def _host(text: str) -> tuple[str, IPAddress | None]:
     if _NUMBER.fullmatch(labels[-1]):
         return host, _ipv4(host)
     if len(host) > MAX_HOST_LENGTH or not all(_LABEL.fullmatch(label) for label in labels):
-        raise UrlRefused("The host name has an empty, too long or malformed part.")
+        raise UrlRefused(MALFORMED_HOST)
     return host, None
 
 
 def _ascii(text: str) -> str:
     if text.isascii():
         return text.lower()
+    labels = text.lower().split(".")
+    if any(len(label) > MAX_LABEL_LENGTH for label in labels):  # idna takes its time over those
+        raise UrlRefused(MALFORMED_HOST)
     try:
         # IDNA 2008 without mapping: full-width digits and dots are errors, not other spellings of an address
-        return ".".join(idna.alabel(label).decode() for label in text.lower().split("."))
+        return ".".join(idna.alabel(label).decode() for label in labels)
     except (idna.IDNAError, UnicodeError):
         raise UrlRefused("The host name contains characters that a host name cannot have.") from None
 

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 
 from polling.addresses import Allowance, UrlRefused, check_url
+from polling.answers import json_object
 from polling.deliveries import DeliveryDraft, Outcome
 
 EVENT = "keboola.job"
@@ -60,10 +61,7 @@ def batch_variables(completed: list[str], failed: list[str]) -> dict[str, str]:
 
 def job_number(answer: str) -> str:
     """Of the job that was started, or nothing: it is a service to readers only."""
-    try:
-        number = json.loads(answer).get("id")
-    except (ValueError, AttributeError):
-        return ""
+    number = json_object(answer).get("id")
     return str(number)[:50] if isinstance(number, str | int) else ""
 
 

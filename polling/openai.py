@@ -3,19 +3,18 @@
 Source: OpenAI's Batch API, ``GET /v1/batches/{batch_id}``.
 """
 
-import json
 import threading
 import time
 import uuid
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any
 
 import structlog
 from django.conf import settings
 
 from polling.addresses import Allowance
+from polling.answers import json_object
 from polling.batches import FINAL, MOST, UNSUCCESSFUL, BatchStatus
 from polling.http import Answer, ExchangeFailed, GuardedClient, RequestRefused
 from polling.polling_job import PollingJob
@@ -134,11 +133,7 @@ def _client() -> GuardedClient:
 
 
 def _status_in(answer: Answer) -> str:
-    try:
-        batch: Any = json.loads(answer.body)
-    except ValueError:
-        batch = None
-    status = batch.get("status") if isinstance(batch, dict) else None
+    status = json_object(answer.body).get("status")
     if not isinstance(status, str):
         raise NotLearnt("OpenAI answered something that is not a batch.", again=True)
     return status

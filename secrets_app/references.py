@@ -22,7 +22,7 @@ LONGEST_VALUES = 1024 * 1024
 
 # What may follow keeps "secret_ref:1;2" and a digit of another script from being read as secret 1
 _TOKEN = re.compile(
-    r"(?P<token>(?>[A-Za-z0-9_]+(?:[.-]+[A-Za-z0-9_]+)*))(?=\Z|[\s\"'&,/:@?#|.!)}\]>]|;(?:\s|\Z))",
+    r"(?P<token>[A-Za-z0-9_]++(?:[.-]++[A-Za-z0-9_]++)*+)(?=\Z|[\s\"'&,/:@?#|.!)}\]>]|;(?:\s|\Z))",
 )
 _LONGEST_ID = 18
 

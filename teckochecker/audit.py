@@ -37,7 +37,7 @@ HIDDEN = frozenset({"ciphertext", "password"})
 # Values may be secrets that somebody did not store as such: only references are told
 REFERRING = frozenset({"env_vars", "webhook_headers", "webhook_query_params"})
 
-_REFERENCE = re.compile(rf"({re.escape(PREFIX)}[A-Za-z0-9_]+(?:[.-]+[A-Za-z0-9_]+)*)")
+_REFERENCE = re.compile(rf"({re.escape(PREFIX)}[A-Za-z0-9_]++(?:[.-]++[A-Za-z0-9_]++)*+)")
 
 
 def register() -> None:

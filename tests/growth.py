@@ -16,6 +16,8 @@ ALLOWED = 2.8
 # Seconds: what costs less than this at its largest stops nobody, and cannot be measured well
 FREE = 0.004
 ROUNDS = 3
+# Seconds: no other process is to blame for this
+PLAIN = 1.0
 
 
 def grows_linearly(
@@ -36,6 +38,8 @@ def grows_linearly(
         costs = [min(cost, _cost(read, given, refusals)) for cost, given in zip(costs, inputs, strict=True)]
         if _is_linear(costs):
             return
+        if costs[-1] > PLAIN:
+            break
     shown = ", ".join(f"{size}: {cost * 1000:.1f} ms" for size, cost in zip(sizes, costs, strict=True))
     raise AssertionError(f"The cost grows faster than the text: {shown}")
 
@@ -45,9 +49,9 @@ def _is_linear(costs: list[float]) -> bool:
 
 
 def _cost(read: Callable[[T], object], given: T, refusals: tuple[type[Exception], ...]) -> float:
-    """The best of three where one is short."""
+    """The best of three where one is so short that something else can be most of it."""
     best = _once(read, given, refusals)
-    for _ in range(2 if best < 0.2 else 0):
+    for _ in range(2 if best < 0.05 else 0):
         best = min(best, _once(read, given, refusals))
     return best
 
