@@ -46,7 +46,7 @@ class Containers:
 
         ``live`` are all claims there are, ``own`` the ids and claims that this process looks after itself: it has
         deadlines that no clock can move. A "test" has no claim and is left until its deadline, and so is another
-        process's "spare", which may be in use, while it runs.
+        process's "spare", which may be in use, or its "rules", while it runs.
         """
         return [item["Id"] for item in self.found() if _is_orphan(item, live, own, now)]
 
@@ -58,6 +58,6 @@ def _is_orphan(container: dict[str, Any], live: Collection[str], own: Collection
         return False
     if float(labels.get(hardening.DEADLINE, 0)) < now.timestamp():
         return True
-    if purpose == SPARE:
+    if purpose in (SPARE, hardening.KEEPER):
         return bool(container["State"] != "running")
     return purpose != "test" and claim not in live

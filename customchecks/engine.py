@@ -5,12 +5,14 @@ to ask for is decided in ``hardening``, ``sandbox``, ``network`` and ``images``.
 """
 
 import math
+import os
 import socket
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO, Any, cast
+from urllib.parse import urlsplit
 
 import docker
 import docker.errors
@@ -70,6 +72,11 @@ class Engine:
                     version="1.41", timeout=self._timeout, max_pool_size=MAX_CONNECTIONS, **kwargs
                 )
             return self._connected
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is asked on a socket of this machine."""
+        return urlsplit(os.environ.get("DOCKER_HOST", "").strip() or "unix://").scheme == "unix"
 
     def close(self) -> None:
         if self._connected is not None:
@@ -212,13 +219,21 @@ class Engine:
     def create_network(
         self, name: str, *, options: Mapping[str, str], labels: Mapping[str, str], subnet: str = ""
     ) -> str:
-        """Without ``subnet`` the engine takes the next of its address pools."""
-        ranges = docker.types.IPAMConfig(pool_configs=[docker.types.IPAMPool(subnet=subnet)]) if subnet else None
+        """Without ``subnet`` the engine takes the next of its address pools. Never with IPv6, which engines can have
+        as their default: the SDK has no way to say so."""
+        body = {
+            "Name": name,
+            "Driver": "bridge",
+            "CheckDuplicate": True,
+            "EnableIPv6": False,
+            "Options": dict(options),
+            "Labels": dict(labels),
+        }
+        if subnet:
+            body["IPAM"] = docker.types.IPAMConfig(pool_configs=[docker.types.IPAMPool(subnet=subnet)])
         with _translated():
-            created = self._api.create_network(
-                name, driver="bridge", options=dict(options), labels=dict(labels), ipam=ranges, check_duplicate=True
-            )
-            return created["Id"]
+            api = cast(Any, self._api)
+            return cast(str, api._result(api._post_json(api._url("/networks/create"), data=body), json=True)["Id"])
 
     def remove_network(self, name: str) -> None:
         with _translated():

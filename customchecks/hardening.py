@@ -10,12 +10,14 @@ from typing import Any
 USER = "1000:1000"
 WORK, TMP, FILES = "/work", "/tmp", "/run/tecko"  # noqa: S108
 INSTANCE, CLAIM, DEADLINE, PURPOSE = (f"teckochecker.{name}" for name in ("instance", "claim", "deadline", "purpose"))
+KEEPER = "rules"  # the purpose of the container that sets packet rules
 
 _MB = 1024 * 1024
 _PIDS = 100
 _OPEN_FILES = 1024
 _SHARED_MEMORY = 8 * _MB
 _FILES_MB = 4
+_KEEPER_MB = 64
 _OOM_SCORE = 500  # on a host without memory the checks go first, the worker stays
 
 
@@ -60,6 +62,48 @@ def container(spec: Spec, *, labels: Mapping[str, str]) -> dict[str, Any]:
         "StopSignal": "SIGKILL",
         "Healthcheck": {"Test": ["NONE"]},
         "HostConfig": _host_config(spec) | {"Mounts": [_mount(*item) for item in spec.volumes]},
+    }
+
+
+def keeper(image: str, code: str, *, labels: Mapping[str, str], remapped: bool) -> dict[str, Any]:
+    """The container that sets packet rules: root, with that one capability, in the network of the engine's host.
+
+    It runs our own code and nobody else's, and has nothing else. ``remapped``: the engine maps users away, with which
+    the capability would not be one of the host's.
+    """
+    return {
+        "Image": image,
+        "User": "0:0",
+        "WorkingDir": "/",
+        "Entrypoint": ["python3", "-I", "-S", "-B", "-c", code],
+        "Cmd": [],
+        "Env": [],
+        "Labels": dict(labels),
+        "AttachStdin": True,
+        "AttachStdout": True,
+        "AttachStderr": True,
+        "OpenStdin": True,
+        "StdinOnce": True,
+        "Tty": False,
+        "StopSignal": "SIGKILL",
+        "Healthcheck": {"Test": ["NONE"]},
+        "HostConfig": {
+            "ReadonlyRootfs": True,
+            "CapDrop": ["ALL"],
+            "CapAdd": ["NET_ADMIN"],
+            "SecurityOpt": ["no-new-privileges"],
+            "Privileged": False,
+            "Init": False,
+            "NetworkMode": "host",
+            "IpcMode": "private",
+            "UsernsMode": "host" if remapped else "",
+            "Memory": _KEEPER_MB * _MB,
+            "MemorySwap": _KEEPER_MB * _MB,
+            "PidsLimit": 8,
+            "LogConfig": {"Type": "none", "Config": {}},
+            "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0},
+            "AutoRemove": False,
+        },
     }
 
 

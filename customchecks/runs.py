@@ -72,6 +72,7 @@ class Run:
         self.request = request
         self.key = secrets.token_bytes(32)
         self.killed = False
+        self.unprotected = ""  # why it was ended: the packet rules could not be set again
         self.answered = False
         self.container = ""
         self.timings: dict[str, int] = {}
@@ -89,6 +90,20 @@ class Run:
     def check_wanted(self) -> None:
         if self.killed:
             raise Killed
+
+
+def unprotected(reason: str) -> SandboxOutcome:
+    message = (
+        f"Nothing keeps scripts from the networks of this machine: {reason} The check will be tried again. "
+        "manage.py customcheck doctor names the remedy."
+    )
+    return SandboxOutcome(cause=Cause.NETWORK_UNPROTECTED, message=message)
+
+
+def ended_from_outside(run: Run) -> SandboxOutcome:
+    if run.unprotected:
+        return unprotected(run.unprotected)
+    return SandboxOutcome(cause=Cause.RUNNER_LOST, message="The check was ended from outside.")
 
 
 def from_answer(answer: Answer, request: SandboxRequest, *, oom: bool) -> SandboxOutcome:

@@ -19,7 +19,7 @@ from customchecks import hardening, images, runs, stream
 from customchecks.containers import BEYOND_SECONDS, SLACK_SECONDS, Containers
 from customchecks.engine import Engine, EngineError, EngineUnavailable, NotFound
 from customchecks.hardening import Spec
-from customchecks.network import EgressNetwork, NetworkStatus
+from customchecks.network import EgressNetwork, NetworkStatus, Unprotected
 from customchecks.removals import Removals
 from customchecks.runs import Killed, Run, SandboxOutcome, SandboxRequest
 from customchecks.spares import Spares
@@ -77,11 +77,19 @@ class Sandbox:
         spare_seconds: float = SPARE_SECONDS,
         engine: Engine | None = None,
         find_image: Callable[[str], str | None] | None = None,
+        unprotected_allowed: bool = False,
     ) -> None:
         self._engine = engine or Engine(timeout=ENGINE_TIMEOUT)
         self._containers = Containers(self._engine, instance=instance)
-        self._network = EgressNetwork(self._engine, instance=instance, allow=egress_allow, subnet=subnet)
         self._images = images.Remembered(find_image or partial(images.current, engine=self._engine))
+        self._network = EgressNetwork(
+            self._engine,
+            instance=instance,
+            image=self._any_image,
+            allow=egress_allow,
+            subnet=subnet,
+            unprotected_allowed=unprotected_allowed,
+        )
         self._files = {CA_FILE: ca_bundle} if ca_bundle else {}
         at_once = starts or 4 * (os.cpu_count() or 1)
         self._starts = threading.BoundedSemaphore(at_once)
@@ -107,6 +115,7 @@ class Sandbox:
             egress_allow=settings.TECKO_EGRESS_ALLOW,
             subnet=settings.TECKO_SUBNET,
             spares=settings.TECKO_SPARE_CONTAINERS,
+            unprotected_allowed=settings.TECKO_UNPROTECTED_NETWORK,
         )
 
     def run(self, request: SandboxRequest) -> SandboxOutcome:
@@ -121,8 +130,10 @@ class Sandbox:
                 return run.ended(self._run_on_network(run))
             except _ImageMissing:
                 return run.ended(SandboxOutcome(cause=Cause.IMAGE_MISSING, message=_missing(request.runtime)))
+            except Unprotected as error:
+                return run.ended(runs.unprotected(str(error)))
             except Killed:
-                return run.ended(SandboxOutcome(cause=Cause.RUNNER_LOST, message="The check was ended from outside."))
+                return run.ended(runs.ended_from_outside(run))
             except EngineError as error:
                 return run.ended(SandboxOutcome(cause=Cause.ENGINE_UNAVAILABLE, message=str(error)))
 
@@ -146,15 +157,18 @@ class Sandbox:
         with self._lock:
             runs = list(self._runs.values())
         own = {run.request.claim_id for run in runs} | {run.container for run in runs}
-        own |= self._spares.claims | self._removals.pending
+        own |= self._spares.claims | self._removals.pending | {self._network.keeper}
         removed = [
             self._removals.now(container) for container in self._containers.orphans(live_claims, own=own, now=now)
         ]
-        try:
-            self._network.ensure()
-        except EngineError as error:
-            logger.warning("network_unchecked", reason=str(error))
+        self._protect()
         return sum(removed)
+
+    def protect(self) -> str:
+        """Makes the network and sets its rules; returns why they do not hold. Raises EngineError."""
+        with suppress(Unprotected):
+            self._network.ensure()
+        return self._network.complaint
 
     def status(self) -> EngineStatus:
         try:
@@ -172,6 +186,24 @@ class Sandbox:
     def image(self, runtime: str) -> str:
         """The id of the image that checks run in, empty where it has to be built. Raises EngineError."""
         return self._images.find(runtime)
+
+    def _any_image(self) -> str:
+        """All of them hold the Python that packet rules can be set with."""
+        return next(filter(None, map(self._images.find, images.TAGS)), "")
+
+    def _protect(self) -> None:
+        """Whatever runs while the rules cannot be set again is ended."""
+        try:
+            self._network.ensure()
+        except EngineError as error:
+            logger.warning("network_unchecked", reason=str(error))
+        except Unprotected as error:
+            with self._lock:
+                exposed = [run for run in self._runs.values() if run.request.network != "none" and run.container]
+                for run in exposed:
+                    run.unprotected = str(error)
+            for run in exposed:
+                self._removals.now(run.container)
 
     def dismantle(self) -> bool:
         """Removes all of this instance but its images; False where the engine keeps the network."""
@@ -196,6 +228,7 @@ class Sandbox:
         end = time.monotonic() + CLOSE_SECONDS
         self._spares.close(end=end)
         self._removals.settle(end=end)
+        self._network.close()
         self._engine.close()
 
     def settle(self, *, seconds: float) -> bool:
@@ -242,13 +275,13 @@ class Sandbox:
         return result
 
     def _spec(self, request: SandboxRequest) -> Spec:
+        image = self._images.find(request.runtime)
+        if not image:
+            raise _ImageMissing
         network = "none"
         if request.network != "none":
             self._network.ensure()
             network = self._network.name
-        image = self._images.find(request.runtime)
-        if not image:
-            raise _ImageMissing
         return Spec(
             image=image,
             network=network,
@@ -313,6 +346,8 @@ class Sandbox:
         state = self._last_state(container, ended=not reply.late)
         if answer:
             return runs.from_answer(answer, request, oom=bool(state.get("OOMKilled")))
+        if run.unprotected:
+            return runs.unprotected(run.unprotected)
         if not run.killed:
             said = bytes(reply.diagnostics).decode(errors="replace")
             logger.warning("sandbox_lost", claim=request.claim_id, launcher=said)

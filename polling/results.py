@@ -36,6 +36,7 @@ class Cause(enum.StrEnum):
     IMAGE_MISSING = "image_missing"
     SECRET_MISSING = "secret_missing"  # noqa: S105
     ENGINE_UNAVAILABLE = "engine_unavailable"
+    NETWORK_UNPROTECTED = "network_unprotected"
     RUNNER_LOST = "runner_lost"
     SERVICE_FAILED = "service_failed"
     DEADLINE = "deadline"
@@ -45,7 +46,7 @@ class Cause(enum.StrEnum):
     @property
     def ours(self) -> bool:
         """True where the job is surely not to blame: such an error does not count towards giving up."""
-        return self in (Cause.IMAGE_MISSING, Cause.ENGINE_UNAVAILABLE)
+        return self in (Cause.IMAGE_MISSING, Cause.ENGINE_UNAVAILABLE, Cause.NETWORK_UNPROTECTED)
 
     @property
     def gave_up(self) -> bool:

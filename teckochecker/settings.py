@@ -47,6 +47,7 @@ TECKO_EGRESS_ALLOW = _read.words("TECKO_EGRESS_ALLOW")
 TECKO_SUBNET = _read.parsed(
     "TECKO_SUBNET", "", values.subnet, "Use an IPv4 network of at least 64 addresses, such as 10.213.0.0/24."
 )
+TECKO_UNPROTECTED_NETWORK = _read.parsed("TECKO_UNPROTECTED_NETWORK", False, values.yes_or_no, "Use yes or no.")
 TECKO_WEBHOOK_ALLOW = _read.words("TECKO_WEBHOOK_ALLOW")
 TECKO_ALERT_URL = _read.text("TECKO_ALERT_URL")
 TECKO_OPENAI_URL = _read.text("TECKO_OPENAI_URL", "https://api.openai.com")

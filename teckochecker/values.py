@@ -74,5 +74,11 @@ def database(raw: str) -> dict[str, Any]:
     return dict(environ.Env.db_url_config(raw))
 
 
+def yes_or_no(raw: str) -> bool:
+    if raw.lower() not in ("yes", "no"):
+        raise ValueError(raw)
+    return raw.lower() == "yes"
+
+
 def _refuse(raw: str) -> str:
     raise ValueError(raw)

@@ -17,29 +17,28 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Self
 
-from django.conf import settings
-
 from customchecks import images
 from customchecks.engine import Engine
 from teckochecker.setup import dockerd
 from tests import absent
 
 START_SECONDS = 60.0
-STOP_SECONDS = 20.0
+DOCKER_GROUP = 4711  # whoever is in it may use the engine
 _CLONE_NEWNET = 0x40000000
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
-# A containerd of the machine must not be found: two daemons would share its containers
+# A containerd of the machine must not be found: two daemons would share its containers. What the engine stores is in
+# memory, as removing it from a disk can take 10 s.
 _BEGIN = """
 import fcntl, os, socket, struct, subprocess, sys
-for folder in ("/run/containerd", "/run/docker"):
+for folder in ("/run/containerd", "/run/docker", sys.argv[1]):
     os.makedirs(folder, exist_ok=True)
     subprocess.run(["mount", "-t", "tmpfs", "tmpfs", folder], check=True)
 with socket.socket() as any_socket:
     up = struct.pack("16sh", b"lo", 1)
     fcntl.ioctl(any_socket, 0x8914, up)  # SIOCSIFFLAGS
-os.execvp(sys.argv[1], sys.argv[1:])
+os.execvp(sys.argv[2], sys.argv[2:])
 """
 
 
@@ -50,17 +49,21 @@ class PrivateEngine:
         self._options = options
         self._environ = {**os.environ, **(environ or {})}
         self._run = Path(tempfile.mkdtemp(prefix="tck-"))  # a socket's path is short
-        self._data = Path(tempfile.mkdtemp(prefix="private-engine-", dir=settings.TECKO_HOME / "cache"))
+        self._run.chmod(0o711)
+        self.group = DOCKER_GROUP
+        self._data = self._run / "data"
         self.socket = self._run / "docker.sock"
         self.url = f"unix://{self.socket}"
 
     def __enter__(self) -> Self:
         unshare = ("unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
         place = ("--data-root", self._data, "--exec-root", self._run / "exec", "--pidfile", self._run / "pid")
-        daemon = ("dockerd", *place, "--host", self.url, "--exec-opt", "native.cgroupdriver=cgroupfs")
+        daemon = ("dockerd", *place, "--host", self.url, "--group", str(self.group))
+        cgroups = ("--exec-opt", "native.cgroupdriver=cgroupfs")
+        begin = (sys.executable, "-c", _BEGIN, str(self._data))
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
-                [*unshare, sys.executable, "-c", _BEGIN, *map(str, daemon), *self._options],
+                [*unshare, *begin, *map(str, (*daemon, *cgroups)), *self._options],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -119,14 +122,10 @@ class PrivateEngine:
         return done.stdout
 
     def stop(self) -> None:
-        with contextlib.suppress(OSError, IndexError):
-            os.kill(self.pid, signal.SIGTERM)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(STOP_SECONDS)
+        """With the first process of the namespaces the kernel ends all others; a daemon asked to stop takes 15 s."""
         self._process.kill()
         self._process.wait()
-        for folder in (self._data, self._run):
-            shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(self._run, ignore_errors=True)
 
     def _wait(self) -> None:
         until = time.monotonic() + START_SECONDS
@@ -137,12 +136,12 @@ class PrivateEngine:
 
 
 @contextlib.contextmanager
-def started(*options: str) -> Iterator[PrivateEngine]:
+def started(*options: str, environ: Mapping[str, str] | None = None) -> Iterator[PrivateEngine]:
     """One with the runner image for Python, or the reason why there is none."""
     missing = [program for program in ("unshare", "dockerd", "docker") if not shutil.which(program)]
     if os.geteuid() != 0 or missing:
         absent.say(f"An engine of its own takes root{''.join(f' and {program}' for program in missing)}.")
-    with PrivateEngine(*options) as engine:
+    with PrivateEngine(*options, environ=environ) as engine:
         engine.load(_runner_image())
         yield engine
 

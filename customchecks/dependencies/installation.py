@@ -31,7 +31,7 @@ VOLUME = installer.VOLUME
 PYTHON = f"{VOLUME}/python"
 
 # What says nothing about the dependencies
-PASSING = (Cause.IMAGE_MISSING, Cause.ENGINE_UNAVAILABLE, Cause.RUNNER_LOST)
+PASSING = (Cause.IMAGE_MISSING, Cause.ENGINE_UNAVAILABLE, Cause.NETWORK_UNPROTECTED, Cause.RUNNER_LOST)
 
 _ERROR = re.compile(r"error:|npm err(?:or|!)|ERR!|[×✗]", re.IGNORECASE)
 _UNREACHED = re.compile(

@@ -1,8 +1,6 @@
-from pathlib import Path
-
 import pytest
 
-from customchecks import network
+from customchecks import packet_rules
 
 
 @pytest.mark.parametrize(
@@ -15,18 +13,13 @@ from customchecks import network
         ("", ()),
     ],
 )
-def test_resolvers_are_the_ipv4_name_servers(lines: str, servers: tuple[str, ...], tmp_path: Path) -> None:
-    file = tmp_path / "resolv.conf"
-    file.write_text(lines)
-    assert network.host_resolvers([file]) == servers
+def test_resolvers_are_the_ipv4_name_servers(lines: str, servers: tuple[str, ...]) -> None:
+    assert packet_rules.resolvers([lines]) == servers
 
 
-def test_behind_a_resolver_on_the_loopback_stands_the_next_file(tmp_path: Path) -> None:
-    stub, real = tmp_path / "stub", tmp_path / "real"
-    stub.write_text("nameserver 127.0.0.53\n")
-    real.write_text("nameserver 10.0.0.2\n")
-    assert network.host_resolvers([stub, real]) == ("10.0.0.2",)
+def test_behind_a_resolver_on_the_loopback_stands_the_next_file() -> None:
+    assert packet_rules.resolvers(["nameserver 127.0.0.53\n", "nameserver 10.0.0.2\n"]) == ("10.0.0.2",)
 
 
-def test_without_any_file_there_is_no_resolver(tmp_path: Path) -> None:
-    assert network.host_resolvers([tmp_path / "none"]) == ()
+def test_without_any_file_there_is_no_resolver() -> None:
+    assert packet_rules.resolvers([packet_rules.text("/nonexistent")]) == ()

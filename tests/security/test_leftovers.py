@@ -34,3 +34,4 @@ def test_the_network_of_a_dead_run_is_removed_and_that_of_a_living_one_stays(eng
         engine.network(dead.name)
     assert engine.network(living.name)
     assert living.remove()
+    dead.close()
