@@ -4,6 +4,7 @@ Containers, images, networks and volumes are ids and the engine's own JSON here 
 to ask for is decided in ``hardening``, ``sandbox``, ``network`` and ``images``.
 """
 
+import json
 import math
 import os
 import socket
@@ -115,6 +116,18 @@ class Engine:
     def inspect(self, container: str) -> dict[str, Any]:
         with _translated():
             return cast(dict[str, Any], self._api.inspect_container(container))
+
+    def events(self, container: str, *, until: float) -> list[str]:
+        """What has happened to a container until then (seconds since the epoch), such as "start", "kill", "die".
+
+        The engine knows the last few hundred events, and none from before its own start.
+        """
+        query = {"since": "1", "until": f"{until:.3f}", "filters": json.dumps({"container": [container]})}
+        with _translated():
+            url = f"{self._api.base_url}/v{self._api.api_version}/events"
+            reply = self._api.get(url, params=query, timeout=self._timeout)  # the SDK's own call may wait for ever
+            reply.raise_for_status()
+            return [str(json.loads(line)["Action"]) for line in reply.text.splitlines()]
 
     def wait(self, container: str, *, timeout: float) -> int:
         with _translated():

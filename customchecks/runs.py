@@ -1,5 +1,6 @@
 """One run of a sandbox: what is asked, and how it ended by the launcher's answer, or else by the engine's word."""
 
+import re
 import secrets
 import signal
 import time
@@ -12,6 +13,16 @@ from customchecks.stream import Answer
 from polling.results import Cause
 
 MAX_TIMEOUT_SECONDS = 3600
+
+# What V8, a worker of Node, Python, numpy and C++ say as their last
+_OUT_OF_MEMORY = re.compile(
+    rb"""^FATAL\ ERROR:.*JavaScript\ heap\ out\ of\ memory
+    | \[ERR_WORKER_OUT_OF_MEMORY\]:
+    | ^RangeError:\ Array\ buffer\ allocation\ failed
+    | ^(?:[\w.]*\._ArrayMemoryError|MemoryError)\b[^\n]*\s*\Z
+    | ^terminate\ called\ after\ throwing\ an\ instance\ of\ 'std::bad_alloc'""",
+    re.VERBOSE | re.MULTILINE,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,8 +135,19 @@ def from_answer(answer: Answer, request: SandboxRequest, *, oom: bool) -> Sandbo
     )
 
 
-def without_answer(state: Mapping[str, Any], request: SandboxRequest, *, late: bool, killed: bool) -> SandboxOutcome:
-    """``state`` is the engine's; ``late``: nothing came until our own deadline; ``killed``: on our own request."""
+def by_signal(state: Mapping[str, Any]) -> bool:
+    """Whether a signal ended the launcher, and not for memory. A restart of the engine sends one; so may the kernel."""
+    return not state.get("OOMKilled") and state.get("ExitCode") in (128 + signal.SIGKILL, 128 + signal.SIGTERM)
+
+
+def without_answer(
+    state: Mapping[str, Any], request: SandboxRequest, *, late: bool, killed: bool, ended: bool
+) -> SandboxOutcome:
+    """``state`` is the engine's; ``late``: nothing came until our own deadline; ``killed``: on our own request;
+    ``ended``: on somebody else's, or by the engine.
+
+    Whatever else ends a launcher is laid at its script's door: one that finds a way would run for ever.
+    """
     if state.get("OOMKilled"):
         return SandboxOutcome(cause=Cause.OOM, message=_oom(request))
     if killed:
@@ -133,12 +155,13 @@ def without_answer(state: Mapping[str, Any], request: SandboxRequest, *, late: b
     if late:
         return SandboxOutcome(cause=Cause.TIMEOUT, message=_timeout(request))
     code = state.get("ExitCode")
-    if code in (128 + signal.SIGKILL, 128 + signal.SIGTERM):  # no script can send these to the launcher
+    if ended:
         message = f"The container was ended from outside (exit code {code}), as at a restart of the engine."
         return SandboxOutcome(cause=Cause.ENGINE_UNAVAILABLE, message=message)
     return SandboxOutcome(
         cause=Cause.RUNNER_LOST,
-        message=f"The sandbox ended without a valid answer (exit code {code}). The check will be tried again.",
+        message=f"The sandbox ended without a valid answer (exit code {code}), and nobody had asked the engine for"
+        " that: the script ended it, or what it used up. The check will be tried again.",
     )
 
 
@@ -147,13 +170,18 @@ def _cause(answer: Answer, request: SandboxRequest, *, oom: bool) -> tuple[Cause
         return Cause.OOM, _oom(request)
     match answer.ended:
         case "exited":
-            return None, ""
+            return (Cause.OOM, _oom(request)) if _gave_up_for_memory(answer) else (None, "")
         case "timeout":
             return Cause.TIMEOUT, _timeout(request)
         case "flooded":
             return Cause.OUTPUT_TRUNCATED, "The script printed more than 8 MB on one stream and was ended."
         case _:
             return Cause.SOURCE_FAILED, f"The script could not be started: {answer.reason}"
+
+
+def _gave_up_for_memory(answer: Answer) -> bool:
+    """An interpreter may see the end of the memory before the kernel does, and end by itself."""
+    return answer.exit_code != 0 and _OUT_OF_MEMORY.search(answer.stderr.tail or answer.stderr.head) is not None
 
 
 def _oom(request: SandboxRequest) -> str:

@@ -35,6 +35,8 @@ ENGINE_TIMEOUT = 15
 CLOSE_SECONDS = 5.0
 SPARE_SECONDS = 60.0
 STATE_SECONDS = 3.0
+NODE_HEAP_PERCENT = 75  # of the memory; the rest is for what is young, buffers and code
+EVENT_SECONDS = 2.0  # by which the engine tells of an end later than it has happened
 CA_FILE = "ca.pem"
 # NODE_EXTRA_CA_CERTS would cost 130 ms at every start; this option reads SSL_CERT_FILE when it is needed
 TRUST = {"NODE_OPTIONS": "--use-openssl-ca"} | dict.fromkeys(
@@ -333,7 +335,7 @@ class Sandbox:
             key=run.key,
             timeout_seconds=request.timeout_seconds,
             argv=request.argv,
-            env={**trust, **request.env},
+            env=_environment(request, trust),
             archive=request.archive,
             files=files,
         )
@@ -351,7 +353,17 @@ class Sandbox:
         if not run.killed:
             said = bytes(reply.diagnostics).decode(errors="replace")
             logger.warning("sandbox_lost", claim=request.claim_id, launcher=said)
-        return runs.without_answer(state, request, late=reply.late, killed=run.killed)
+        ended = not run.killed and not reply.late and runs.by_signal(state) and self._was_ended(container, state)
+        return runs.without_answer(state, request, late=reply.late, killed=run.killed, ended=ended)
+
+    def _was_ended(self, container: str, state: Mapping[str, Any]) -> bool:
+        """Whether somebody asked the engine for the container's end, or the engine began anew and knows nothing of it.
+
+        Nothing that runs in a container can cause either.
+        """
+        until = datetime.fromisoformat(state["FinishedAt"]).timestamp() + EVENT_SECONDS
+        known = self._engine.events(container, until=until)
+        return not known or "kill" in known
 
     def _last_state(self, container: str, *, ended: bool) -> Mapping[str, Any]:
         """Empty where somebody has removed the container. An end shows a moment after the stream has closed."""
@@ -371,6 +383,14 @@ class Sandbox:
         else:
             self._removals.now(run.container)
             removed()
+
+
+def _environment(request: SandboxRequest, trust: Mapping[str, str]) -> dict[str, str]:
+    """Node looks at half of the memory only, and at no more than 4 GB of it."""
+    if not request.runtime.startswith("node"):
+        return {**trust, **request.env}
+    options = (trust.get("NODE_OPTIONS", ""), f"--max-old-space-size={request.memory_mb * NODE_HEAP_PERCENT // 100}")
+    return {**trust, "NODE_OPTIONS": " ".join(filter(None, options)), **request.env}
 
 
 def _missing(runtime: str) -> str:

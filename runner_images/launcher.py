@@ -1,7 +1,8 @@
 """The main process of every sandbox container: takes one request on stdin, runs one script, answers with one frame.
 
-It is PID 1 and not dumpable: the script, although it has the same uid, can neither signal it nor open its pipes or
-memory, and everything in the container ends with it. It ends as soon as its stdin closes.
+It is PID 1, not dumpable, and guarded: the script, although it has the same uid, can neither signal it, nor open its
+pipes or memory, nor change its limits or priority, and everything in the container ends with it. It ends as soon as its
+stdin closes.
 
 Frame, both ways: MAGIC, 4 bytes length of the body (big endian), body. A body is a list of byte strings, each behind
 4 bytes of length. The answer's first string is the HMAC-SHA256 of the rest, with the key that came in the request.
@@ -30,7 +31,15 @@ GRACE_SECONDS = 2.0
 CHUNK = 64 * 1024
 DRAIN = 1024 * 1024  # the most that one pipe can hold
 OOM_COUNTERS = ("/sys/fs/cgroup/memory/memory.oom_control", "/sys/fs/cgroup/memory.events")
-PR_SET_DUMPABLE = 4
+PR_SET_DUMPABLE, PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 4, 22, 2
+BPF_LOAD, BPF_EQUAL, BPF_RETURN = 0x20, 0x15, 0x06  # a word at an offset of seccomp_data; jumps: over so many rules
+SECCOMP_ALLOW, SECCOMP_EPERM = 0x7FFF0000, 0x00050001
+# Calls that change another process: its number is the first argument, or the second. prlimit64, sched_setparam,
+# sched_setscheduler, sched_setattr, sched_setaffinity; setpriority, ioprio_set
+REACHING = {
+    "x86_64": ((302, 142, 144, 314, 203), (141, 251)),
+    "aarch64": ((261, 118, 119, 274, 122), (140, 30)),
+}
 EVERYBODY = -1  # but PID 1; in one sweep, so no fork escapes
 SIGINT, SIGKILL, SIGPIPE, SIGTERM, SIGXFSZ = 2, 9, 13, 15, 25
 
@@ -42,18 +51,19 @@ class Refused(Exception):
 class Request:
     def __init__(self, body: bytes) -> None:
         self.key, numbers, argv, env, self.archive, files = unpack(body)
-        self.timeout, self.keep, self.limit = (int(number) for number in numbers.split())
+        self.timeout, self.limit, self.head, *self.tails = (int(number) for number in numbers.split())
         self.argv = unpack(argv)
         self.env = pairs(unpack(env))
         self.files = pairs(unpack(files))
 
 
 class Output:
-    """One stream of the script: its first and last ``keep`` bytes, and how many there were."""
+    """One stream of the script: its first ``first`` and last ``last`` bytes, and how many there were."""
 
-    def __init__(self, pipe: int, keep: int) -> None:
+    def __init__(self, pipe: int, first: int, last: int) -> None:
         self.pipe = pipe
-        self.keep = keep
+        self.first = first
+        self.last = last
         self.head = b""
         self.tail = bytearray()
         self.total = 0
@@ -67,11 +77,11 @@ class Output:
             return 0
         self.open = bool(data)
         self.total += len(data)
-        room = self.keep - len(self.head)
+        room = self.first - len(self.head)
         self.head += data[:room]
         self.tail += data[room:]
-        if len(self.tail) > 4 * self.keep:
-            del self.tail[: -self.keep]
+        if len(self.tail) > 2 * self.last:
+            del self.tail[: -self.last]
         return len(data)
 
     def drain(self) -> None:
@@ -80,7 +90,7 @@ class Output:
             left -= count
 
     def fields(self) -> list[bytes]:
-        return [self.head, bytes(self.tail[-self.keep :]), str(self.total).encode()]
+        return [self.head, bytes(self.tail[-self.last :]), str(self.total).encode()]
 
 
 class Script:
@@ -92,7 +102,9 @@ class Script:
         self.ended = "exited"
         self.status: int | None = None
         out, err = os.pipe2(os.O_CLOEXEC), os.pipe2(os.O_CLOEXEC)
-        self.outputs = [Output(pipe[0], request.keep) for pipe in (out, err)]
+        self.outputs = [
+            Output(pipe[0], request.head, last) for pipe, last in zip((out, err), request.tails, strict=True)
+        ]
         self.started_at = time.time()
         self.started = time.monotonic()
         self.deadline = self.started + request.timeout
@@ -158,6 +170,7 @@ class Script:
 
 def main() -> None:
     hide()
+    guard()
     request = Request(receive())
     answer(request.key, carry_out(request))
 
@@ -179,8 +192,34 @@ def carry_out(request: Request) -> list[bytes]:
 
 def hide() -> None:
     """Gives /proc/1 to root: no other process of our uid can open our pipes and memory, or trace us."""
+    control(PR_SET_DUMPABLE, 0)
+
+
+def guard() -> None:
+    """Has the kernel refuse, to us and to all that we start, what would change the process with the number 1.
+
+    A script may do so with its own processes, whose numbers no profile can know. All processes of a user at once are
+    refused by the profile of the container.
+    """
+    first, second = REACHING[os.uname().machine]
+    rules = [(BPF_LOAD, 0, 0, 0)]  # the number of the call
+    for number, argument in [(number, 16) for number in first] + [(number, 24) for number in second]:
+        rules += [(BPF_EQUAL, 0, 4, number), (BPF_LOAD, 0, 0, argument), (BPF_EQUAL, 0, 1, 1)]
+        rules += [(BPF_RETURN, 0, 0, SECCOMP_EPERM), (BPF_LOAD, 0, 0, 0)]
+    rules.append((BPF_RETURN, 0, 0, SECCOMP_ALLOW))
+    code = b"".join(bytes((op, 0, yes, no)) + word.to_bytes(4, "little") for op, yes, no, word in rules)
+    octets = type("Octets", (_ctypes.Array,), {"_type_": Octet, "_length_": len(code)}).from_buffer_copy(code)
+    program = len(rules).to_bytes(8, "little") + _ctypes.addressof(octets).to_bytes(8, "little")
+    control(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, program)
+
+
+class Octet(_ctypes._SimpleCData):
+    _type_ = "B"
+
+
+def control(*words: int | bytes) -> None:
     prctl = _ctypes.dlsym(_ctypes.dlopen(None, 0), "prctl")
-    if _ctypes.call_function(prctl, (PR_SET_DUMPABLE, 0, 0, 0, 0)) != 0:
+    if _ctypes.call_function(prctl, words + (0,) * (5 - len(words))) != 0:
         raise SystemExit("prctl is refused")
 
 

@@ -101,6 +101,17 @@ def test_a_container_killed_from_outside_is_not_blamed_on_the_script(
     assert "137" in outcomes[0].message
 
 
+def test_a_launcher_that_ends_without_the_engines_doing_is_laid_at_its_scripts_door(
+    sandbox: Sandbox, engine: Engine, instance: str
+) -> None:
+    with boxes.running(sandbox, boxes.request(SLEEP), engine=engine, instance=instance) as (seen, outcomes):
+        os.kill(seen["State"]["Pid"], signal.SIGKILL)  # as the kernel does, and no script can
+        boxes.wait_for(lambda: outcomes)
+    assert outcomes[0].cause is Cause.RUNNER_LOST
+    assert not outcomes[0].cause.ours
+    assert "the script ended it" in outcomes[0].message
+
+
 def test_a_missing_image_is_named_with_its_remedy() -> None:
     sandbox = Sandbox(instance=instances.new(), find_image=lambda runtime: None)
     outcome = sandbox.run(boxes.request("", network="none"))

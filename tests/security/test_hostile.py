@@ -1,5 +1,6 @@
 """Scripts that mean harm: each ends with the right cause and takes nothing with it."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -23,8 +24,11 @@ CAUSES = {
     "oom_child": Cause.OOM,
     "silent": Cause.NO_VERDICT,
     "forger": Cause.NO_VERDICT,
+    "limiter": Cause.NO_VERDICT,
+    "herald": Cause.TIMEOUT,
+    "usurper": Cause.OOM,
 }
-SECONDS = {"fork_bomb": 5, "deaf": 5}
+SECONDS = {"fork_bomb": 5, "deaf": 5, "herald": 5}
 
 
 @pytest.mark.parametrize("script", CAUSES)
@@ -49,6 +53,37 @@ def test_inodes_run_out(sandbox: Sandbox) -> None:
 
 def test_no_signal_reaches_the_launcher_and_no_file_of_its_opens(sandbox: Sandbox) -> None:
     assert _run("regicide", sandbox).stdout == b"the launcher is 1\n"
+
+
+def test_no_call_that_takes_the_number_of_a_process_changes_the_launcher(sandbox: Sandbox) -> None:
+    for target, found in json.loads(_run("limiter", sandbox).stdout).items():
+        assert {name for name, answer in found.items() if answer == "allowed"} == set(), target
+
+
+def test_a_script_sets_limits_and_priorities_of_its_own_processes(sandbox: Sandbox) -> None:
+    code = """
+import os, resource, subprocess
+child = subprocess.Popen(["sleep", "60"])
+for pid in (0, os.getpid(), child.pid):
+    resource.prlimit(pid, resource.RLIMIT_CPU, (50, 60))
+    os.setpriority(os.PRIO_PROCESS, pid, 5)
+    os.sched_setaffinity(pid, os.sched_getaffinity(pid))
+    os.sched_setscheduler(pid, os.SCHED_BATCH, os.sched_param(0))
+os.setpriority(os.PRIO_PGRP, 0, 6)
+child.kill()
+print(os.nice(0), resource.prlimit(os.getpid(), resource.RLIMIT_CPU))
+"""
+    assert sandbox.run(boxes.request(code)).stdout == b"6 (50, 60)\n"
+
+
+def test_a_node_script_sets_its_own_priority(sandbox: Sandbox) -> None:
+    code = """
+const os = require("node:os");
+os.setPriority(5);
+os.setPriority(process.pid, 6);
+console.log(os.getPriority());
+"""
+    assert sandbox.run(boxes.request(code, runtime="node")).stdout == b"6\n"
 
 
 def test_a_deaf_script_is_gone_within_five_seconds_of_its_deadline(sandbox: Sandbox) -> None:
@@ -78,10 +113,16 @@ print("done")
 
 
 def test_long_output_keeps_its_head_and_tail(sandbox: Sandbox) -> None:
-    code = "print('A' * 65536 + 'B' * 1_000_000 + 'C' * 65535)"
+    code = """
+import sys
+print('A' * 65536 + 'B' * 1_000_000 + 'C' * 524_287)
+print('A' * 65536 + 'B' * 1_000_000 + 'C' * 65535, file=sys.stderr)
+"""
     outcome = sandbox.run(boxes.request(code))
     assert (outcome.cause, outcome.stdout_head_len, outcome.stdout_cut) == (None, 65536, 1_000_000)
-    assert outcome.stdout == b"A" * 65536 + b"C" * 65535 + b"\n"
+    assert outcome.stdout == b"A" * 65536 + b"C" * 524_287 + b"\n"
+    assert (outcome.stderr_head_len, outcome.stderr_cut) == (65536, 1_000_000)
+    assert outcome.stderr == b"A" * 65536 + b"C" * 65535 + b"\n"
 
 
 def test_a_hostile_archive_does_not_leave_the_work_folder(sandbox: Sandbox) -> None:
@@ -98,8 +139,8 @@ def test_a_program_that_does_not_exist_is_named(sandbox: Sandbox) -> None:
 
 def test_the_worker_holds_little_of_an_endless_output(sandbox: Sandbox) -> None:
     outcome = _run("stdout", sandbox)
-    assert len(outcome.stdout) == 2 * 65536
-    assert outcome.stdout_cut > 8_000_000
+    assert len(outcome.stdout) == 65536 + 524_288
+    assert outcome.stdout_cut > 7_500_000
 
 
 def test_a_node_script_runs_under_the_same_rules(sandbox: Sandbox) -> None:
