@@ -3,9 +3,9 @@
 import json
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from typing import Any, Self
+from typing import Any
 
 import structlog
 from django.db import connection
@@ -18,6 +18,7 @@ from customchecks.dependencies.prepare import Dependencies, Prepared, Wanted
 from customchecks.models import CustomCheckJob, Runtime
 from customchecks.sandbox import Sandbox, SandboxOutcome, SandboxRequest
 from customchecks.sources import Script, SourceFailed, Sources
+from customchecks.stream import KEEP
 from polling import metrics
 from polling.crashpoints import Point, reach
 from polling.results import Cause, CheckResult, Verdict
@@ -193,20 +194,16 @@ def _answer(
     outcome: SandboxOutcome, masker: masking.Masker, *, revision: str, timings: Mapping[str, int]
 ) -> CheckResult:
     """Parsed first and masked then, but for the message: a secret that looks like a status word changes no verdict."""
-    stdout = _Printed.of(outcome.stdout, head=outcome.stdout_head_len, cut=outcome.stdout_cut)
-    stderr = _Printed.of(outcome.stderr, head=outcome.stderr_head_len, cut=outcome.stderr_cut)
-    if outcome.cause is None:
-        parsed = verdict.parse(stdout.end(), exit_code=outcome.exit_code, cut=stdout.cut > 0, mask=masker.text)
-    else:
-        parsed = CheckResult(verdict=Verdict.ERROR, cause=outcome.cause, message=outcome.message)
+    stderr = _printed(outcome.stderr, cut=outcome.stderr_cut, masker=masker)
+    parsed = _parsed(outcome, masker, stderr=stderr)
     return replace(
         parsed,
         message=masker.text(parsed.message),
         data=masker.data(parsed.data),
         state=_without_secrets(parsed.state, masker),
         progress=_without_secrets(parsed.progress, masker),
-        stdout=stdout.masked(masker),
-        stderr=stderr.masked(masker),
+        stdout=_printed(outcome.stdout, cut=outcome.stdout_cut, masker=masker),
+        stderr=stderr,
         revision=revision,
         timings=dict(timings),
     )
@@ -217,29 +214,25 @@ def _without_secrets(value: Any, masker: masking.Masker) -> Any:
     return value if masker.data(value) == value else None
 
 
-@dataclass(frozen=True)
-class _Printed:
-    """What a script printed, as text that every database stores; ``cut`` bytes are missing between head and tail."""
+def _parsed(outcome: SandboxOutcome, masker: masking.Masker, *, stderr: str) -> CheckResult:
+    """From everything that was printed, or from what follows the cut: a line that goes through it is no line."""
+    cut = outcome.stdout_cut > 0
+    printed = _text(outcome.stdout[outcome.stdout_head_len :] if cut else outcome.stdout)
+    if outcome.cause is None:
+        return verdict.parse(printed, exit_code=outcome.exit_code, cut=cut, stderr=stderr, mask=masker.text)
+    message = outcome.message
+    if outcome.cause is Cause.TIMEOUT:
+        message = f"{message} {verdict.unended(printed, cut=cut)}".rstrip()
+    return CheckResult(verdict=Verdict.ERROR, cause=outcome.cause, message=message)
 
-    head: str
-    tail: str
-    cut: int
 
-    @classmethod
-    def of(cls, content: bytes, *, head: int, cut: int) -> Self:
-        if not cut:
-            return cls(_text(content), "", 0)
-        return cls(_text(content[:head]), _text(content[head:]), cut)
-
-    def end(self) -> str:
-        """Everything, or what follows the cut: a line that goes through it is no line."""
-        return self.tail if self.cut else self.head
-
-    def masked(self, masker: masking.Masker) -> str:
-        if not self.cut:
-            return masker.text(self.head)
-        head, tail = masker.cut_text(self.head, self.tail)
-        return f"{head}\n[{self.cut} bytes left out]\n{tail}"
+def _printed(content: bytes, *, cut: int, masker: masking.Masker) -> str:
+    """What the log keeps of a stream, masked. ``cut`` bytes of it are missing already."""
+    left_out = len(content) + cut - 2 * KEEP
+    if left_out <= 0:
+        return masker.text(_text(content))
+    head, tail = masker.cut_text(_text(content[:KEEP]), _text(content[-KEEP:]))
+    return f"{head}\n[{left_out} bytes left out]\n{tail}"
 
 
 def _text(content: bytes) -> str:

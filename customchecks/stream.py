@@ -13,8 +13,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 KEEP = 64 * 1024  # of the beginning and of the end of stdout and stderr, each
+KEEP_ANSWER = 512 * 1024  # of the end of stdout: a verdict with 64 kB of data and of state, whatever its escapes
 FLOOD = 8 * 1024 * 1024  # on one stream: the script is killed
-MAX_ANSWER = 4 * KEEP + 4096
+MAX_ANSWER = 3 * KEEP + KEEP_ANSWER + 4096
 MAX_DIAGNOSTICS = 4096
 
 _MAGIC = b"TECKO\x001\n"
@@ -71,7 +72,7 @@ def request_frame(
     body = _pack(
         [
             key,
-            f"{timeout_seconds} {KEEP} {FLOOD}".encode(),
+            f"{timeout_seconds} {FLOOD} {KEEP} {KEEP_ANSWER} {KEEP}".encode(),
             _pack(_bytes(word) for word in argv),
             _pack(_bytes(word) for pair in env.items() for word in pair),
             archive,

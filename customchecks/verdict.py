@@ -1,28 +1,37 @@
-"""Reads a script's answer from its stdout: the last line that is a JSON object with a status, never a guess.
+"""Reads a script's answer from its stdout: the last object that stands by itself and has a status, never a guess.
 
 A wrong answer is never replaced by an older one, and nothing of it is dropped without saying so in the message.
 """
 
+import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
-from customchecks import strictjson
+from customchecks import lastwords, standing, strictjson
+from customchecks.standing import Standing
 from polling.results import Cause, CheckResult, Verdict
 
 KB = 1024
-MAX_LINE = 64 * KB  # characters, and how far back from the end lines are looked at
-MAX_LINES = 200
-MAX_DOCUMENT = 160 * KB
 MAX_MESSAGE = 2000
-MAX_DATA = 64 * KB  # bytes of compact JSON, as for state
+MAX_DATA = 64 * KB  # bytes of compact JSON in UTF-8, as for state
 MAX_STATE = 64 * KB
+MAX_OUTPUT = 512 * KB  # how much of the end of an output is looked at, where it is longer
 
 _EXAMPLE = '{"status": "PENDING", "message": "…", "data": {}}'
 _HOW = f"Print one line such as {_EXAMPLE} as the last one."
-_LINE_END = re.compile(r"\r\n|\r|\n")
-_BLANK = " \t\ufeff"
+_WORDS = ", ".join(Verdict)
+_BLANK = " \t\ufeff\r\n"
+_LONGEST_STATUS = 60
+_NO_STATUS = object()
+_LINE_END = re.compile(r"[\r\n]")
+_STATUS = re.compile(r"""\bstatus['"]?\s*+:""")
+_CLAIM = re.compile(r"""\bstatus['"]?\s*+:\s*+['"]?(?:success|failed|pending|error)\b""", re.IGNORECASE)
+_HELD = (
+    "Usually an open handle (a timer, a server, a pool of connections) or a thread that is no daemon keeps a process"
+    " from ending: close it, or end with process.exit(0) or os._exit(0)."
+)
 
 
 class _Bad(Exception):
@@ -32,67 +41,113 @@ class _Bad(Exception):
 Mask = Callable[[str], str]
 
 
-def parse(stdout: str, *, exit_code: int | None, cut: bool = False, mask: Mask = str) -> CheckResult:
+def parse(stdout: str, *, exit_code: int | None, cut: bool = False, stderr: str = "", mask: Mask = str) -> CheckResult:
     """Never raises. ``exit_code`` None means unknown, which no SUCCESS survives.
 
     ``cut`` says that ``stdout`` is only the end of what was printed, and begins within a line. Data over 64 kB become
-    ``{}`` and messages are cut at 2000 characters; the message then says so. Only the message is masked, before its
-    cut: half a secret could not be found later.
+    ``{}`` and messages are cut at 2000 characters; the message then says so. ``stderr`` is masked already. Of
+    ``stdout`` only the message is masked, before its cut: half a secret could not be found later.
     """
+    ended = _Ended(exit_code, lastwords.of(stderr))
     try:
-        answer = _last_answer(stdout, cut=cut)
+        text = _whole_lines(stdout, cut=cut)
+        found = _standing(text, cut=cut)
+        answer = _last_answer(text, found)
         result = None if answer is None else _result(answer, mask)
     except _Bad as bad:
-        return _error(Cause.BAD_VERDICT, f"The script's last line is not a verdict: {bad}. {_HOW}")
-    return _judged(result, exit_code)
+        return _error(Cause.BAD_VERDICT, f"The script's verdict cannot be used: {bad}. {_HOW}")
+    return ended.without_verdict(text, found) if result is None else ended.judged(result)
 
 
-def _judged(result: CheckResult | None, exit_code: int | None) -> CheckResult:
-    ended = "an unknown exit code" if exit_code is None else f"exit code {exit_code}"
-    if result is None and exit_code == 0:
-        return _error(Cause.NO_VERDICT, f"The script ended without a verdict. {_HOW}")
-    if result is None:
-        return _error(Cause.EXIT_NONZERO, f"The script ended with {ended} and without a verdict.")
-    if result.verdict is Verdict.SUCCESS and exit_code != 0:
-        message = _cut(f"The script printed SUCCESS but ended with {ended}. {result.message}".rstrip())
+def unended(stdout: str, *, cut: bool = False) -> str:
+    """What to say of a script that printed a verdict and did not end; empty where it printed none."""
+    try:
+        text = _whole_lines(stdout, cut=cut)
+        answer = _last_answer(text, _standing(text, cut=cut))
+    except _Bad:
+        return ""
+    return f"It had printed {answer['status']}, which counts only when its process ends. {_HELD}" if answer else ""
+
+
+@dataclass(frozen=True)
+class _Ended:
+    """How the process ended; ``words`` is the line of its stderr that says why."""
+
+    exit_code: int | None
+    words: str
+
+    def __str__(self) -> str:
+        ended = "an unknown exit code" if self.exit_code is None else f"exit code {self.exit_code}"
+        return f"{ended} ({self.words})" if self.words else ended
+
+    def judged(self, result: CheckResult) -> CheckResult:
+        if result.verdict is not Verdict.SUCCESS or self.exit_code == 0:
+            return result
+        message = _cut(f"The script printed SUCCESS but ended with {self}. {result.message}".rstrip())
         # What the script wants remembered is not to be trusted either
         return replace(_error(Cause.EXIT_NONZERO, message), data=result.data)
-    return result
+
+    def without_verdict(self, text: str, found: list[Standing]) -> CheckResult:
+        if self.exit_code != 0:
+            return _error(Cause.EXIT_NONZERO, f"The script ended with {self} and without a verdict.")
+        said = f" The last of its stderr: {self.words}" if self.words else ""
+        if wrong := _wrong(text, found):
+            return _error(Cause.BAD_VERDICT, f"What the script printed is no verdict: {wrong}. {_HOW}{said}")
+        inside = " A status inside a larger document or behind other text is none." if _CLAIM.search(text) else ""
+        return _error(Cause.NO_VERDICT, f"The script ended without a verdict.{inside} {_HOW}{said}")
 
 
-def _last_answer(stdout: str, *, cut: bool) -> dict[str, Any] | None:
-    """The whole document first: lines inside a pretty-printed object are parts of it, not verdicts."""
-    document = stdout.strip(_BLANK + "\r\n")
-    broken = None
-    if not cut and _looks_like_one_object(document):
-        try:
-            return _object(document)
-        except _Bad as bad:
-            broken = bad
-    for line in reversed(_last_lines(stdout, cut=cut)):
-        if line.startswith("{") and line != "{":
-            return _object(line)
-    if broken:
-        raise broken
-    return None
+def _whole_lines(stdout: str, *, cut: bool) -> str:
+    """Without colours. Raises _Bad where the one line that could be a verdict has no beginning."""
+    text = lastwords.COLOURS.sub("", stdout).rstrip(_BLANK)
+    if not cut:
+        return text
+    first = _LINE_END.search(text)
+    if first is None and text.endswith("}"):
+        raise _Bad(f"its line is longer than {MAX_OUTPUT // KB} kB")
+    return text[first.end() :] if first else ""
 
 
-def _looks_like_one_object(text: str) -> bool:
-    """Over several lines: on one line it is what the rule of the last line is about."""
-    over_lines = len(text) <= MAX_DOCUMENT and _LINE_END.search(text) is not None
-    return over_lines and text.startswith("{") and text.endswith("}")
+def _standing(text: str, *, cut: bool) -> list[Standing]:
+    return standing.objects(text, cut=cut) if "status" in text else []
 
 
-def _last_lines(stdout: str, *, cut: bool) -> list[str]:
-    """The last lines that are not blank, whole ones only. Raises _Bad where the last of all is too long."""
-    text = stdout.rstrip(_BLANK + "\r\n")
-    lines = _LINE_END.split(text[-MAX_LINE - 1 :])
-    if cut or len(text) > MAX_LINE:
-        if len(lines) == 1 and text.endswith("}"):
-            raise _Bad("it is longer than 64 kB")
-        del lines[0]
-    stripped = (line.strip(_BLANK) for line in lines)
-    return [line for line in stripped if line][-MAX_LINES:]
+def _last_answer(text: str, found: list[Standing]) -> dict[str, Any] | None:
+    last = next((each for each in reversed(found) if each.claims), None)
+    if last is None:
+        return None
+    if last.end < 0:
+        raise _Bad("its closing bracket is missing")
+    if last.followed:
+        raise _Bad("other text follows on its last line")
+    return _object(text[last.start : last.end])
+
+
+def _wrong(text: str, found: list[Standing]) -> str:
+    """What is wrong with the last object that may have been meant as a verdict; empty where there is none."""
+    return next((wrong for each in reversed(found) if (wrong := _wrong_with(_text_of(each, text)))), "")
+
+
+def _text_of(each: Standing, text: str) -> str:
+    if each.end >= 0:
+        return text[each.start : each.end]
+    line = _LINE_END.search(text, each.start)
+    return text[each.start : line.start() if line else len(text)]
+
+
+def _wrong_with(printed: str) -> str:
+    if not _STATUS.search(printed):
+        return ""
+    try:
+        status = _object(printed).get("status", _NO_STATUS)
+    except _Bad as bad:
+        return f"{bad}; print json.dumps(…) or JSON.stringify(…) of it" if _CLAIM.search(printed) else ""
+    return "" if status is _NO_STATUS else f"its status is {_shown(status)}, not one of {_WORDS}"
+
+
+def _shown(status: object) -> str:
+    shown = json.dumps(status, ensure_ascii=False)
+    return shown if len(shown) <= _LONGEST_STATUS else f"{shown[:_LONGEST_STATUS]}…"
 
 
 def _object(text: str) -> dict[str, Any]:
@@ -108,7 +163,7 @@ def _object(text: str) -> dict[str, Any]:
 def _result(answer: Mapping[str, Any], mask: Mask) -> CheckResult:
     status = answer.get("status")
     if not isinstance(status, str) or status not in set(Verdict):
-        raise _Bad(f"its status is not one of {', '.join(Verdict)}")
+        raise _Bad(f"its status is not one of {_WORDS}")
     verdict = Verdict(status)
     data, note = _data(answer)
     return CheckResult(
@@ -118,7 +173,7 @@ def _result(answer: Mapping[str, Any], mask: Mask) -> CheckResult:
         data=data,
         state=_state(answer),
         progress=_optional(answer, "progress", _is_progress, "a number from 0 to 100"),
-        next_check_in=_optional(answer, "next_check_in", _is_seconds, "a whole number of seconds above 0"),
+        next_check_in=_optional(answer, "next_check_in", _is_seconds, "a whole number of seconds"),
     )
 
 
@@ -137,15 +192,17 @@ def _message(answer: Mapping[str, Any], note: str, mask: Mask) -> str:
 
 def _state(answer: Mapping[str, Any]) -> dict[str, Any] | None:
     state: dict[str, Any] | None = _optional(answer, "state", _is_object, "an object")
-    if state is not None and strictjson.size(state) > MAX_STATE:
-        raise _Bad("its state is larger than 64 kB")
+    if state is not None and (size := strictjson.size(state)) > MAX_STATE:
+        raise _Bad(f"its state has {size:,} bytes, at most {MAX_STATE:,}")
     return state
 
 
 def _optional(answer: Mapping[str, Any], key: str, fits: Callable[[Any], bool], kind: str) -> Any:
-    if key in answer and not fits(answer[key]):
+    """None where it is left out, or null."""
+    value = answer.get(key)
+    if value is not None and not fits(value):
         raise _Bad(f"its {key} is not {kind}")
-    return answer.get(key)
+    return value
 
 
 def _is_object(value: Any) -> bool:
@@ -161,7 +218,7 @@ def _is_progress(value: Any) -> bool:
 
 
 def _is_seconds(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _cut(message: str, limit: int = MAX_MESSAGE) -> str:

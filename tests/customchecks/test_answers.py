@@ -77,7 +77,7 @@ def test_a_whole_line_after_the_cut_is_a_verdict(filler: str) -> None:
 def test_a_last_line_that_begins_before_the_cut_is_a_bad_verdict() -> None:
     result = answer("log\n" * 50_000 + line(message="é" * 40_000))
     assert result.cause is Cause.BAD_VERDICT
-    assert "64 kB" in result.message
+    assert "512 kB" in result.message
 
 
 def test_a_progress_that_is_a_secret_is_left_out() -> None:
