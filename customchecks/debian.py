@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 
 from customchecks.engine import EngineError
 
-SUITE = "bookworm"  # its python3 is 3.11
 INCLUDE = ("ca-certificates", "python3")
 PHASES = (
     "Retrieving Packages",
@@ -23,6 +22,8 @@ PHASES = (
     "Configuring the base",
 )
 TAIL_LINES = 15
+SCRIPTS = Path("/usr/share/debootstrap/scripts")
+ANY_SUITE = "sid"  # for suites that are younger than this machine's debootstrap
 OTHER_WAY = "Or name base images that the engine can get in TECKO_PYTHON_BASE and TECKO_NODE_BASE."
 
 Progress = Callable[[str], None]
@@ -32,12 +33,14 @@ class NoBase(EngineError):
     """No base image can be had; the message names the remedy."""
 
 
-def bootstrap(root: Path, *, progress: Progress) -> None:
+def bootstrap(root: Path, suite: str, *, progress: Progress) -> None:
     """Makes ``root``, without setuid files; settings for its time go next to it. Raises NoBase."""
     _need_debootstrap(progress)
     mirror = find_mirror()
-    progress(f"Debian {SUITE} from {urlsplit(mirror).hostname or mirror}")
-    argv = ["debootstrap", "--variant=minbase", f"--include={','.join(INCLUDE)}", SUITE, str(root), mirror]
+    progress(f"Debian {suite} from {urlsplit(mirror).hostname or mirror}")
+    argv = ["debootstrap", "--variant=minbase", f"--include={','.join(INCLUDE)}", suite, str(root), mirror]
+    if not (SCRIPTS / suite).exists():
+        argv.append(str(SCRIPTS / ANY_SUITE))
     environ = {**os.environ, "LC_ALL": "C", **_wget_environ(root.with_name("wgetrc"))}
     _follow([*_namespaces(), *argv], environ=environ, progress=progress)
     run(["find", root, "-xdev", "-perm", "/6000", "!", "-type", "l", "-exec", "chmod", "a-s", "{}", "+"])

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from django.conf import settings
 from django.core.exceptions import ValidationError
 
-from customchecks import keboola_fields, strictjson
+from customchecks import keboola_fields, runtimes, strictjson
 from customchecks.remotes import git_branch as git_branch
 from customchecks.remotes import git_commit as git_commit
 from customchecks.remotes import git_path as git_path
@@ -53,7 +53,6 @@ MAX_VARIABLE_BYTES = 32 * 1024
 MAX_VARIABLES_BYTES = 256 * 1024
 MAX_PARAMS_BYTES = 64 * 1024
 REFERRING = ("env_vars", "webhook_headers", "webhook_query_params")
-SUFFIXES: Mapping[str, tuple[str, ...]] = {"python": (".py",), "node": (".js", ".mjs", ".cjs")}
 
 _ENTRYPOINT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./-]*")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
@@ -90,7 +89,7 @@ def job(instance: JobFields) -> None:
     """The fields that depend on each other or on the operator's settings, all refusals at once, by field."""
     allow = settings.TECKO_WEBHOOK_ALLOW
     checks: dict[str, Callable[[], None]] = {"name": lambda: name(instance.name)}
-    if instance.script_runtime in SUFFIXES and instance.script_entrypoint:
+    if runtimes.find(instance.script_runtime) and instance.script_entrypoint:
         checks["script_entrypoint"] = lambda: entrypoint(instance.script_runtime, instance.script_entrypoint)
     if instance.script_source_type == "git":
         checks["script_git_url"] = lambda: git_url(instance.script_git_url, allow=allow)
@@ -122,8 +121,8 @@ def name(value: object) -> None:
 
 
 def runtime(value: object) -> None:
-    if not isinstance(value, str) or value not in SUFFIXES:
-        raise ValidationError("The runtime is python or node.", code="runtime")
+    if runtimes.find(value) is None:
+        raise ValidationError(f"The runtime is one of {', '.join(runtimes.WORDS)}.", code="runtime")
 
 
 def entrypoint(script_runtime: str, value: object) -> None:
@@ -136,7 +135,7 @@ def entrypoint(script_runtime: str, value: object) -> None:
         )
     if len(value) > MAX_ENTRYPOINT:
         raise ValidationError(f"The entrypoint has at most {MAX_ENTRYPOINT} characters.", code="entrypoint_length")
-    suffixes = SUFFIXES[script_runtime]
+    suffixes = runtimes.named(script_runtime).suffixes
     if not value.endswith(suffixes):
         raise ValidationError(f"The entrypoint ends in {' or '.join(suffixes)}.", code="entrypoint_suffix")
 

@@ -77,6 +77,7 @@ class CustomCheckJobForm(forms.ModelForm):  # type: ignore[type-arg]
             "script_git_path": "A folder of the repository. Empty: all of it.",
             "script_git_token": "secret_ref:NAME, for a private repository.",
             "script_source_policy": "What a check runs when the newest commit cannot be had or used.",
+            "script_runtime": "python is python-3.11, node is node-20.",
             "script_entrypoint": "Empty: main.py or index.js.",
             "check_params": "A JSON object; the script gets it as CHECK_PARAMS.",
             "env_vars": "A JSON object of strings; a value may hold secret_ref:NAME.",

@@ -5,7 +5,6 @@ owner, so that an image goes when the last owner has left it, whoever built it.
 """
 
 import fcntl
-import hashlib
 import os
 import queue
 import tempfile
@@ -72,7 +71,7 @@ class Builder:
 
     def build(self, recipe: Recipe, *, offline: bool | None = None, force: bool = False) -> str:
         """``offline`` None takes a registry's base where one answers soon. Raises EngineError with the remedy."""
-        order = Order(recipe=recipe, offline=offline, force=force, progress=_timed(self._progress, recipe.runtime))
+        order = Order(recipe=recipe, offline=offline, force=force, progress=_timed(self._progress, recipe.runtime.name))
         with self._lock(order.progress):  # also to keep one: a build that is not done yet moves the tags
             if image := self._keep(order):
                 order.progress("The image is current")
@@ -122,20 +121,22 @@ class Builder:
         except EngineError as error:
             lines = "\n".join([*tail, str(error)])
             raise EngineError(
-                f"The {order.recipe.runtime} image could not be built on {base}:\n{lines}\n{REMEDY}"
+                f"The {order.recipe.runtime.name} image could not be built on {base}:\n{lines}\n{REMEDY}"
             ) from error
 
     def _take(self, recipe: Recipe, image: str) -> None:
-        mine = f"{recipe.tag}-{hashlib.sha256(f'{self._owner} {recipe.base}'.encode()).hexdigest()[:10]}"
+        mine = recipe.tag_of(self._owner)
         if self._id(f"{recipe.repository}:{mine}") == image:
             return
         for tag in (mine, recipe.tag):
             self._engine.tag_image(image, repository=recipe.repository, tag=tag)
-        self._remove_left(recipe)
+        self._remove_left()
 
-    def _remove_left(self, recipe: Recipe) -> None:
+    def _remove_left(self) -> None:
         """Images that no owner's tag keeps any more, and no container runs."""
-        for image in self._engine.images({RUNTIME_LABEL: recipe.runtime}):
+        for image in self._engine.images({}):
+            if RUNTIME_LABEL not in (image["Labels"] or {}):
+                continue
             try:
                 if self._is_left(image["Id"]):
                     self._engine.remove_image(image["Id"])
@@ -159,11 +160,10 @@ class Builder:
         )
         if self._is_online(order, bases):
             return order.recipe.base, order.recipe.base
-        steps = {"python": bases.make_debian} | ({"node": bases.make_node} if order.recipe.runtime == "node" else {})
-        for step, make in steps.items():
-            if (order.force and step not in self._renewed) or not bases.there(step):
+        for reference, make in bases.steps(order.recipe.runtime).items():
+            if (order.force and reference not in self._renewed) or not bases.there(reference):
                 make()
-                self._renewed.add(step)
+                self._renewed.add(reference)
         return bases.reference(order.recipe.runtime), OFFLINE
 
     def _is_online(self, order: Order, bases: OfflineBase) -> bool:
@@ -172,7 +172,7 @@ class Builder:
         there = self._id(order.recipe.base) is not None
         if there and not order.force:
             return True
-        if order.offline is None and not order.force and bases.there(order.recipe.runtime):
+        if order.offline is None and not order.force and bases.there(bases.reference(order.recipe.runtime)):
             return False
         return self._is_pulled(order) or there
 
@@ -244,4 +244,4 @@ class Builder:
 
 def _timed(progress: Progress, runtime: str) -> Progress:
     started = time.monotonic()
-    return lambda line: progress(f"{runtime:6} {time.monotonic() - started:5.1f} s  {line}")
+    return lambda line: progress(f"{runtime:11} {time.monotonic() - started:5.1f} s  {line}")

@@ -3,26 +3,28 @@
 import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import closing
 
 from django.conf import settings
 
+from customchecks import runtimes
 from customchecks.debian import Progress
-from customchecks.engine import Engine
+from customchecks.engine import Engine, NotFound
 from customchecks.image_builder import Builder
-from customchecks.recipes import TAGS as TAGS
 from customchecks.recipes import Recipe, find
+from customchecks.runtimes import Runtime
 
 ENGINE_SECONDS = 300  # a slow disk takes its time over a base image
 REMEMBER_SECONDS = 10.0
 
 
-def recipe_hash(runtime: str) -> str:
-    return Recipe.from_settings(runtime).hash
+def recipe(runtime: str) -> Recipe:
+    return Recipe.from_settings(runtimes.named(runtime))
 
 
 def current(runtime: str, *, engine: Engine) -> str | None:
     """The id of the newest image of today's recipe."""
-    return find(Recipe.from_settings(runtime), engine=engine)
+    return find(recipe(runtime), engine=engine)
 
 
 def build(runtime: str, *, offline: bool | None = None, force: bool = False, progress: Progress) -> str:
@@ -31,23 +33,36 @@ def build(runtime: str, *, offline: bool | None = None, force: bool = False, pro
 
 
 def build_all(
-    runtimes: Iterable[str] = tuple(TAGS), *, offline: bool | None = None, force: bool = False, progress: Progress
+    words: Iterable[str] = (), *, offline: bool | None = None, force: bool = False, progress: Progress
 ) -> dict[str, str]:
-    """``offline`` None takes a registry's base where one answers soon. ``force`` also renews the bases, each once."""
-    recipes = [Recipe.from_settings(runtime) for runtime in runtimes]
+    """Image ids by runtime. Without ``words``: the default ones, and those that this checkout has built before.
+
+    ``offline`` None takes a registry's base where one answers soon. ``force`` also renews the bases, each once.
+    """
     npm = {"npm_config_registry": settings.TECKO_NPM_REGISTRY, "npm_config_cafile": str(settings.TECKO_CA_BUNDLE)}
-    engine = Engine(timeout=ENGINE_SECONDS)
-    try:
+    with closing(Engine(timeout=ENGINE_SECONDS)) as engine:
         builder = Builder(
             engine,
             home=settings.TECKO_HOME,
-            owner=str(settings.BASE_DIR),
+            owner=_owner(),
             npm_environ={name: value for name, value in npm.items() if value},
             progress=progress,
         )
-        return {recipe.runtime: builder.build(recipe, offline=offline, force=force) for recipe in recipes}
-    finally:
-        engine.close()
+        wanted = tuple(words) or [row.word for row in runtimes.ROWS if row.default or _was_built(row, engine)]
+        return {word: builder.build(recipe(word), offline=offline, force=force) for word in wanted}
+
+
+def _owner() -> str:
+    return str(settings.BASE_DIR)
+
+
+def _was_built(runtime: Runtime, engine: Engine) -> bool:
+    wanted = Recipe.from_settings(runtime)
+    try:
+        engine.image(f"{wanted.repository}:{wanted.tag_of(_owner())}")
+    except NotFound:
+        return False
+    return True
 
 
 class Remembered:

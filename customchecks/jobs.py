@@ -13,11 +13,11 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from customchecks import definition, etags, versions
+from customchecks import definition, etags, runtimes, versions
 from customchecks.archives import Archive
 from customchecks.dependencies import detection
 from customchecks.dependencies.manifests import ManifestRefused
-from customchecks.models import DEFAULT_ENTRYPOINTS, CustomCheckJob, ScriptVersion, SourceType
+from customchecks.models import CustomCheckJob, ScriptVersion, SourceType
 from polling.deliveries import Delivery
 from secrets_app import references
 from secrets_app.models import Secret
@@ -71,7 +71,7 @@ def foresee(job: CustomCheckJob, data: Mapping[str, Any], archive: Archive | Non
         return
     with contextlib.suppress(ValidationError):
         definition.fill(job, data)
-    if job.script_runtime in DEFAULT_ENTRYPOINTS:
+    if runtimes.find(job.script_runtime):
         with contextlib.suppress(ManifestRefused):
             detection.judge(archive, job.use())
 

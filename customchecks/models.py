@@ -9,7 +9,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils import timezone
 
-from customchecks import fields, keboola_fields, notices
+from customchecks import fields, keboola_fields, notices, runtimes
 from customchecks.archives import Archive
 from customchecks.dependencies.detection import Use
 from customchecks.dependencies.models import DependencySet as DependencySet
@@ -23,14 +23,6 @@ from polling.webhook_fields import WebhookMethod
 
 DEFAULT_MEMORY_MB = 512
 DEFAULT_CPU_CORES = 0.5
-
-
-class Runtime(models.TextChoices):
-    PYTHON = "python"
-    NODE = "node"
-
-
-DEFAULT_ENTRYPOINTS: dict[str, str] = {Runtime.PYTHON: "main.py", Runtime.NODE: "index.js"}
 
 
 class SourceType(models.TextChoices):
@@ -79,7 +71,7 @@ class CustomCheckJob(ScheduledJob):
     script_version_pin = models.PositiveIntegerField(null=True, editable=False)
     script_file_path = models.CharField(max_length=500, null=True, editable=False)
     script_archive = models.ForeignKey(ScriptArchive, models.PROTECT, null=True, editable=False, related_name="jobs")
-    script_runtime = models.CharField(max_length=20, choices=Runtime)
+    script_runtime = models.CharField(max_length=20, choices=runtimes.choices)
     script_entrypoint = models.CharField(max_length=255, blank=True)
 
     check_params = models.JSONField(default=dict, blank=True, validators=[fields.check_params])
@@ -121,7 +113,7 @@ class CustomCheckJob(ScheduledJob):
         ]
 
     def clean(self) -> None:
-        self.script_entrypoint = self.script_entrypoint or DEFAULT_ENTRYPOINTS.get(self.script_runtime, "")
+        self.script_entrypoint = self.script_entrypoint or runtimes.default_entrypoint(self.script_runtime)
         fields.job(self)
 
     @property

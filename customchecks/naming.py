@@ -9,9 +9,9 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 
-from customchecks import definition, etags, jobs, strictjson, versions
+from customchecks import definition, etags, jobs, runtimes, strictjson, versions
 from customchecks.archives import Archive
-from customchecks.models import DEFAULT_ENTRYPOINTS, CustomCheckJob, ScriptVersion, SourceType
+from customchecks.models import CustomCheckJob, ScriptVersion, SourceType
 
 LONGEST_NAME = 255
 COPY = " (copy)"
@@ -130,8 +130,8 @@ def _updated(job: CustomCheckJob, wanted: Mapping[str, Any], archive: Archive | 
 
 def _complete(name: str, data: Mapping[str, Any]) -> dict[str, Any]:
     wanted = {**definition.defaults(), **data, "name": name}
-    if wanted["script_entrypoint"] == "" and isinstance(wanted["script_runtime"], str):
-        wanted["script_entrypoint"] = DEFAULT_ENTRYPOINTS.get(wanted["script_runtime"], "")
+    if wanted["script_entrypoint"] == "":
+        wanted["script_entrypoint"] = runtimes.default_entrypoint(wanted["script_runtime"])
     return wanted
 
 

@@ -8,20 +8,19 @@ from pathlib import Path
 
 from customchecks.debian import OTHER_WAY, NoBase, remedy, run
 
-NODE_MAJOR, NPM_MAJOR = 20, 10
 MACHINES = {"x86_64": "x64", "aarch64": "arm64"}
 NPM_PLACE = "lib/node_modules/npm"
 NPM_LEFT_OUT = ("docs/", "man/")
 
 
-def fetch(folder: Path, *, environ: Mapping[str, str]) -> tuple[Path, Path]:
-    """The packages of Node and npm, which npm has compared with the registry's hashes. Raises NoBase."""
+def fetch(folder: Path, *, node: int, npm: int, environ: Mapping[str, str]) -> tuple[Path, Path]:
+    """The newest packages of these versions, which npm has compared with the registry's hashes. Raises NoBase."""
     if not shutil.which("npm"):
         raise NoBase(f"npm is missing; it fetches Node for the offline base. {remedy('npm')} {OTHER_WAY}")
     machine = MACHINES.get(platform.machine())
     if machine is None:
         raise NoBase(f"There is no npm package of Node for {platform.machine()}. {OTHER_WAY}")
-    run(["npm", "pack", f"node-linux-{machine}@{NODE_MAJOR}", f"npm@{NPM_MAJOR}"], cwd=folder, environ=environ)
+    run(["npm", "pack", f"node-linux-{machine}@{node}", f"npm@{npm}"], cwd=folder, environ=environ)
     return next(folder.glob("node-*.tgz")), next(folder.glob("npm-*.tgz"))
 
 

@@ -1,23 +1,21 @@
-"""Base images for an engine that no registry answers: one Debian for both runtimes, and Node on top of it."""
+"""Base images for an engine that no registry answers: a Debian for each suite that is wanted, and Node on top of it."""
 
 import io
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from customchecks import debian, node_packages
 from customchecks.debian import NoBase, Progress
 from customchecks.engine import Engine, NotFound
+from customchecks.runtimes import Runtime
 
 REPOSITORY = "teckochecker/base"
 RECIPE = "1"  # part of every runner image's recipe: raise it when what is made here changes
-TAGS = {
-    "python": f"{debian.SUITE}-{RECIPE}",
-    "node": f"{debian.SUITE}-node-{node_packages.NODE_MAJOR}-{RECIPE}",
-}
 NODE_DOCKERFILE = b"ARG BASE\nFROM ${BASE}\nCOPY usr /usr\n"
 
 # Bulk that no script needs; and whatever tells of the machine that made the image
@@ -29,6 +27,14 @@ LEFT_OUT = (
     # Installs go where uv is told to put them; the official images have no such marker either
     "./usr/lib/python3*/EXTERNALLY-MANAGED",
 )
+
+
+def debian_tag(runtime: Runtime) -> str:
+    return f"{runtime.suite}-{RECIPE}"
+
+
+def node_tag(runtime: Runtime) -> str:
+    return f"{runtime.suite}-node-{runtime.node}-{RECIPE}"
 
 
 class OfflineBase:
@@ -49,30 +55,40 @@ class OfflineBase:
         self._progress = progress
         self._repository = repository
 
-    def reference(self, runtime: str) -> str:
-        return f"{self._repository}:{TAGS[runtime]}"
+    def steps(self, runtime: Runtime) -> Mapping[str, Callable[[], None]]:
+        """References to the images that are made one on top of the other, and what makes each."""
+        found: dict[str, Callable[[], None]] = {
+            self._reference(debian_tag(runtime)): partial(self._make_debian, runtime)
+        }
+        return found | ({self.reference(runtime): partial(self._make_node, runtime)} if runtime.node else {})
 
-    def there(self, runtime: str) -> bool:
+    def reference(self, runtime: Runtime) -> str:
+        return self._reference(node_tag(runtime) if runtime.node else debian_tag(runtime))
+
+    def there(self, reference: str) -> bool:
         try:
-            self._engine.image(self.reference(runtime))
+            self._engine.image(reference)
         except NotFound:
             return False
         return True
 
-    def make_debian(self) -> None:
+    def _reference(self, tag: str) -> str:
+        return f"{self._repository}:{tag}"
+
+    def _make_debian(self, runtime: Runtime) -> None:
         """Raises EngineError with the remedy."""
         with _scratch(self._folder) as folder:
             root = folder / "root"
-            debian.bootstrap(root, progress=self._progress)
+            debian.bootstrap(root, runtime.suite, progress=self._progress)
             (root / "usr/local/bin/python").symlink_to("/usr/bin/python3")
             self._progress("Importing the base image")
-            self._import(root)
+            self._import(root, debian_tag(runtime))
 
-    def make_node(self) -> None:
+    def _make_node(self, runtime: Runtime) -> None:
         """Needs the Debian one. Raises EngineError with the remedy."""
-        self._progress(f"Node {node_packages.NODE_MAJOR} and npm {node_packages.NPM_MAJOR} from npm packages")
+        self._progress(f"Node {runtime.node} and npm {runtime.npm} from npm packages")
         with _scratch(self._folder) as folder, tempfile.TemporaryFile(dir=folder) as context:
-            node, npm = node_packages.fetch(folder, environ=self._npm_environ)
+            node, npm = node_packages.fetch(folder, node=runtime.node, npm=runtime.npm, environ=self._npm_environ)
             with tarfile.open(fileobj=context, mode="w") as tar:
                 dockerfile = tarfile.TarInfo("Dockerfile")
                 dockerfile.size = len(NODE_DOCKERFILE)
@@ -81,21 +97,21 @@ class OfflineBase:
             context.seek(0)
             self._engine.build_image(
                 context,
-                tag=self.reference("node"),
-                arguments={"BASE": self.reference("python")},
+                tag=self.reference(runtime),
+                arguments={"BASE": self._reference(debian_tag(runtime))},
                 labels={},
                 progress=lambda _line: None,
             )
 
-    def _import(self, root: Path) -> None:
+    def _import(self, root: Path, tag: str) -> None:
         excludes = [f"--exclude={pattern}" for pattern in LEFT_OUT]
         options = ["--numeric-owner", "--one-file-system", "--anchored", *excludes]
         argv = ["tar", "--create", *options, "--directory", str(root), "."]
         with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
             if process.stdout is not None:
-                self._engine.import_image(process.stdout, repository=self._repository, tag=TAGS["python"], changes=[])
+                self._engine.import_image(process.stdout, repository=self._repository, tag=tag, changes=[])
         if process.returncode:
-            self._engine.remove_image(self.reference("python"))
+            self._engine.remove_image(self._reference(tag))
             raise NoBase(f"The root file system could not be read whole: tar ended with code {process.returncode}.")
 
 

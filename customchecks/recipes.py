@@ -13,9 +13,9 @@ from django.conf import settings
 
 from customchecks import offline_base
 from customchecks.engine import Engine
+from customchecks.runtimes import Runtime
 
 REPOSITORY = "teckochecker/runner"
-TAGS = {"python": "python-3.11", "node": "node-20"}
 RECIPE_LABEL = "teckochecker.recipe"
 RUNTIME_LABEL = "teckochecker.runtime"
 BASE_LABEL = "teckochecker.base"
@@ -25,7 +25,7 @@ BASE_LABEL = "teckochecker.base"
 class Recipe:
     """All that decides what an image holds. ``base`` is the reference that a registry knows."""
 
-    runtime: str
+    runtime: Runtime
     base: str
     dockerfile: bytes
     launcher: bytes
@@ -33,29 +33,33 @@ class Recipe:
     repository: str = REPOSITORY
 
     @classmethod
-    def from_settings(cls, runtime: str) -> "Recipe":
+    def from_settings(cls, runtime: Runtime) -> "Recipe":
         folder = Path(settings.BASE_DIR) / "runner_images"
         return cls(
             runtime=runtime,
-            base={"python": settings.TECKO_PYTHON_BASE, "node": settings.TECKO_NODE_BASE}[runtime],
-            dockerfile=(folder / runtime / "Dockerfile").read_bytes(),
+            base=runtime.image_base,
+            dockerfile=(folder / runtime.folder / "Dockerfile").read_bytes(),
             launcher=(folder / "launcher.py").read_bytes(),
-            uv=Path(uv.find_uv_bin()) if runtime == "python" else None,
+            uv=Path(uv.find_uv_bin()) if runtime.has_uv else None,
         )
 
     @property
     def hash(self) -> str:
         uv_version = importlib.metadata.version("uv") if self.uv else ""
-        words = (self.runtime, self.base, uv_version, offline_base.RECIPE)
+        words = (self.runtime.name, self.base, uv_version, offline_base.RECIPE)
         return hashlib.sha256(b"\0".join([self.dockerfile, self.launcher, *map(str.encode, words)])).hexdigest()
 
     @property
     def labels(self) -> dict[str, str]:
-        return {RUNTIME_LABEL: self.runtime, RECIPE_LABEL: self.hash}
+        return {RUNTIME_LABEL: self.runtime.name, RECIPE_LABEL: self.hash}
 
     @property
     def tag(self) -> str:
-        return TAGS[self.runtime]
+        return self.runtime.name
+
+    def tag_of(self, owner: str) -> str:
+        """Keeps the image as long as ``owner``, a checkout of the project, wants it."""
+        return f"{self.tag}-{hashlib.sha256(f'{owner} {self.base}'.encode()).hexdigest()[:10]}"
 
     def write_context(self, file: IO[bytes]) -> None:
         """The tar that a build takes; leaves ``file`` at its start."""

@@ -11,11 +11,11 @@ import structlog
 from django.db import connection
 from django.utils import timezone
 
-from customchecks import fields, strictjson, verdict
+from customchecks import fields, runtimes, strictjson, verdict
 from customchecks.archives import Archive
 from customchecks.dependencies import installation
 from customchecks.dependencies.prepare import Dependencies, Prepared, Wanted
-from customchecks.models import CustomCheckJob, Runtime
+from customchecks.models import CustomCheckJob
 from customchecks.sandbox import Sandbox, SandboxOutcome, SandboxRequest
 from customchecks.sources import Script, SourceFailed, Sources
 from customchecks.stream import KEEP
@@ -26,8 +26,6 @@ from polling.scheduling import Claim
 from secrets_app import masking, references
 
 logger = structlog.get_logger(__name__)
-
-INTERPRETERS = {Runtime.PYTHON: "python3", Runtime.NODE: "node"}
 
 
 class CheckFailed(Exception):
@@ -142,7 +140,7 @@ class CustomCheckRunner:
         outcome = self._sandbox.run(
             SandboxRequest(
                 runtime=job.script_runtime,
-                argv=(prepared.interpreter or INTERPRETERS[Runtime(job.script_runtime)], job.script_entrypoint),
+                argv=(prepared.interpreter or runtimes.named(job.script_runtime).interpreter, job.script_entrypoint),
                 archive=archive.content,
                 claim_id=run_id,
                 env=script_environment(job) | dict(env),

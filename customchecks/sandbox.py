@@ -15,7 +15,7 @@ from typing import Any, Self
 import structlog
 from django.conf import settings
 
-from customchecks import hardening, images, runs, stream
+from customchecks import images, runs, runtimes, stream
 from customchecks.containers import BEYOND_SECONDS, SLACK_SECONDS, Containers
 from customchecks.engine import Engine, EngineError, EngineUnavailable, NotFound
 from customchecks.hardening import Spec
@@ -35,18 +35,15 @@ ENGINE_TIMEOUT = 15
 CLOSE_SECONDS = 5.0
 SPARE_SECONDS = 60.0
 STATE_SECONDS = 3.0
-NODE_HEAP_PERCENT = 75  # of the memory; the rest is for what is young, buffers and code
 EVENT_SECONDS = 2.0  # by which the engine tells of an end later than it has happened
-CA_FILE = "ca.pem"
-# NODE_EXTRA_CA_CERTS would cost 130 ms at every start; this option reads SSL_CERT_FILE when it is needed
-TRUST = {"NODE_OPTIONS": "--use-openssl-ca"} | dict.fromkeys(
-    ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT"), f"{hardening.FILES}/{CA_FILE}"
-)
 
 
 @dataclass(frozen=True, kw_only=True)
 class EngineStatus:
-    """``images`` maps each runtime to an image id, "" where it has to be built. ``message`` says why not reachable."""
+    """``images`` maps each runtime's word to an image id, "" where it has to be built.
+
+    ``message`` says why not reachable.
+    """
 
     reachable: bool
     message: str = ""
@@ -92,7 +89,7 @@ class Sandbox:
             subnet=subnet,
             unprotected_allowed=unprotected_allowed,
         )
-        self._files = {CA_FILE: ca_bundle} if ca_bundle else {}
+        self._files = {runtimes.CA_FILE: ca_bundle} if ca_bundle else {}
         at_once = starts or 4 * (os.cpu_count() or 1)
         self._starts = threading.BoundedSemaphore(at_once)
         self._removals = Removals(self._engine, at_once=at_once)
@@ -178,7 +175,7 @@ class Sandbox:
             return EngineStatus(
                 reachable=True,
                 version=info["ServerVersion"],
-                images={runtime: self._images.find(runtime) for runtime in images.TAGS},
+                images={row.word: self._images.find(row.name) for row in runtimes.ROWS},
                 network=self._network.status(),
                 security_options=tuple(info.get("SecurityOptions") or ()),
             )
@@ -187,11 +184,11 @@ class Sandbox:
 
     def image(self, runtime: str) -> str:
         """The id of the image that checks run in, empty where it has to be built. Raises EngineError."""
-        return self._images.find(runtime)
+        return self._images.find(runtimes.named(runtime).name)
 
     def _any_image(self) -> str:
         """All of them hold the Python that packet rules can be set with."""
-        return next(filter(None, map(self._images.find, images.TAGS)), "")
+        return next(filter(None, (self._images.find(row.name) for row in runtimes.ROWS)), "")
 
     def _protect(self) -> None:
         """Whatever runs while the rules cannot be set again is ended."""
@@ -277,7 +274,7 @@ class Sandbox:
         return result
 
     def _spec(self, request: SandboxRequest) -> Spec:
-        image = self._images.find(request.runtime)
+        image = self.image(request.runtime)
         if not image:
             raise _ImageMissing
         network = "none"
@@ -330,12 +327,12 @@ class Sandbox:
     def _frame(self, run: Run) -> bytes:
         request = run.request
         files = self._files if request.network != "none" else {}
-        trust = TRUST if files else {}
+        own = runtimes.named(request.runtime).environment(request.memory_mb, bool(files))
         return stream.request_frame(
             key=run.key,
             timeout_seconds=request.timeout_seconds,
             argv=request.argv,
-            env=_environment(request, trust),
+            env={**own, **request.env},
             archive=request.archive,
             files=files,
         )
@@ -385,13 +382,6 @@ class Sandbox:
             removed()
 
 
-def _environment(request: SandboxRequest, trust: Mapping[str, str]) -> dict[str, str]:
-    """Node looks at half of the memory only, and at no more than 4 GB of it."""
-    if not request.runtime.startswith("node"):
-        return {**trust, **request.env}
-    options = (trust.get("NODE_OPTIONS", ""), f"--max-old-space-size={request.memory_mb * NODE_HEAP_PERCENT // 100}")
-    return {**trust, "NODE_OPTIONS": " ".join(filter(None, options)), **request.env}
-
-
 def _missing(runtime: str) -> str:
-    return f"The runner image for {runtime} is missing or out of date. Build it: manage.py customcheck build-images"
+    build = f"manage.py customcheck build-images --runtime {runtime}"
+    return f"The runner image for {runtime} is missing or out of date. Build it: {build}"

@@ -9,8 +9,8 @@ from django.db.models import F, Q, QuerySet, TextField
 from django.db.models.functions import Cast
 from django.utils.dateparse import parse_datetime
 
-from customchecks import fields, strictjson
-from customchecks.models import CustomCheckJob, CustomCheckLog, Runtime
+from customchecks import fields, runtimes, strictjson
+from customchecks.models import CustomCheckJob, CustomCheckLog
 from polling.results import Cause, Verdict
 from polling.scheduling import JobStatus
 
@@ -31,7 +31,8 @@ def jobs(
     if status is not None:
         rows = rows.filter(status=_one_of(JobStatus.values, status, field="status"))
     if runtime is not None:
-        rows = rows.filter(script_runtime=_one_of(Runtime.values, runtime, field="runtime"))
+        same = runtimes.words_of(_one_of(runtimes.WORDS, runtime, field="runtime"))
+        rows = rows.filter(script_runtime__in=same)
     if len(tags) > fields.MAX_TAGS:
         raise ValidationError({"tag": f"No job has more than {fields.MAX_TAGS} tags."})
     if tags or search:

@@ -51,8 +51,8 @@ TECKO_UNPROTECTED_NETWORK = _read.parsed("TECKO_UNPROTECTED_NETWORK", False, val
 TECKO_WEBHOOK_ALLOW = _read.words("TECKO_WEBHOOK_ALLOW")
 TECKO_ALERT_URL = _read.text("TECKO_ALERT_URL")
 TECKO_OPENAI_URL = _read.text("TECKO_OPENAI_URL", "https://api.openai.com")
-TECKO_PYTHON_BASE = _read.text("TECKO_PYTHON_BASE", "python:3.11-slim")
-TECKO_NODE_BASE = _read.text("TECKO_NODE_BASE", "node:20-slim")
+TECKO_PYTHON_BASE = _read.text("TECKO_PYTHON_BASE", "python:{version}-slim")
+TECKO_NODE_BASE = _read.text("TECKO_NODE_BASE", "node:{version}-slim")
 TECKO_DEPS_CACHE_MB = _read.whole("TECKO_DEPS_CACHE_MB", 5000, 100, 1_000_000)
 TECKO_DEPS_INSTALL_SECONDS = _read.whole("TECKO_DEPS_INSTALL_SECONDS", 300, 10, 3600)
 

@@ -2,7 +2,7 @@
 
 from drf_spectacular.utils import OpenApiParameter
 
-from customchecks.models import Runtime
+from customchecks import runtimes
 from polling.results import Cause, Verdict
 from polling.scheduling import JobStatus
 from secrets_app.openapi import BINARY, NUMBER, TEXT, parameter, says, takes
@@ -24,7 +24,7 @@ VERSION_NUMBER = {"type": "integer", "minimum": 1, "maximum": 2**31 - 1}
 
 CHOICE = (
     parameter("status", "Only jobs in this status.", example="active", enum=JobStatus.values),
-    parameter("runtime", "Only jobs of this runtime.", example="python", enum=Runtime.values),
+    parameter("runtime", "Only jobs of this runtime.", example="python", enum=list(runtimes.WORDS)),
     parameter("tag", "Only jobs with this tag; given twice, with both.", example="exports"),
     parameter("search", "In the name, a tag, the repository or the webhook, or a job's number.", example="nightly"),
 )

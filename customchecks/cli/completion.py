@@ -16,6 +16,10 @@ def groups(incomplete: str) -> Any:
     return _names().starting("job_groups", incomplete)
 
 
+def runtimes(incomplete: str) -> Any:
+    return [word for word in import_module("customchecks.runtimes").WORDS if word.startswith(incomplete)]
+
+
 def secrets(incomplete: str) -> Any:
     return _names().starting("secrets", incomplete)
 

@@ -10,8 +10,9 @@ from django.core import checks
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
-from customchecks import git
+from customchecks import git, runtimes
 from customchecks.cli import kernel
+from customchecks.models import CustomCheckJob
 from customchecks.sandbox import EngineStatus, Sandbox
 from polling import sweeper, undelivered
 from polling.models import LEASE_SECONDS
@@ -80,10 +81,25 @@ def _engine(status: EngineStatus) -> Iterator[Finding]:
         yield _failed(ENGINE, status.message, start)
         return
     yield _ok(ENGINE, f"Docker {status.version}")
+    yield from _images(status)
+    yield _network(status)
+
+
+def _images(status: EngineStatus) -> Iterator[Finding]:
+    """Of runtimes that no job asks for the default ones are enough."""
     for runtime, image in status.images.items():
         build = f"Run manage.py customcheck build-images --runtime {runtime}."
-        yield _ok(f"image {runtime}", image) if image else _failed(f"image {runtime}", "It has to be built.", build)
-    yield _network(status)
+        if image:
+            yield _ok(f"image {runtime}", image)
+        elif runtime in runtimes.DEFAULTS or _is_wanted(runtime):
+            yield _failed(f"image {runtime}", "It has to be built.", build)
+
+
+def _is_wanted(runtime: str) -> bool:
+    try:
+        return CustomCheckJob.objects.filter(script_runtime__in=runtimes.words_of(runtime)).exists()
+    except DatabaseError:
+        return False
 
 
 def _network(status: EngineStatus) -> Finding:
@@ -102,7 +118,7 @@ def _seccomp(sandbox: Sandbox, status: EngineStatus) -> Finding:
     options = ", ".join(option.removeprefix("name=") for option in status.security_options)
     if "seccomp" not in options:
         return _failed("seccomp", options or "The engine has none.", "Use a kernel and an engine with seccomp.")
-    if not status.images.get("python"):
+    if not status.images.get(kernel.RUNTIME):
         return _warning("seccomp", "The profile could not be tried.", "Build the runner image for Python.")
     if wrong := kernel.complaint(sandbox):
         return _failed("seccomp", wrong, "Use an engine and a runtime that take a seccomp profile.")

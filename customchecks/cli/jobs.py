@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from customchecks.cli import choices, options, output
+from customchecks.cli import choices, completion, options, output
 from customchecks.cli.endings import Usage
 from customchecks.cli.later import later
 
@@ -23,7 +23,10 @@ COLUMNS = ("ID", "Name", "Status", "Last verdict", "Last check", "Next check", "
 Limit = Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="At most so many.")]
 Offset = Annotated[int, typer.Option(min=0, metavar="N", help="Leave out the first so many.")]
 Status = Annotated[choices.Job | None, typer.Option(help="Only jobs of this status.")]
-Runtime = Annotated[str | None, typer.Option("--runtime", metavar="RUNTIME", help="Only jobs of this runtime.")]
+Runtime = Annotated[
+    str | None,
+    typer.Option("--runtime", metavar="RUNTIME", help="Only jobs of this runtime.", autocompletion=completion.runtimes),
+]
 Search = Annotated[str | None, typer.Option(metavar="TEXT", help="In the name, a tag, the repository or the webhook.")]
 Order = Annotated[str, typer.Option("--order", metavar="FIELD", help="Such as name or -last_check_at.")]
 

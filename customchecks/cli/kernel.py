@@ -6,6 +6,7 @@ import secrets
 from customchecks.sandbox import Sandbox, SandboxRequest
 
 REFUSED = ["EPERM", "EPERM"]
+RUNTIME = "python"
 _EMPTY_TAR = gzip.compress(bytes(1024))
 _SECONDS = 20
 # The kernel itself never answers these two with EPERM, and no engine's default profile refuses the second one.
@@ -24,7 +25,7 @@ def complaint(sandbox: Sandbox) -> str:
     """What is wrong; empty where the profile is in force. Needs the runner image for Python."""
     outcome = sandbox.run(
         SandboxRequest(
-            runtime="python",
+            runtime=RUNTIME,
             argv=("python3", "-c", _PROBE),
             archive=_EMPTY_TAR,
             claim_id=f"doctor-{secrets.token_hex(8)}",

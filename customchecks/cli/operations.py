@@ -5,19 +5,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from customchecks.cli import options, output
+from customchecks.cli import completion, options, output
 from customchecks.cli.endings import Exit
 from customchecks.cli.later import later
 
 if TYPE_CHECKING:
-    from customchecks import images, models
+    from customchecks import fields, images
     from customchecks.cli import diagnosis
 else:
     diagnosis = later("customchecks.cli.diagnosis")
+    fields = later("customchecks.fields")
     images = later("customchecks.images")
-    models = later("customchecks.models")
 
-OnlyRuntime = Annotated[str | None, typer.Option("--runtime", metavar="RUNTIME", help="Only this runtime's image.")]
+OnlyRuntime = Annotated[
+    str | None,
+    typer.Option("--runtime", metavar="RUNTIME", help="Only this runtime's image.", autocompletion=completion.runtimes),
+]
 Offline = Annotated[bool, typer.Option("--offline", help="Build the base from packages, without an image registry.")]
 Force = Annotated[bool, typer.Option("--force", help="Build although the image is current.")]
 
@@ -27,16 +30,18 @@ def build_images(
 ) -> None:
     """Build the runner images that are not current.
 
-    An image is current that was made by today's recipe. Without --offline the base comes from the registry, or from
+    Without --runtime these are Python's and Node's default versions, and whatever was built here before. An image is
+    current that was made by today's recipe. Without --offline the base comes from the registry, or from
     packages where no registry answers.
 
     \b
     Examples:
       manage.py customcheck build-images
-      manage.py customcheck build-images --offline --runtime node
+      manage.py customcheck build-images --offline --runtime node-22
     """
-    runtimes = [runtime] if runtime else list(models.Runtime)
-    built = images.build_all(runtimes, offline=offline or None, force=force, progress=output.say)
+    if runtime:
+        options.valid(lambda: fields.runtime(runtime))
+    built = images.build_all([runtime] if runtime else [], offline=offline or None, force=force, progress=output.say)
     if as_json:
         output.document(built)
     else:

@@ -47,7 +47,15 @@ User = Annotated[str | None, typer.Option(metavar="LOGIN", help="Act as this use
 
 Name = Annotated[str | None, typer.Option("--name", help="The job's name.")]
 Source = Annotated[Path | None, typer.Option("--from", metavar="PATH", help="A directory or a .tgz with the script.")]
-Runtime = Annotated[str | None, typer.Option("--runtime", metavar="python|node", help="What runs it.")]
+Runtime = Annotated[
+    str | None,
+    typer.Option(
+        "--runtime",
+        metavar="RUNTIME",
+        help="What runs it: python, node, or with a version such as python-3.13.",
+        autocompletion=completion.runtimes,
+    ),
+]
 Entrypoint = Annotated[
     str | None, typer.Option(metavar="FILE", help="The file to run.  [default: main.py or index.js]")
 ]

@@ -13,7 +13,7 @@ from customchecks.cli.later import later
 if TYPE_CHECKING:
     from django.core import exceptions
 
-    from customchecks import archives, fields, git, jobs, models, repositories
+    from customchecks import archives, fields, git, jobs, models, repositories, runtimes
     from customchecks import versions as script_versions
     from customchecks.api import scripts
     from customchecks.cli import lookups
@@ -29,6 +29,7 @@ else:
     manifests = later("customchecks.dependencies.manifests")
     models = later("customchecks.models")
     repositories = later("customchecks.repositories")
+    runtimes = later("customchecks.runtimes")
     script_versions = later("customchecks.versions")
     scripts = later("customchecks.api.scripts")
 
@@ -132,15 +133,16 @@ def validate(
       manage.py customcheck validate https://git.example.com/team/checks.git --path nightly
     """
     try:
-        fields.runtime(runtime or "python")
-        wanted = entrypoint or models.DEFAULT_ENTRYPOINTS[runtime or "python"]
-        fields.entrypoint(runtime or "python", wanted)
+        runtime = runtime or runtimes.DEFAULTS[0]
+        fields.runtime(runtime)
+        wanted = entrypoint or runtimes.default_entrypoint(runtime)
+        fields.entrypoint(runtime, wanted)
         archive, notes = _of_repository(place, branch, path) if "://" in place else (_of_path(place), ())
     except exceptions.ValidationError as error:
         raise Invalid.of(error) from None
     if not archive.has(wanted):
         raise Invalid(f"script_entrypoint (--entrypoint): {place} has no file {wanted!r}.")
-    use = detection.Use(runtime=runtime or "python", entrypoint=wanted, source_builds=source_builds)
+    use = detection.Use(runtime=runtime, entrypoint=wanted, source_builds=source_builds)
     manifest = _manifest(archive, use)
     for note in notes:
         output.say(note)

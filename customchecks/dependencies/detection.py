@@ -4,8 +4,8 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 
+from customchecks import runtimes
 from customchecks.archives import Archive
-from customchecks.dependencies import node_manifests, python_manifests
 from customchecks.dependencies.manifests import Manifest, ManifestRefused
 
 
@@ -20,9 +20,8 @@ class Use:
 
 def find(archive: Archive, use: Use) -> Manifest | None:
     """None where the script needs nothing beside itself. Raises ManifestRefused."""
-    if use.runtime.startswith("node"):
-        return node_manifests.find(archive, entrypoint=use.entrypoint)
-    return python_manifests.find(archive, entrypoint=use.entrypoint, source_builds=use.source_builds)
+    manifest = runtimes.named(use.runtime).manifest
+    return manifest(archive, use.entrypoint, use.source_builds)
 
 
 @dataclass(frozen=True)

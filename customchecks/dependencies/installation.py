@@ -12,10 +12,11 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from customchecks import strictjson
+from customchecks import runtimes, strictjson
 from customchecks.archives import Archive
 from customchecks.dependencies import installer
 from customchecks.dependencies.manifests import Manifest
+from customchecks.dependencies.package_managers import PackageManager
 from customchecks.sandbox import Sandbox, SandboxOutcome, SandboxRequest
 from polling.results import Cause
 from secrets_app.masking import Masker
@@ -27,8 +28,6 @@ FETCH_SECONDS = 20  # an index that does not answer is given up on within two mi
 FETCH_RETRIES = 2
 LOG_CHARACTERS = 20_000
 REASON_CHARACTERS = 400
-VOLUME = installer.VOLUME
-PYTHON = f"{VOLUME}/python"
 
 # What says nothing about the dependencies
 PASSING = (Cause.IMAGE_MISSING, Cause.ENGINE_UNAVAILABLE, Cause.NETWORK_UNPROTECTED, Cause.RUNNER_LOST)
@@ -41,14 +40,8 @@ _UNREACHED = re.compile(
 )
 _INDEX_HINT = "Where no public index can be reached, set TECKO_PIP_INDEX_URL or TECKO_NPM_REGISTRY."
 
-_LOCKED = "requirements.locked.txt"
 # Settings of the script's author, which would reach the installer with the whole archive
 _UNWANTED = (".npmrc", "uv.toml", "pip.conf")
-# Even so npm runs the "prepare" script of a folder that it links, so its shell is one that does nothing
-_NPM_OPTIONS = (
-    *("--omit=dev", "--ignore-scripts", "--script-shell=/bin/true"),
-    *("--no-audit", "--no-fund", "--no-update-notifier"),
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,50 +68,28 @@ def install(
 ) -> Installation:
     """``volume`` has to be empty; its content is on the disk when this has worked."""
     code = Path(installer.__file__).read_text(encoding="utf-8")
+    plan = _plan(manifest, runtimes.named(runtime).packages, source_builds=source_builds)
     outcome = sandbox.run(
         SandboxRequest(
             runtime=runtime,
-            argv=("python3", "-I", "-c", code, json.dumps(_plan(manifest, source_builds=source_builds))),
+            argv=("python3", "-I", "-c", code, json.dumps(plan)),
             archive=_tar(manifest, archive),
             claim_id=run_id,
             env=_environment(),
             timeout_seconds=settings.TECKO_DEPS_INSTALL_SECONDS,
             memory_mb=MEMORY_MB,
             cpu_cores=CPU_CORES,
-            volumes=((volume, VOLUME, True),),
+            volumes=((volume, installer.VOLUME, True),),
             purpose=purpose,
         )
     )
     return _result(outcome)
 
 
-def _plan(manifest: Manifest, *, source_builds: bool) -> dict[str, Any]:
+def _plan(manifest: Manifest, packages: PackageManager, *, source_builds: bool) -> dict[str, Any]:
     limit = settings.TECKO_DEPS_CACHE_MB * 1024 * 1024 // CACHE_SHARE
-    steps = _npm(manifest.installer) if manifest.installer.startswith("npm-") else _uv(manifest)
-    if not source_builds:
-        steps = [[*step, "--only-binary", ":all:"] if step[:3] == ["uv", "pip", "install"] else step for step in steps]
-    return {
-        "steps": steps,
-        "limit": limit,
-        "folder": manifest.folder,
-        "hoist": "node_modules" if manifest.installer.startswith("npm-") else "",
-    }
-
-
-def _uv(manifest: Manifest) -> list[list[str]]:
-    environment = ["uv", "venv", "--no-config", "--no-project", "--python", "python3", PYTHON]
-    into = ["uv", "pip", "install", "--no-config", "--compile-bytecode", "--python", f"{PYTHON}/bin/python3"]
-    name = manifest.main.rpartition("/")[2]
-    if manifest.installer in ("requirements", "pylock"):
-        return [environment, [*into, "-r", name]]
-    options = ["--frozen", "--no-config", "--no-header", "--python", "python3"]
-    options += ["--script", name] if manifest.installer == "uv-script" else ["--no-dev", "--no-emit-project"]
-    export = ["uv", "export", *options, "--quiet", "--format", "requirements-txt", "--output-file", _LOCKED]
-    return [environment, export, [*into, "-r", _LOCKED]]
-
-
-def _npm(kind: str) -> list[list[str]]:
-    return [["npm", "ci" if kind == "npm-ci" else "install", *_NPM_OPTIONS]]
+    steps = packages.steps(manifest, source_builds)
+    return {"steps": steps, "limit": limit, "folder": manifest.folder, "hoist": packages.hoist}
 
 
 def _environment() -> dict[str, str]:

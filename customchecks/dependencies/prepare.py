@@ -8,6 +8,7 @@ from typing import cast
 
 from django.conf import settings
 
+from customchecks import runtimes
 from customchecks.archives import Archive
 from customchecks.dependencies import detection, installation
 from customchecks.dependencies.detection import Fingerprint, Fingerprints, Use
@@ -19,8 +20,6 @@ from customchecks.sandbox import Sandbox
 from polling.results import Cause
 
 FORMAT = 2  # raise it when what an installation makes changes
-# Node looks for packages beside the script and above it, for require and import alike
-NODE_MODULES = "/work/node_modules"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +83,7 @@ class Dependencies:
         key = self._key(wanted, fingerprint, image)
         obtained = self._store.obtain(
             key,
-            runtime=wanted.runtime,
+            runtime=runtimes.named(wanted.runtime).word,
             check_id=wanted.run_id,
             seconds=wanted.seconds,
             install=partial(self._install, wanted),
@@ -92,13 +91,8 @@ class Dependencies:
         prepared = Prepared(key=key, log=obtained.log, timings=obtained.timings)
         if obtained.cause:
             return replace(prepared, cause=obtained.cause, failure=obtained.message)
-        if wanted.runtime == "node":
-            return replace(prepared, volumes=((obtained.volume, NODE_MODULES, False),))
-        return replace(
-            prepared,
-            volumes=((obtained.volume, installation.VOLUME, False),),
-            interpreter=f"{installation.PYTHON}/bin/python3",
-        )
+        packages = runtimes.named(wanted.runtime).packages
+        return replace(prepared, volumes=((obtained.volume, packages.place, False),), interpreter=packages.interpreter)
 
     def _install(self, wanted: Wanted, volume: str) -> Installation:
         manifest = detection.find(wanted.archive, wanted.use)
@@ -117,6 +111,6 @@ class Dependencies:
         volumes = self._sandbox.volumes
         local = [wanted.owner, wanted.archive.sha256] if fingerprint.local else []
         indexes = [settings.TECKO_PIP_INDEX_URL, settings.TECKO_NPM_REGISTRY]
-        place = [volumes.engine_id(), volumes.instance, wanted.runtime, image]
+        place = [volumes.engine_id(), volumes.instance, runtimes.named(wanted.runtime).name, image]
         what = [fingerprint.installer, fingerprint.digest, wanted.use.source_builds]
         return hashlib.sha256(json.dumps([FORMAT, *place, *indexes, *what, *local]).encode()).hexdigest()

@@ -143,7 +143,7 @@ def test_an_update_leaves_other_fields_alone(client: APIClient, make_job: Callab
 @pytest.mark.parametrize(
     ("field", "value", "choices"),
     [
-        ("script_runtime", "ruby", "python, node"),
+        ("script_runtime", "ruby", "python, node, python-3.11, python-3.13, python-3.14, node-20, node-22, node-24"),
         ("script_source_type", "", "git, upload"),
     ],
 )

@@ -93,3 +93,9 @@ def test_doctor_fails_without_tables(cli: Cli, tmp_path: object) -> None:
     ended = cli("doctor", "--json", DATABASE_URL=f"sqlite:///{tmp_path}/empty.sqlite3", **NO_ENGINE)
     assert results(ended)["database"] == "failed"
     assert "Run manage.py prepare." in {finding["remedy"] for finding in ended.json["findings"]}
+
+
+def test_build_images_names_the_runtimes_that_there_are(cli: Cli) -> None:
+    ended = cli("build-images", "--runtime", "ruby")
+    assert ended.code == 4
+    assert "python-3.13" in ended.err

@@ -19,7 +19,7 @@ import docker
 import pytest
 from pytest_httpserver import HTTPServer
 
-from customchecks import images, offline_base
+from customchecks import images, offline_base, runtimes
 from customchecks.engine import Engine, EngineError, NotFound
 from customchecks.image_builder import Builder
 from customchecks.recipes import BASE_LABEL, RECIPE_LABEL, RUNTIME_LABEL, Recipe
@@ -29,7 +29,9 @@ from tests.security import boxes
 pytestmark = pytest.mark.engine
 
 DOCKERFILE = b"ARG BASE\nFROM ${BASE}\nCOPY launcher.py /\n"
-TAG = offline_base.TAGS["python"]
+PYTHON = runtimes.named("python")
+TAG = offline_base.debian_tag(PYTHON)
+EVERY_WORD = [row.word for row in runtimes.ROWS]
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 
 
@@ -57,7 +59,7 @@ class Workshop:
 
     def recipe(self, **values: Any) -> Recipe:
         fields = {"base": self.base, "dockerfile": DOCKERFILE, "launcher": secrets.token_bytes(8), "uv": None}
-        return Recipe(runtime="python", repository=self.repository, **(fields | values))
+        return Recipe(runtime=PYTHON, repository=self.repository, **(fields | values))
 
     def builder(self, **values: Any) -> Builder:
         fields = {"home": self.home, "owner": "us", "npm_environ": {}, "base_repository": self.bases}
@@ -93,7 +95,7 @@ def workshop(engine: Engine, tmp_path: Path) -> Iterator[Workshop]:
 @pytest.fixture(scope="module")
 def ask() -> Iterator[Callable[[str, str], str]]:
     """Runs a shell command as a check of a runtime would run; returns what it printed."""
-    images.build_all(progress=print)
+    images.build_all(EVERY_WORD, progress=print)
     _, sandbox = boxes.instance_sandbox()
 
     def run(runtime: str, command: str) -> str:
@@ -121,42 +123,52 @@ def ask() -> Iterator[Callable[[str, str], str]]:
         ("python", "python3 --version", "Python 3.11."),
         ("python", "python --version", "Python 3.11."),
         ("python", "uv --version", "uv "),
+        ("python-3.11", "python3 --version", "Python 3.11."),
+        ("python-3.13", "python3 --version", "Python 3.13."),
+        ("python-3.13", "python --version", "Python 3.13."),
+        ("python-3.14", "python3 --version", "Python 3.14."),
         ("node", "node --version", "v20."),
         ("node", "npm --version", "10."),
         ("node", "npx --version", "10."),
         ("node", "python3 --version", "Python 3."),
+        ("node-20", "node --version", "v20."),
+        ("node-22", "node --version", "v22."),
+        ("node-22", "npm --version", "10."),
+        ("node-24", "node --version", "v24."),
+        ("node-24", "npm --version", "11."),
     ],
 )
 def test_each_image_has_its_programs(ask: Callable[[str, str], str], runtime: str, command: str, start: str) -> None:
     assert ask(runtime, command).startswith(start)
 
 
-@pytest.mark.parametrize("runtime", images.TAGS)
+@pytest.mark.parametrize("runtime", EVERY_WORD)
 def test_scripts_are_the_user_runner(ask: Callable[[str, str], str], runtime: str) -> None:
     assert ask(runtime, "id") == "uid=1000(runner) gid=1000(runner) groups=1000(runner)"
 
 
-@pytest.mark.parametrize("runtime", images.TAGS)
+@pytest.mark.parametrize("runtime", EVERY_WORD)
 def test_the_image_cannot_be_written(ask: Callable[[str, str], str], runtime: str) -> None:
     assert ask(runtime, "touch /usr/local/new /deps/new 2>&1 | grep -c 'Read-only file system'") == "2"
 
 
-@pytest.mark.parametrize("runtime", images.TAGS)
+@pytest.mark.parametrize("runtime", EVERY_WORD)
 def test_no_file_is_setuid_or_setgid(ask: Callable[[str, str], str], runtime: str) -> None:
     assert ask(runtime, "find / -xdev -perm /6000 2>/dev/null") == ""
 
 
-@pytest.mark.parametrize("runtime", images.TAGS)
+@pytest.mark.parametrize("runtime", EVERY_WORD)
 def test_the_current_image_carries_runtime_and_recipe(engine: Engine, runtime: str) -> None:
     image = images.build(runtime, progress=print)
     labels = engine.image(image)["Config"]["Labels"]
     assert images.current(runtime, engine=engine) == image
-    assert (labels[RUNTIME_LABEL], labels[RECIPE_LABEL]) == (runtime, images.recipe_hash(runtime))
+    recipe = images.recipe(runtime)
+    assert (labels[RUNTIME_LABEL], labels[RECIPE_LABEL]) == (recipe.tag, recipe.hash)
 
 
 @pytest.mark.parametrize("field", ["base", "dockerfile", "launcher"])
 def test_a_recipe_is_all_that_decides(field: str) -> None:
-    recipe = Recipe.from_settings("node")
+    recipe = images.recipe("node")
     changed = {field: getattr(recipe, field)[:-1]}
     assert dataclasses.replace(recipe, **changed).hash != recipe.hash
 

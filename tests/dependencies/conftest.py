@@ -36,7 +36,7 @@ class Box:
         archive = archives.normalise(io.BytesIO(boxes.tgz({"main.py": "", "index.js": "", **files})))
         runtime = "node" if any(name.endswith("package.json") for name in files) else "python"
         use = {"runtime": runtime, "entrypoint": "index.js" if runtime == "node" else "main.py"}
-        use |= {name: values.pop(name) for name in ("source_builds", "entrypoint") if name in values}
+        use |= {name: values.pop(name) for name in ("source_builds", "entrypoint", "runtime") if name in values}
         fields = {
             "use": Use(**use),
             "owner": "custom:1",

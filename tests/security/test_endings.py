@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -114,10 +115,10 @@ def test_a_launcher_that_ends_without_the_engines_doing_is_laid_at_its_scripts_d
 
 def test_a_missing_image_is_named_with_its_remedy() -> None:
     sandbox = Sandbox(instance=instances.new(), find_image=lambda runtime: None)
-    outcome = sandbox.run(boxes.request("", network="none"))
+    outcome = sandbox.run(replace(boxes.request("", network="none"), runtime="python-3.13"))
     sandbox.close()
     assert outcome.cause is Cause.IMAGE_MISSING
-    assert "build-images" in outcome.message
+    assert outcome.message.endswith("manage.py customcheck build-images --runtime python-3.13")
 
 
 def test_an_image_that_was_removed_meanwhile_is_missing_not_pulled() -> None:
