@@ -2,7 +2,6 @@
 
 import io
 import json
-import re
 import tarfile
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from django.conf import settings
 
 from customchecks import runtimes, strictjson
 from customchecks.archives import Archive
-from customchecks.dependencies import installer
+from customchecks.dependencies import installer, reasons
 from customchecks.dependencies.manifests import Manifest
 from customchecks.dependencies.package_managers import PackageManager
 from customchecks.sandbox import Sandbox, SandboxOutcome, SandboxRequest
@@ -27,18 +26,9 @@ CACHE_SHARE = 2  # one set may take half of the cache
 FETCH_SECONDS = 20  # an index that does not answer is given up on within two minutes
 FETCH_RETRIES = 2
 LOG_CHARACTERS = 20_000
-REASON_CHARACTERS = 400
 
 # What says nothing about the dependencies
 PASSING = (Cause.IMAGE_MISSING, Cause.ENGINE_UNAVAILABLE, Cause.NETWORK_UNPROTECTED, Cause.RUNNER_LOST)
-
-_ERROR = re.compile(r"error:|npm err(?:or|!)|ERR!|[×✗]", re.IGNORECASE)
-_UNREACHED = re.compile(
-    r"error sending request|failed to fetch|could not connect|connection refused|dns error"
-    r"|\b(?:ENOTFOUND|ECONNREFUSED|ECONNRESET|ETIMEDOUT|EAI_AGAIN|ENETUNREACH|EHOSTUNREACH)\b",
-    re.IGNORECASE,
-)
-_INDEX_HINT = "Where no public index can be reached, set TECKO_PIP_INDEX_URL or TECKO_NPM_REGISTRY."
 
 # Settings of the script's author, which would reach the installer with the whole archive
 _UNWANTED = (".npmrc", "uv.toml", "pip.conf")
@@ -88,13 +78,20 @@ def install(
 
 def _plan(manifest: Manifest, packages: PackageManager, *, source_builds: bool) -> dict[str, Any]:
     limit = settings.TECKO_DEPS_CACHE_MB * 1024 * 1024 // CACHE_SHARE
-    steps = packages.steps(manifest, source_builds)
-    return {"steps": steps, "limit": limit, "folder": manifest.folder, "hoist": packages.hoist}
+    return {
+        "steps": packages.steps(manifest, source_builds),
+        "limit": limit,
+        "folder": manifest.folder,
+        "hoist": packages.hoist,
+        "compile": packages.compile,
+    }
 
 
 def _environment() -> dict[str, str]:
-    """The addresses of the indexes may hold a password: they are not in the argument list, which everybody can see."""
-    wanted = {
+    """The addresses of the indexes may hold a password: only the installer itself is told, and keeps it to itself."""
+    indexes = {"UV_DEFAULT_INDEX": settings.TECKO_PIP_INDEX_URL, "npm_config_registry": settings.TECKO_NPM_REGISTRY}
+    return {
+        installer.INDEXES: json.dumps({name: url for name, url in indexes.items() if url}),
         "UV_CACHE_DIR": installer.CACHE,
         "UV_NO_EDITABLE": "1",
         "UV_PYTHON_DOWNLOADS": "never",
@@ -103,16 +100,14 @@ def _environment() -> dict[str, str]:
         "UV_HTTP_RETRIES": f"{FETCH_RETRIES}",
         "UV_CONCURRENT_BUILDS": "1",
         "UV_CONCURRENT_INSTALLS": "2",
+        "UV_CONCURRENT_DOWNLOADS": "16",  # each is a thread of the gate, too
         "TOKIO_WORKER_THREADS": "4",
         "RAYON_NUM_THREADS": "4",
         "npm_config_cache": installer.CACHE,
         "npm_config_fetch_retries": f"{FETCH_RETRIES}",
         "npm_config_fetch_timeout": f"{FETCH_SECONDS * 1000}",
         "npm_config_fetch_retry_mintimeout": "2000",
-        "UV_DEFAULT_INDEX": settings.TECKO_PIP_INDEX_URL,
-        "npm_config_registry": settings.TECKO_NPM_REGISTRY,
     }
-    return {name: value for name, value in wanted.items() if value}
 
 
 def _tar(manifest: Manifest, archive: Archive) -> bytes:
@@ -168,19 +163,7 @@ def _reason(outcome: SandboxOutcome, said: Mapping[str, Any], log: str) -> str:
     if outcome.cause:
         return outcome.message
     begin = said.get("error") or f"The installer ended with exit code {outcome.exit_code}."
-    return f"{begin} {essence(log)}".strip()
-
-
-def essence(log: str) -> str:
-    """From the installer's first error on; where it names none, its last whole lines."""
-    lines = [" ".join(line.split()) for line in log.splitlines() if line.strip()]
-    first = next((number for number, line in enumerate(lines) if _ERROR.match(line)), None)
-    if first is None:
-        while len(lines) > 1 and len(" ".join(lines)) > REASON_CHARACTERS:
-            lines.pop(0)
-    said = " ".join(lines[first:])
-    shown = said if len(said) <= REASON_CHARACTERS else f"{said[:REASON_CHARACTERS].rpartition(' ')[0]} …"
-    return f"{shown} {_INDEX_HINT}" if _UNREACHED.search(log) else shown
+    return f"{begin} {reasons.told(log)}".strip()
 
 
 def _masker() -> Masker:

@@ -26,18 +26,19 @@ class PackageManager:
     """``steps`` takes a manifest and whether packages may be built, and returns argument lists.
 
     A check has the volume at ``place`` and runs the script with ``interpreter``, "" for the image's own. Where
-    ``hoist`` is set, the folder of that name beside the manifest becomes the volume.
+    ``hoist`` is set, the folder of that name beside the manifest becomes the volume. ``compile`` is compiled.
     """
 
     steps: Callable[[Manifest, bool], Steps]
     place: str
     interpreter: str = ""
     hoist: str = ""
+    compile: str = ""
 
 
 def _uv(manifest: Manifest, source_builds: bool) -> Steps:
     environment = ["uv", "venv", "--no-config", "--no-project", "--python", "python3", PYTHON]
-    into = ["uv", "pip", "install", "--no-config", "--compile-bytecode", "--python", f"{PYTHON}/bin/python3"]
+    into = ["uv", "pip", "install", "--no-config", "--python", f"{PYTHON}/bin/python3"]
     into += [] if source_builds else ["--only-binary", ":all:"]
     name = manifest.main.rpartition("/")[2]
     if manifest.installer in ("requirements", "pylock"):
@@ -53,5 +54,5 @@ def _npm(manifest: Manifest, source_builds: bool) -> Steps:
     return [["npm", "ci" if manifest.installer == "npm-ci" else "install", *_NPM_OPTIONS]]
 
 
-UV = PackageManager(steps=_uv, place=VOLUME, interpreter=f"{PYTHON}/bin/python3")
+UV = PackageManager(steps=_uv, place=VOLUME, interpreter=f"{PYTHON}/bin/python3", compile=f"{PYTHON}/lib")
 NPM = PackageManager(steps=_npm, place=NODE_MODULES, hoist="node_modules")

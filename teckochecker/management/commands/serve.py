@@ -4,7 +4,6 @@ import os
 import shlex
 import shutil
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +11,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, close_old_connections, connections
 
-from customchecks.engine import EngineError
-from customchecks.sandbox import Sandbox
 from polling import sweeper
-from teckochecker import checks, demo
+from teckochecker import demo
 from teckochecker.setup import home
 from teckochecker.supervisor import Program, Supervisor
 
@@ -36,8 +33,6 @@ class Command(BaseCommand):
     def _serve(self, *, with_demo: bool) -> None:
         programs = self._with_demo() if with_demo else own_programs(os.environ.copy())
         self.stdout.write(self._greeting())
-        for line in exposures():
-            self.stdout.write(self.style.ERROR(line))
         connections.close_all()
         Supervisor(programs, report=self._report).run()
         self._report("stopped")
@@ -80,21 +75,6 @@ def own_programs(environ: dict[str, str]) -> list[Program]:
         Program(name="web", argv=web, log=logs / "web.log", environ=environ),
         Program(name="cluster", argv=cluster, log=logs / "cluster.log", environ=environ, heartbeat=sweep_silence),
     ]
-
-
-def exposures() -> Iterator[str]:
-    """What keeps no script from this machine's networks. An engine that does not answer runs none."""
-    for message in checks.unprotected_network():
-        yield message.msg
-    sandbox = Sandbox.from_settings()
-    try:
-        if reason := sandbox.protect():
-            remedy = "manage.py customcheck doctor names the remedy."
-            yield f"{reason} {'' if settings.TECKO_UNPROTECTED_NETWORK else 'No script runs. '}{remedy}"
-    except EngineError:
-        return
-    finally:
-        sandbox.close()
 
 
 def sweep_silence() -> float | None:

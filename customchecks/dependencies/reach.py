@@ -1,0 +1,54 @@
+"""Whether our own packet rules keep an installation from the package indexes, and what the operator can do about it."""
+
+import ipaddress
+import socket
+from collections.abc import Collection, Iterable
+from urllib.parse import urlsplit
+
+from django.conf import settings
+
+from customchecks import packet_rules
+from customchecks.dependencies import public
+
+MOST_HOSTS = 10
+_REFUSED = tuple(ipaddress.IPv4Network(network) for network in packet_rules.REFUSED)
+
+
+def index_hosts() -> list[str]:
+    """Of the operator's indexes, or of the public ones."""
+    python, npm = settings.TECKO_PIP_INDEX_URL, settings.TECKO_NPM_REGISTRY
+    hosts = [urlsplit(python).hostname] if python else [public.PYTHON_HOST, public.PYTHON_FILES_HOST]
+    return [host for host in (*hosts, urlsplit(npm).hostname if npm else public.NPM_HOST) if host]
+
+
+def advice(hosts: Iterable[str]) -> str:
+    """A sentence with the setting that lets installations reach these hosts; empty where they may."""
+    refused = {host: found for host in list(dict.fromkeys(hosts))[:MOST_HOSTS] if (found := _refused(host))}
+    if not refused:
+        return ""
+    named = ", ".join(f"{host} at {', '.join(found)}" for host, found in refused.items())
+    addresses = sorted({address for found in refused.values() for address in found})
+    allowed = ",".join([*settings.TECKO_EGRESS_ALLOW, *addresses])
+    return f"{named} is not public, so checks and installations may not reach it. Set TECKO_EGRESS_ALLOW={allowed}"
+
+
+def _refused(host: str) -> list[str]:
+    allowed = [ipaddress.IPv4Network(word, strict=False) for word in settings.TECKO_EGRESS_ALLOW]
+    return [
+        str(address)
+        for address in sorted(set(_addresses(host)))
+        if _in(address, _REFUSED) and not _in(address, allowed)
+    ]
+
+
+def _in(address: ipaddress.IPv4Address, networks: Collection[ipaddress.IPv4Network]) -> bool:
+    return any(address in network for network in networks)
+
+
+def _addresses(host: str) -> list[ipaddress.IPv4Address]:
+    """As this machine resolves it, which a container does alike. Empty where it cannot be resolved."""
+    try:
+        found = socket.getaddrinfo(host, None, socket.AF_INET, socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return []
+    return [ipaddress.IPv4Address(str(entry[4][0])) for entry in found]
