@@ -65,7 +65,11 @@ _RESERVED_VARIABLES = re.compile(
     | GIT_.* | DOCKER_.* | TECKO_.* | CHECK_PARAMS""",
     re.VERBOSE,
 )
-_HARMLESS_VARIABLES = re.compile("PYTHON(?:HASHSEED|UNBUFFERED|UTF8|DONTWRITEBYTECODE|FAULTHANDLER)")
+_HARMLESS_VARIABLES = re.compile(
+    """PYTHON(?:HASHSEED|UNBUFFERED|UTF8|DONTWRITEBYTECODE|FAULTHANDLER|_ENV|_VERSION)
+    | GIT_(?:BRANCH|COMMIT|REF|SHA|TAG|URL|REPO|REPOSITORY) | DOCKER_(?:IMAGE|TAG|REPOSITORY)""",
+    re.VERBOSE,
+)
 
 
 class JobFields(keboola_fields.KeboolaFields, Protocol):
@@ -201,11 +205,31 @@ def env_vars(value: object) -> None:
 
 
 def check_params(value: object) -> None:
-    """Any JSON object that both databases can store."""
+    """Any JSON object that both databases can store. Its scalars become variables of their own names."""
     params = json_object(value, "check_params")
     _check_json(params, depth=1)
     if strictjson.size(params) > MAX_PARAMS_BYTES:
         raise ValidationError("check_params is longer than 64 kB.", code="params_length")
+    for key in scalars(params):
+        _check_variable(key)
+
+
+def scalars(params: Mapping[str, Any]) -> dict[str, str | int | float]:
+    """Those of the parameters that a script gets as variables too."""
+    return {key: value for key, value in params.items() if isinstance(value, str | int | float)}
+
+
+def _check_variable(key: str) -> None:
+    if is_variable_name(key):
+        return
+    other = re.sub(r"\W", "_", f"PARAM_{key}" if _RESERVED_VARIABLES.fullmatch(key) else key, flags=re.ASCII)
+    other = other if is_variable_name(other) else "another_name"
+    raise ValidationError(
+        f"{key!r:.80} cannot be a variable of the script: that is made of letters, digits and _, and is not one that"
+        f" the system, the runtime or TeckoChecker uses itself. Call it {other!r}, or put it into an object, such as"
+        ' {"params": {…}}, which the script finds in CHECK_PARAMS only.',
+        code="params_name",
+    )
 
 
 def _texts(value: object) -> list[str]:

@@ -79,7 +79,7 @@ class CustomCheckJobForm(forms.ModelForm):  # type: ignore[type-arg]
             "script_source_policy": "What a check runs when the newest commit cannot be had or used.",
             "script_runtime": "python is python-3.11, node is node-20.",
             "script_entrypoint": "Empty: main.py or index.js.",
-            "check_params": "A JSON object; the script gets it as CHECK_PARAMS.",
+            "check_params": "A JSON object; the script gets it as CHECK_PARAMS, texts and numbers as variables too.",
             "env_vars": "A JSON object of strings; a value may hold secret_ref:NAME.",
             "resource_limits": 'Such as {"memory_mb": 512, "cpu_cores": 0.5}, which is the default.',
             "webhook_url": "Called once, when the job has ended.",

@@ -172,8 +172,7 @@ class CustomCheckRunner:
 def script_environment(job: CustomCheckJob) -> dict[str, str]:
     """What a script is told: ``CHECK_PARAMS``, one variable for each scalar parameter, and its last ``TECKO_STATE``."""
     params = job.check_params or {}
-    scalars = {key: value for key, value in params.items() if isinstance(value, str | int | float)}
-    env = {key: _scalar(value) for key, value in scalars.items() if fields.is_variable_name(key)}
+    env = {key: _scalar(value) for key, value in fields.scalars(params).items() if fields.is_variable_name(key)}
     env["CHECK_PARAMS"] = json.dumps(params, ensure_ascii=False)
     if job.state is not None:
         env["TECKO_STATE"] = json.dumps(job.state, ensure_ascii=False)

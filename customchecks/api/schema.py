@@ -68,7 +68,10 @@ LIMITS = takes(
 JSON_COLUMNS: Mapping[str, Mapping[str, Any]] = {
     "changes": {"type": "object", "additionalProperties": takes({"from": {}, "to": {}}, required=["from", "to"])},
     "tags": {"type": "array", "maxItems": 20, "items": {**TEXT, "pattern": f"^{TAG.pattern}$"}},
-    "check_params": {**OBJECT, "description": "The script gets it as CHECK_PARAMS."},
+    "check_params": {
+        **OBJECT,
+        "description": "The script gets it as CHECK_PARAMS, and texts and numbers as variables too.",
+    },
     "env_vars": {**NULLABLE_STRINGS, "description": "`secret_ref:NUMBER` or `secret_ref:NAME` anywhere in a value."},
     "resource_limits": {**LIMITS, "nullable": True},
     "webhook_headers": NULLABLE_STRINGS,

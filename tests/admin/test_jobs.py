@@ -106,6 +106,7 @@ def test_a_job_without_its_script_waits_for_it(browser: Client) -> None:
         ({"keboola_component_id": "kds.app"}, "keboola_token"),
         ({"keboola_variables": json.dumps({"x": "{odd}"})}, "keboola_variables"),
         ({"env_vars": json.dumps({"PATH": "x"})}, "env_vars"),
+        ({"check_params": json.dumps({"run-id": 1})}, "check_params"),
         ({"env_vars": "[1]"}, "env_vars"),
         ({"env_vars": json.dumps({"KEY": "secret_ref:nobody"})}, "env_vars"),
         ({"webhook_headers": json.dumps({"X-Key": "secret_ref:nobody"})}, "webhook_headers"),

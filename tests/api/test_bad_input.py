@@ -58,7 +58,7 @@ WRONG: list[tuple[str, Any]] = [
         for value in ["../x.py", "/etc/passwd", "-c", "main.py; rm", "main.js", 7, "x\0.py"]
     ),
     ("script_entrypoint", "missing.py"),
-    *(("check_params", value) for value in [None, [], "x", {"a": "\0"}, {"a": "\udc00"}]),
+    *(("check_params", value) for value in [None, [], "x", {"a": "\0"}, {"a": "\udc00"}, {"run-id": 1}, {"ENV": "x"}]),
     *(
         ("env_vars", value)
         for value in [[], "x", {"A": 1}, {"A": None}, {"LD_PRELOAD": "x"}, {"A": "x\0"}, {"A=B": ""}]

@@ -171,6 +171,12 @@ def test_a_job_of_very_many_fields_is_not_answered_field_by_field(client: APICli
     assert (answer.status_code, list(answer.json()["errors"])) == (400, ["jobs[0]"])
 
 
+def test_a_parameter_that_cannot_be_a_variable_is_refused_in_an_import(client: APIClient) -> None:
+    answer = load(client, {"jobs": [entry(check_params={"run-id": 7})]})
+    assert answer.status_code == 400
+    assert "'run-id' cannot be a variable" in answer.content.decode()
+
+
 def test_what_is_no_yaml_is_refused_with_the_line(client: APIClient) -> None:
     answer = load(client, "jobs:\n- name: [")
     assert answer.status_code == 400

@@ -120,6 +120,7 @@ def test_create_grants_the_secrets_that_it_names(cli: Cli, script: Path) -> None
     [
         (["--interval", "3"], "poll_interval_seconds (--interval)"),
         (["--env", "PATH=x"], "env_vars (--env): 'PATH' cannot be set"),
+        (["--param", "run-id=7"], "check_params (--param): 'run-id' cannot be a variable"),
         (["--env", "KEY=secret_ref:nobody"], "There is no secret 'nobody' that you may use."),
         (["--runtime", "ruby"], "script_runtime (--runtime)"),
         (["--entrypoint", "absent.py"], "script_entrypoint (--entrypoint)"),

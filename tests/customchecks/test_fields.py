@@ -125,7 +125,11 @@ def test_the_suffix_fits_the_runtime():
 
 
 @pytest.mark.parametrize(
-    "name", ["API_KEY", "a", "_", "A1", "x" * 128, "PYTHONHASHSEED", "PYTHONUNBUFFERED", "NODE_ENV", "TZ", "path"]
+    "name",
+    [
+        *("API_KEY", "a", "_", "A1", "x" * 128, "PYTHONHASHSEED", "PYTHONUNBUFFERED", "NODE_ENV", "TZ", "path"),
+        *("PYTHON_ENV", "GIT_BRANCH", "GIT_COMMIT", "DOCKER_TAG", "USER"),
+    ],
 )
 def test_a_variable_of_an_ordinary_name_is_taken(name):
     fields.env_vars({name: "x"})
@@ -179,13 +183,37 @@ def test_a_malformed_reference_to_a_secret_is_refused(reference):
     [
         {},
         {"a": [1, 2.5, None, True, "é😀", {"b": {}}]},
-        {"PATH": "x"},
+        {"PATH": ["x"], "run-ids": [1], "run-id": None, "in": {"run-id": 1, "HOME": "x"}},
         {"n": 10**30 - 1},
         {"a": dict.fromkeys(map(str, range(500)))},
     ],
 )
 def test_parameters_are_any_json_object(value):
     fields.check_params(value)
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("run-id", "run_id"),
+        ("a b", "a_b"),
+        ("größe", "gr__e"),
+        ("ENV", "PARAM_ENV"),
+        ("HOME", "PARAM_HOME"),
+        ("GIT_SSH_COMMAND", "PARAM_GIT_SSH_COMMAND"),
+        ("CHECK_PARAMS", "PARAM_CHECK_PARAMS"),
+        ("1st", "another_name"),
+        ("x" * 200, "another_name"),
+        ("", "another_name"),
+    ],
+)
+@pytest.mark.parametrize("value", ["x", 1, 1.5, True])
+def test_a_parameter_that_cannot_be_a_variable_is_refused_by_its_name(name, other, value):
+    with pytest.raises(ValidationError) as refused:
+        fields.check_params({name: value, "fine": 1})
+    assert refused.value.code == "params_name"
+    assert repr(name)[:80] in refused.value.messages[0]
+    assert repr(other) in refused.value.messages[0]
 
 
 def nested(depth):

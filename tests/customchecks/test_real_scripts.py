@@ -102,6 +102,17 @@ def test_data_and_state_have_their_own_limits_however_they_are_printed(
     assert len(result.stdout) < 140_000
 
 
+def test_parameters_are_variables_and_all_of_them_are_in_check_params(runner: CustomCheckRunner) -> None:
+    params = {"PYTHON_ENV": "prod", "GIT_BRANCH": "main", "batch": 7, "dry": True, "runs": [1], "none": None}
+    code = """
+import json, os
+found = {name: os.environ.get(name) for name in json.loads(os.environ["CHECK_PARAMS"])}
+print(json.dumps({"status": "SUCCESS", "data": {"found": found, "all": json.loads(os.environ["CHECK_PARAMS"])}}))
+"""
+    found = {"PYTHON_ENV": "prod", "GIT_BRANCH": "main", "batch": "7", "dry": "true", "runs": None, "none": None}
+    assert check(runner, code, check_params=params).data == {"found": found, "all": params}
+
+
 def test_data_over_the_limit_are_left_out_of_a_verdict_that_counts(runner: CustomCheckRunner) -> None:
     result = check(runner, printing('json.dumps({"status": "SUCCESS", "data": {"x": "a" * 66000}})'))
     assert (result.verdict, result.data) == (Verdict.SUCCESS, {})
