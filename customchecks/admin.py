@@ -19,7 +19,7 @@ from customchecks.etags import ChangedMeanwhile
 from customchecks.forms import EDITABLE, CustomCheckJobForm
 from customchecks.log_admin import STYLE, block, pretty
 from customchecks.models import CustomCheckJob, CustomCheckLog
-from polling import trials
+from polling import confirmation, consequences, trials
 from polling.deliveries import Delivery
 from polling.scheduling import JobStatus, TransitionRefused
 
@@ -204,7 +204,9 @@ class CustomCheckJobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     @admin.action(description="Restart", permissions=["change"])
     def restart(self, request: HttpRequest, queryset: QuerySet[CustomCheckJob]) -> HttpResponse | None:
-        return self._move(request, queryset, CustomCheckJob.restart, "restarted")
+        lines = consequences.of_jobs(queryset)
+        asked = confirmation.question(request, self, title="Restart these jobs?", lines=lines)
+        return asked or self._move(request, queryset, CustomCheckJob.restart, "restarted")
 
     @admin.action(description="Send a test to the webhook", permissions=["change"])
     def send_test(self, request: HttpRequest, queryset: QuerySet[CustomCheckJob]) -> None:

@@ -151,6 +151,9 @@ class CustomCheckJob(ScheduledJob):
     def restarted_fields(self) -> dict[str, Any]:
         return {"state": None, "progress": None}
 
+    def calls_at_its_end(self) -> Sequence[str]:
+        return polling_notices.calls(self)
+
     def own_alert_url(self) -> str:
         return self.alert_url or ""
 

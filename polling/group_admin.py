@@ -8,11 +8,11 @@ from django.contrib import admin, messages
 from django.contrib.auth.models import AnonymousUser, User
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
 
-from polling import group_changes, trials
+from polling import confirmation, consequences, group_changes, trials
 from polling.deliveries import Delivery
 from polling.groups import GroupRefused, JobGroup
 from polling.kinds import job_kinds
@@ -130,7 +130,10 @@ class JobGroupAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             group_changes.delete_group(group)
 
     @admin.action(description="Restart", permissions=["change"])
-    def restart(self, request: HttpRequest, queryset: QuerySet[JobGroup]) -> None:
+    def restart(self, request: HttpRequest, queryset: QuerySet[JobGroup]) -> HttpResponse | None:
+        lines = [line for group in queryset for line in consequences.of_group(group)]
+        if asked := confirmation.question(request, self, title="Restart these groups?", lines=lines):
+            return asked
         for group in queryset:
             try:
                 group_changes.restart_group(group, user=request.user)
@@ -139,6 +142,7 @@ class JobGroupAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             else:
                 self.log_change(request, group, "Restarted")
                 self.message_user(request, f"Group {group.name} was restarted.", messages.SUCCESS)
+        return None
 
     @admin.action(description="Send a test to the webhook", permissions=["change"])
     def send_test(self, request: HttpRequest, queryset: QuerySet[JobGroup]) -> None:

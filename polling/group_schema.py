@@ -80,7 +80,9 @@ OPERATIONS: Table = {
     "POST /api/groups/{id}/restart": Operation(
         summary="Wait for a group's jobs anew",
         tag=TAG,
-        about="Members that have ended are restarted, deleted ones are left out.",
+        about="Members that have ended are restarted, deleted ones are left out. What these jobs start and call at their "
+        "end is started and called again: Keboola jobs and webhooks. This call does not ask; the command line and the "
+        "admin do.",
         answers={200: GROUP_ANSWER},
         refuses=[409],
     ),

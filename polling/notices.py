@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 from django.conf import settings
 
@@ -12,6 +13,25 @@ from polling.deliveries import DeliveryDraft
 from polling.results import CheckResult
 
 ENDED = "check.ended"
+
+
+class Calling(Protocol):
+    webhook_url: Any
+    keboola_stack_url: Any
+    keboola_component_id: Any
+    keboola_configuration_id: Any
+
+
+def calls(job: Calling) -> list[str]:
+    """What the end of a cycle starts and calls, for people."""
+    started = f"Keboola component {job.keboola_component_id}, configuration {job.keboola_configuration_id}"
+    return [started] * bool(job.keboola_stack_url) + [webhook(job.webhook_url)] * bool(job.webhook_url)
+
+
+def webhook(url: str) -> str:
+    """Without its path and query, which may hold a secret."""
+    parts = urlsplit(url)
+    return f"webhook {parts.scheme}://{parts.netloc}"
 
 
 def of_the_end(job: Telling, result: CheckResult, now: datetime) -> list[DeliveryDraft]:

@@ -78,6 +78,9 @@ class PollingJob(ScheduledJob):
     def ends_as(self, result: CheckResult) -> str | None:
         return None if self.keboola_stack_url else OUTCOMES[result.verdict]
 
+    def calls_at_its_end(self) -> Sequence[str]:
+        return notices.calls(self)
+
     def own_alert_url(self) -> str:
         return self.alert_url or ""
 

@@ -155,6 +155,10 @@ class ScheduledJob(Kind, limits.Limits):
         """An attempt at a call that is made at most once has ended; returns what is to be sent because of that."""
         return ()
 
+    def calls_at_its_end(self) -> Sequence[str]:
+        """What the end of a cycle starts and calls outside, each in a few words."""
+        return ()
+
     def own_alert_url(self) -> str:
         """Whom the job's alerts go to, where it has somebody of its own."""
         return ""

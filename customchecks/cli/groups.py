@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from django.core import exceptions
 
     from customchecks.cli import lookups
-    from polling import api, group_api, group_changes, groups, kinds, members, trials
+    from polling import api, consequences, group_api, group_changes, groups, kinds, members, trials
 else:
     api = later("polling.api")
+    consequences = later("polling.consequences")
     exceptions = later("django.core.exceptions")
     group_api = later("polling.group_api")
     group_changes = later("polling.group_changes")
@@ -158,14 +159,19 @@ def update(
     _tell(found, f"Changed group {found.pk}: {found.name}", as_json=as_json)
 
 
-def restart(group: Group, user: options.User = None, as_json: options.Json = False) -> None:
+def restart(group: Group, yes: options.Yes = False, user: options.User = None, as_json: options.Json = False) -> None:
     """Wait for a group's jobs anew: those that have ended are restarted.
 
+    Asks before, and names what is started or called again: Keboola jobs and webhooks.
+
     \b
-    Example:
+    Examples:
       manage.py customcheck group restart providers
+      manage.py customcheck group restart providers --yes
     """
     found = _find(group)
+    if not yes:
+        options.confirm_calls(f"Restart group {found.pk} ({found.name})?", consequences.of_group(found))
     try:
         group_changes.restart_group(found, user=lookups.acting_user(user))
     except groups.GroupRefused as error:

@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from customchecks import bulk, models, selection
     from customchecks.api import many
     from customchecks.cli import lookups, shapes
+    from polling import consequences
 else:
     bulk = later("customchecks.bulk")
+    consequences = later("polling.consequences")
     lookups = later("customchecks.cli.lookups")
     many = later("customchecks.api.many")
     models = later("customchecks.models")
@@ -54,16 +56,24 @@ def resume(job: options.Jobs = None, tag: options.OfTag = None, as_json: options
     move("resume", chosen(job, tag), as_json=as_json)
 
 
-def restart(job: options.Jobs = None, tag: options.OfTag = None, as_json: options.Json = False) -> None:
+def restart(
+    job: options.Jobs = None, tag: options.OfTag = None, yes: options.Yes = False, as_json: options.Json = False
+) -> None:
     """Watch completed or failed jobs anew.
 
-    Their scripts start without state, and their webhook calls get new ids.
+    Their scripts start without state, and their webhook calls get new ids. Asks before, where Keboola jobs are started
+    or webhooks called again, and names them.
 
     \b
-    Example:
+    Examples:
       manage.py customcheck restart nightly
+      manage.py customcheck restart --tag exports --yes
     """
-    move("restart", chosen(job, tag), as_json=as_json)
+    found = chosen(job, tag)
+    if not yes:
+        one = f"job {found[0].pk} ({found[0].name})" if len(found) == 1 else f"{len(found)} jobs"
+        options.confirm_calls(f"Restart {one}?", consequences.of_jobs(found))
+    move("restart", found, as_json=as_json)
 
 
 def delete(

@@ -2,7 +2,7 @@
 
 import copy
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -10,7 +10,7 @@ import typer
 from typer.models import OptionInfo
 
 from customchecks import strictjson
-from customchecks.cli import completion
+from customchecks.cli import completion, output
 from customchecks.cli.endings import Invalid, NotFound, Usage
 from customchecks.cli.later import later
 
@@ -146,6 +146,16 @@ def confirm(question: str) -> None:
     if not sys.stdin.isatty():
         raise Usage("Say --yes: there is no terminal to ask on.")
     typer.confirm(question, abort=True, err=True)
+
+
+def confirm_calls(question: str, lines: Sequence[str]) -> None:
+    """What is started and called again is named in any case, and nothing asked where there is nothing."""
+    if not lines:
+        return
+    output.say("This is started or called again:")
+    for line in lines:
+        output.say(f"  {line}")
+    confirm(output.visible(question))
 
 
 def read_archive(path: Path) -> "archives.Archive":

@@ -108,7 +108,11 @@ def test_the_actions_restart_and_send_a_test(browser: Client) -> None:
     end(member)
     chosen = {"_selected_action": [group.pk]}
     browser.post(reverse(LIST), {"action": "send_test", **chosen})
-    browser.post(reverse(LIST), {"action": "restart", **chosen})
+    asked = browser.post(reverse(LIST), {"action": "restart", **chosen}).content.decode()
+    group.refresh_from_db()
+    assert ("webhook https://" in asked, group.cycle) == (True, 1)
+    assert 'name="confirmed" value="yes"' in asked
+    browser.post(reverse(LIST), {"action": "restart", "confirmed": "yes", **chosen})
     group.refresh_from_db()
     assert (group.cycle, Delivery.objects.filter(job_kind="group", test=True).count()) == (2, 1)
     delivery = Delivery.objects.get(job_kind="group", test=False)

@@ -215,6 +215,17 @@ def test_an_action_moves_the_chosen_jobs(
     assert LogEntry.objects.get().object_id == str(chosen.pk)
 
 
+def test_a_restart_that_calls_a_webhook_again_is_asked_about(browser: Client, make_job: MakeJob) -> None:
+    job = make_job(status="completed", webhook_url="https://93.184.215.14/")
+    asked = act(browser, "restart", job, _from_job="1").content.decode()
+    assert f"custom {job.pk} (nightly): webhook https://93.184.215.14" in asked
+    job.refresh_from_db()
+    assert job.status == "completed"
+    act(browser, "restart", job, _from_job="1", confirmed="yes")
+    job.refresh_from_db()
+    assert job.status == "active"
+
+
 def test_a_refused_action_says_why(browser: Client, make_job: MakeJob) -> None:
     shown = act(browser, "resume", make_job()).content.decode()
     assert "Job nightly: A job that is active cannot be resumed; it must be paused." in shown

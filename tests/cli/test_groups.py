@@ -82,7 +82,9 @@ def test_restart_restarts_the_members(cli: Cli, job: CustomCheckJob) -> None:
     make_group(job)
     assert cli("group", "restart", "all providers").code == 1
     answer(job, Verdict.SUCCESS)
-    ended = cli("group", "restart", "all providers", "--json")
+    refused = cli("group", "restart", "all providers", "--json")
+    assert (refused.code, "the group all providers: webhook https://" in refused.err) == (2, True)
+    ended = cli("group", "restart", "all providers", "--yes", "--json")
     assert (ended.json["cycle"], ended.json["members"][0]["status"]) == (2, "active")
 
 

@@ -214,6 +214,19 @@ def test_restart_starts_a_new_cycle(cli: Cli, make_job: MakeJob) -> None:
     assert cli("restart", "nightly", "--json").json["cycle"] == 2
 
 
+def test_a_restart_that_starts_keboola_again_is_asked_about(cli: Cli, make_job: MakeJob) -> None:
+    keboola = {"keboola_stack_url": "https://connection.keboola.com", "keboola_component_id": "app"}
+    job = make_job(webhook_url="https://93.184.215.14/a-secret-path", keboola_configuration_id="17", **keboola)
+    answer(job, Verdict.SUCCESS)
+    refused = cli("restart", "nightly")
+    assert refused.code == 2
+    assert f"custom {job.pk} (nightly): Keboola component app, configuration 17\n" in refused.err
+    assert f"custom {job.pk} (nightly): webhook https://93.184.215.14\n" in refused.err
+    job.refresh_from_db()
+    assert job.cycle == 1
+    assert cli("restart", "nightly", "--yes", "--json").json["cycle"] == 2
+
+
 def test_a_refused_transition_says_why(cli: Cli, make_job: MakeJob) -> None:
     make_job()
     ended = cli("resume", "nightly")
