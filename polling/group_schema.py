@@ -80,9 +80,8 @@ OPERATIONS: Table = {
     "POST /api/groups/{id}/restart": Operation(
         summary="Wait for a group's jobs anew",
         tag=TAG,
-        about="Members that have ended are restarted, deleted ones are left out. What these jobs start and call at their "
-        "end is started and called again: Keboola jobs and webhooks. This call does not ask; the command line and the "
-        "admin do.",
+        about="Members that have ended are restarted, deleted ones are left out. Keboola jobs and webhooks that they "
+        "have at their end are started and called again. This call does not ask; the command line and the admin do.",
         answers={200: GROUP_ANSWER},
         refuses=[409],
     ),

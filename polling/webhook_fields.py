@@ -23,7 +23,7 @@ MAX_HEADER_VALUE = 4096
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _RESERVED_HEADERS = re.compile(
     r"""host | connection | keep-alive | proxy-.* | te | trailer | transfer-encoding | upgrade | expect
-    | content-length | content-encoding | webhook-(?:id|timestamp|signature)""",
+    | accept-encoding | content-length | content-encoding | webhook-(?:id|timestamp|signature)""",
     re.VERBOSE | re.IGNORECASE,
 )
 _ESCAPED_CONTROL = re.compile(r"%(?:[01][0-9a-f]|7f)", re.IGNORECASE)
@@ -55,7 +55,9 @@ def webhook_headers(value: object) -> None:
         if not _HEADER.fullmatch(key):
             raise ValidationError(f"{key!r:.80} is not the name of a header.", code="header_name")
         if _RESERVED_HEADERS.fullmatch(key):
-            raise ValidationError(f"The header {key} is set by TeckoChecker itself.", code="header_reserved")
+            raise ValidationError(
+                f"The header {key} is set by TeckoChecker itself: leave it out.", code="header_reserved"
+            )
         if not _is_header_value(text):
             raise ValidationError(
                 f"The value of {key} has control or non-Latin-1 characters, spaces at an end, or is longer than 4 kB.",

@@ -21,6 +21,7 @@ from secrets_app.references import Resolved
 logger = structlog.get_logger(__name__)
 
 RETRIED_STATUS_CODES = (408, 429)
+USUAL_HEADERS = {"content-type": "application/json", "user-agent": "TeckoChecker"}  # unless the job has its own
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,10 +69,11 @@ def _prepare(delivery: Delivery, now: datetime) -> Call:
     body = None if delivery.method == "GET" else delivery.body.encode()
     ours = _our_headers(delivery, body or b"", keys=list(keys.values.values()), now=now)
     theirs = {name: value for name, value in headers.values.items() if name.lower() not in ours}
+    usual = {name: value for name, value in USUAL_HEADERS.items() if name not in map(str.lower, theirs)}
     return Call(
         method=delivery.method,
         url=delivery.url,
-        headers={**theirs, **ours},
+        headers={**usual, **theirs, **ours},
         query=query.values,
         body=body,
         maskers=(headers.masker, query.masker, keys.masker),
@@ -80,8 +82,6 @@ def _prepare(delivery: Delivery, now: datetime) -> Call:
 
 def _our_headers(delivery: Delivery, body: bytes, *, keys: list[str], now: datetime) -> dict[str, str]:
     ours = {
-        "content-type": "application/json",
-        "user-agent": "TeckoChecker",
         "webhook-id": str(delivery.pk),
         "webhook-timestamp": str(int(now.timestamp())),
     }

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
+from polling import groups, templates
 from polling.results import Cause
 from teckochecker import openapi
 from tests.acceptance.instance import PASSWORD, REPOSITORY, Instance
@@ -71,6 +72,17 @@ def test_every_setting_is_described_and_every_description_is_a_setting() -> None
 def test_every_cause_is_described() -> None:
     text = (REPOSITORY / "docs" / "scripts.md").read_text()
     assert [cause for cause in Cause if f"| `{cause.value}` |" not in text] == []
+
+
+def test_every_name_of_a_template_is_described_where_it_can_be_used() -> None:
+    text = (REPOSITORY / "docs" / "deliveries.md").read_text().partition("## Templates")[2].partition("\n## ")[0]
+    of_jobs, of_groups = set(), set()
+    for first, in_a_job, in_a_group in re.findall(r"^\| (`\{.*?) \| (.*?) ?\| (.*?) ?\|$", text, re.M):
+        names = re.findall(r"`\{(\w+)\}`", first)
+        of_jobs |= {*names, *re.findall(r"also `\{(\w+)\}`", in_a_job)} if in_a_job else set()
+        of_groups |= set(names) if in_a_group else set()
+    assert of_jobs == templates.ROOTS
+    assert of_groups == groups.TEMPLATE_ROOTS
 
 
 def test_every_error_of_the_api_is_described() -> None:

@@ -219,6 +219,15 @@ def test_a_query_is_filled_in_and_holds_what_it_was_given(
     assert "X-Evil" not in calls[0].headers
 
 
+def test_a_job_may_have_a_content_type_and_a_user_agent_of_its_own(
+    httpserver: HTTPServer, calls: list[Request]
+) -> None:
+    attempt(owed(httpserver, headers={"Content-Type": "application/cloudevents+json", "User-Agent": "ours/1"}))
+    attempt(owed(httpserver))
+    sent = [(call.headers["Content-Type"], call.headers["User-Agent"]) for call in calls]
+    assert sent == [("application/cloudevents+json", "ours/1"), ("application/json", "TeckoChecker")]
+
+
 def test_our_headers_cannot_be_replaced(httpserver: HTTPServer, calls: list[Request]) -> None:
     delivery = attempt(owed(httpserver, headers={"Webhook-Id": "forged", "X-Own": "kept"}))
     assert calls[0].headers["webhook-id"] == str(delivery.pk)
