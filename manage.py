@@ -11,9 +11,9 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "teckochecker.settings")
     if (code := process(sys.argv)) is not None:  # our own commands: their help and completion do without Django
         sys.exit(code)
-    from django.core.management import execute_from_command_line
+    from teckochecker import commandline
 
-    execute_from_command_line(sys.argv)
+    commandline.run(sys.argv)
 
 
 if __name__ == "__main__":

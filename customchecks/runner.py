@@ -22,6 +22,7 @@ from customchecks.stream import KEEP
 from polling import metrics
 from polling.crashpoints import Point, reach
 from polling.results import Cause, CheckResult, Verdict
+from polling.runners import secret_cause
 from polling.scheduling import Claim
 from secrets_app import masking, references
 
@@ -96,13 +97,13 @@ class CustomCheckRunner:
         except SourceFailed as error:
             raise CheckFailed(Cause.SOURCE_FAILED, str(error)) from error
         except references.SecretMissing as error:
-            raise CheckFailed(Cause.SECRET_MISSING, str(error)) from error
+            raise CheckFailed(secret_cause(error), str(error)) from error
 
     def _run(self, job: CustomCheckJob, archive: Archive, claim: Claim, purpose: str) -> CheckResult:
         try:
             secrets = references.resolve(job.env_vars or {}, job_kind=job.kind, job_id=job.pk, check_id=claim.check_id)
         except references.SecretMissing as error:
-            raise CheckFailed(Cause.SECRET_MISSING, str(error)) from error
+            raise CheckFailed(secret_cause(error), str(error)) from error
         token = masking.active.set(secrets.masker)
         try:
             return self.run(

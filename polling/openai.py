@@ -19,6 +19,7 @@ from polling.batches import FINAL, MOST, UNSUCCESSFUL, BatchStatus
 from polling.http import Answer, ExchangeFailed, GuardedClient, RequestRefused
 from polling.polling_job import PollingJob
 from polling.results import Cause, CheckResult, Verdict
+from polling.runners import secret_cause
 from polling.scheduling import Claim
 from secrets_app import masking, references
 
@@ -60,7 +61,7 @@ class OpenAIRunner:
         try:
             result = self._check(job, claim, killed)
         except references.SecretMissing as error:
-            result = CheckResult(verdict=Verdict.ERROR, cause=Cause.SECRET_MISSING, message=str(error))
+            result = CheckResult(verdict=Verdict.ERROR, cause=secret_cause(error), message=str(error))
         finally:
             self._killed.pop(claim.claim_id, None)
         return replace(result, execution_time_ms=round((time.monotonic() - began) * 1000))

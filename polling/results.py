@@ -35,6 +35,7 @@ class Cause(enum.StrEnum):
     SOURCE_FAILED = "source_failed"
     IMAGE_MISSING = "image_missing"
     SECRET_MISSING = "secret_missing"  # noqa: S105
+    KEYS_WRONG = "keys_wrong"
     ENGINE_UNAVAILABLE = "engine_unavailable"
     NETWORK_UNPROTECTED = "network_unprotected"
     RUNNER_LOST = "runner_lost"
@@ -46,11 +47,14 @@ class Cause(enum.StrEnum):
     @property
     def ours(self) -> bool:
         """True where the job is surely not to blame: such an error does not count towards giving up."""
-        return self in (Cause.IMAGE_MISSING, Cause.ENGINE_UNAVAILABLE, Cause.NETWORK_UNPROTECTED)
+        return self in OURS
 
     @property
     def gave_up(self) -> bool:
         return self in (Cause.DEADLINE, Cause.MAX_CHECKS, Cause.MAX_CONSECUTIVE_ERRORS)
+
+
+OURS = frozenset({Cause.IMAGE_MISSING, Cause.ENGINE_UNAVAILABLE, Cause.NETWORK_UNPROTECTED, Cause.KEYS_WRONG})
 
 
 @dataclass(frozen=True, kw_only=True)

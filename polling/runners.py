@@ -3,8 +3,9 @@
 from collections.abc import Collection
 from typing import Any, Protocol
 
-from polling.results import CheckResult
+from polling.results import Cause, CheckResult
 from polling.scheduling import Claim
+from secrets_app.references import KeysWrong, SecretMissing
 
 
 class Runner(Protocol):
@@ -22,3 +23,7 @@ class Runner(Protocol):
         """Removes what checks have left behind, except that of the live claim ids."""
 
     def close(self) -> None: ...
+
+
+def secret_cause(error: SecretMissing) -> Cause:
+    return Cause.KEYS_WRONG if isinstance(error, KeysWrong) else Cause.SECRET_MISSING

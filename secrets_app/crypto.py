@@ -1,6 +1,8 @@
 """AES-256-GCM for the values of secrets, and the ring of keys that can be rotated."""
 
 import base64
+import hashlib
+import hmac
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -84,6 +86,11 @@ class KeyRing:
         except (InvalidTag, ValueError):
             raise DecryptionFailed("Its stored text was changed or belongs to another secret.") from None
         return plain.decode()
+
+
+def fingerprint(key: bytes) -> str:
+    """Tells keys apart and nothing of them: they are random, and too long to be guessed."""
+    return hmac.new(key, b"tecko:fingerprint", hashlib.sha256).hexdigest()
 
 
 def key_id(token: str) -> str:

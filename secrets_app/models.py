@@ -1,14 +1,16 @@
 """Secrets, which jobs may use them, and which checks did."""
 
 import uuid
+from collections.abc import Collection
 from typing import Self
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.utils import timezone
 
-from secrets_app.crypto import KeyRing, key_id
+from secrets_app.crypto import DecryptionFailed, KeyRing, KeyRingError, fingerprint, key_id
 from secrets_app.needles import SHORTEST
 
 LONGEST_BYTES = 64 * 1024
@@ -97,11 +99,18 @@ class Secret(models.Model):
     def set_value(self, value: str) -> None:
         """Encrypts with the first key; the caller saves. Raises ValidationError, KeyRingError."""
         validate_value(value)
-        self.ciphertext = KeyRing.from_settings().encrypt(value, row=self.uuid)
+        ring = KeyRing.from_settings()
+        KeyFingerprint.confirm(ring)
+        self.ciphertext = ring.encrypt(value, row=self.uuid)
 
     def value(self) -> str:
-        """Raises DecryptionFailed, KeyRingError."""
-        return KeyRing.from_settings().decrypt(self.ciphertext, row=self.uuid)
+        """Raises DecryptionFailed; where it is the key that is wrong, or gone, KeyRingError."""
+        ring = KeyRing.from_settings()
+        try:
+            return ring.decrypt(self.ciphertext, row=self.uuid)
+        except DecryptionFailed:
+            KeyFingerprint.confirm(ring)
+            raise
 
     def reencrypt(self, ring: KeyRing) -> bool:
         """Moves the stored text to the ring's first key. False where somebody changed it meanwhile.
@@ -123,6 +132,67 @@ class Secret(models.Model):
         if not allowed:
             return True
         return giver is not None and giver.is_active and (giver.is_superuser or giver.pk in allowed)
+
+
+class KeyFingerprint(models.Model):
+    """Which key an id means in this database, as written by the first process that used it.
+
+    Hosts that share a database must agree: what one of them has encrypted the others have to read.
+    """
+
+    SIGNING = "signing key"  # no key id can be the same: it has a space
+
+    name = models.CharField(primary_key=True, max_length=40, editable=False)
+    digest = models.CharField(max_length=64, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        db_table = "key_fingerprints"
+
+    def __str__(self) -> str:
+        return self.name
+
+    @classmethod
+    def confirm(cls, ring: KeyRing) -> None:
+        """Raises KeyRingError where the database knows another key by the id of one of these."""
+        known = dict(cls.objects.values_list("name", "digest"))
+        for kid, key in ring.keys.items():
+            wrong = known[kid] != fingerprint(key) if kid in known else not _reads(ring, kid)
+            if not wrong and kid not in known:
+                wrong = cls._other(kid, key)
+            if wrong:
+                raise KeyRingError(
+                    f"The key {kid!r} of TECKO_KEYS is not the one that this database knows by that id. A further host "
+                    "gets TECKO_KEYS and TECKO_SECRET_KEY from the first one's .env. A new key needs an id of its own."
+                )
+
+    @classmethod
+    def confirm_signing(cls, secret_key: str) -> None:
+        """Raises KeyRingError: hosts with different ones drop each other's tasks and log each other's users out."""
+        if cls._other(cls.SIGNING, secret_key.encode()):
+            raise KeyRingError(
+                "TECKO_SECRET_KEY is not the one that the hosts of this database use. Copy it from the first one's "
+                ".env. Where it was changed on purpose, on all of them: manage.py rotate_keys --new-secret-key."
+            )
+
+    @classmethod
+    def _other(cls, name: str, key: bytes) -> bool:
+        row, _ = cls.objects.get_or_create(name=name, defaults={"digest": fingerprint(key)})
+        return row.digest != fingerprint(key)
+
+    @classmethod
+    def forget_unused(cls, ring: KeyRing, *, used: Collection[str]) -> None:
+        """Ids of keys that are gone from the ring and that no secret needs can be given anew."""
+        cls.objects.exclude(name__in=[*ring.keys, *used, cls.SIGNING]).delete()
+
+
+def _reads(ring: KeyRing, kid: str) -> bool:
+    """Whether its key reads what was encrypted before there were fingerprints."""
+    secret = Secret.objects.filter(ciphertext__startswith=f"v1:{kid}:").first()
+    try:
+        return secret is None or bool(ring.decrypt(secret.ciphertext, row=secret.uuid))
+    except DecryptionFailed:
+        return False
 
 
 class SecretGrant(models.Model):

@@ -9,7 +9,7 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.db import transaction
 from django.db.models import Q
 
-from secrets_app.crypto import DecryptionFailed
+from secrets_app.crypto import DecryptionFailed, KeyRingError
 from secrets_app.masking import Masker
 from secrets_app.models import Secret, SecretGrant, SecretUse
 
@@ -41,6 +41,10 @@ class InvalidReferences(ValueError):
 
 class SecretMissing(Exception):
     """A job cannot get a secret that it refers to. The message is safe to show."""
+
+
+class KeysWrong(SecretMissing):
+    """The secret is there and the job may use it, but this host's keys do not read it."""
 
 
 @dataclass(frozen=True)
@@ -198,8 +202,8 @@ def _granted(job_kind: str, job_id: int) -> list[Secret]:
 def _value(secret: Secret) -> str:
     try:
         return secret.value()
-    except DecryptionFailed as error:
-        raise SecretMissing(f"The secret {secret.name!r} cannot be decrypted. {error}") from None
+    except (DecryptionFailed, KeyRingError) as error:
+        raise KeysWrong(f"The secret {secret.name!r} cannot be decrypted. {error}") from None
 
 
 def _write_down(secrets: Iterable[Secret], *, job_kind: str, job_id: int, check_id: UUID) -> None:

@@ -1,6 +1,7 @@
 """One shape of error for the whole API, health and metrics."""
 
 import os
+import sys
 from typing import Any
 
 import structlog
@@ -16,6 +17,7 @@ from django.core.exceptions import (
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
+from django.template.loader import render_to_string
 from django.utils import timezone
 from django.views import defaults
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
@@ -26,10 +28,11 @@ from rest_framework.decorators import api_view, authentication_classes, permissi
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import as_serializer_error
-from rest_framework.views import APIView, exception_handler
+from rest_framework.views import APIView, exception_handler, set_rollback
 
 from customchecks import strictjson
 from customchecks.etags import ChangedMeanwhile
+from polling import database
 from polling.metrics import DatabaseCollector
 from teckochecker.throttles import PerLogin, Strangers
 
@@ -55,6 +58,11 @@ class TooSlow(exceptions.APIException):
 
 def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     """``{"detail": sentence}``; what is wrong with the input also has ``errors``: field to messages."""
+    if trouble := database.trouble(error):
+        set_rollback()
+        logger.error("request_failed", path=context["request"].path, exc_info=error)
+        headers = {"Retry-After": str(trouble.seconds)}
+        return Response({"detail": trouble.sentence}, status=status.HTTP_503_SERVICE_UNAVAILABLE, headers=headers)
     response = exception_handler(_counted(_understood(error), context["request"]), context)
     if response is None:
         logger.error("request_failed", path=context["request"].path, exc_info=error)
@@ -117,17 +125,17 @@ def _messages(found: Any) -> list[str]:
 @permission_classes([permissions.AllowAny])
 @throttle_classes([])
 def health(request: Request) -> Response:
-    database = "ok"
+    state = "ok"
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
     except DatabaseError:
-        database = "unavailable"
-    healthy = database == "ok"
+        state = "unavailable"
+    healthy = state == "ok"
     body = {
         "status": "healthy" if healthy else "unhealthy",
         "timestamp": timezone.now(),
-        "database": database,
+        "database": state,
         "version": settings.VERSION,
     }
     return Response(body, status=status.HTTP_200_OK if healthy else status.HTTP_503_SERVICE_UNAVAILABLE)
@@ -167,7 +175,18 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
 
 
 def failed(request: HttpRequest) -> HttpResponseBase:
+    """Called while the error is being handled."""
+    if trouble := database.trouble(sys.exc_info()[1]):
+        answer = _json(request, trouble.sentence, status=503) or _page(trouble)
+        answer.headers["Retry-After"] = str(trouble.seconds)
+        return answer
     return _json(request, FAILED, status=500) or defaults.server_error(request)
+
+
+def _page(trouble: database.Trouble) -> HttpResponse:
+    """Without the request: what a page is usually given is read from the database."""
+    shown = {"sentence": trouble.sentence, "seconds": trouble.seconds}
+    return HttpResponse(render_to_string("503.html", shown), status=status.HTTP_503_SERVICE_UNAVAILABLE)
 
 
 def _json(request: HttpRequest, detail: str, *, status: int) -> HttpResponse | None:

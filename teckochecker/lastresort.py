@@ -8,6 +8,8 @@ from typing import Any
 
 import structlog
 
+from polling import database
+
 FAILED = "TeckoChecker failed; its log has the details."
 logger = structlog.get_logger(__name__)
 
@@ -27,13 +29,14 @@ class LastResort:
             return self._application(environ, start_response)
         except Exception as error:  # the last place before the web server's own page
             logger.error("request_failed", path=environ["PATH_INFO"], exc_info=error)
-            return _answer(
-                start_response, HTTPStatus.INTERNAL_SERVER_ERROR, "TeckoChecker failed; its log has the details."
-            )
+            if trouble := database.trouble(error):
+                again = ("Retry-After", str(trouble.seconds))
+                return _answer(start_response, HTTPStatus.SERVICE_UNAVAILABLE, trouble.sentence, again)
+            return _answer(start_response, HTTPStatus.INTERNAL_SERVER_ERROR, FAILED)
 
 
-def _answer(start_response: Callable[..., Any], status: HTTPStatus, detail: str) -> list[bytes]:
+def _answer(start_response: Callable[..., Any], status: HTTPStatus, detail: str, *more: tuple[str, str]) -> list[bytes]:
     body = json.dumps({"detail": detail}).encode()
-    headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
+    headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body))), *more]
     start_response(f"{status.value} {status.phrase}", headers)
     return [body]

@@ -1,14 +1,28 @@
 """Structured logs: one JSON object a line, on stderr."""
 
 import logging.config
+import sys
 from collections.abc import Mapping
 from typing import Any
 
 import structlog
 
+from polling import database
 from secrets_app import masking
 
+
+def one_line_for_the_database(logger: object, method: str, event: dict[str, Any]) -> dict[str, Any]:
+    """A database that is away is no fault of the code: its traceback, again and again, hides what is."""
+    given = event.get("exc_info")
+    error = sys.exc_info()[1] if given is True else given[1] if isinstance(given, tuple) else given
+    if database.trouble(error):
+        event["database"] = " ".join(str(error).split())[: database.LONGEST_REASON]
+        del event["exc_info"]
+    return event
+
+
 _SHARED: list[Any] = [
+    one_line_for_the_database,
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_logger_name,
     structlog.stdlib.add_log_level,

@@ -135,15 +135,22 @@ _database = _read.parsed(
     values.database,
     "Use sqlite:///PATH or postgres://USER:PASSWORD@HOST/NAME.",
 )
+TECKO_DATABASE_NAMED = bool(_read.text("DATABASE_URL"))
 DATABASES = {"default": _database}
 DATABASES["default"]["CONN_MAX_AGE"] = 600
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
-    DATABASES["default"]["OPTIONS"] = {
+    _options = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA temp_store=MEMORY;",
     }
+else:
+    # A server that has gone without a word is noticed in seconds, and not when TCP gives up
+    _options = {"connect_timeout": 10, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
+    _options["tcp_user_timeout"] = 25_000
+# DATABASE_URL can change them: sqlite:///PATH?timeout=5, postgres://…?sslmode=require
+DATABASES["default"]["OPTIONS"] = _options | DATABASES["default"].get("OPTIONS", {})
 TECKO_SETTING_FAULTS = _read.faults
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

@@ -1,8 +1,13 @@
 """gunicorn's configuration: ``gunicorn -c python:teckochecker.webserver teckochecker.wsgi``."""
 
+import os
+import sys
 from pathlib import Path
 
+import django
 from django.conf import settings
+from django.core.management.base import CommandError
+from django.utils.module_loading import import_string
 
 from teckochecker import logs
 
@@ -26,3 +31,13 @@ logconfig_dict = {
     **logs.config(level=settings.TECKO_LOG_LEVEL),
     "loggers": {"gunicorn.error": {"handlers": [], "level": "INFO", "propagate": True}},
 }
+
+
+def on_starting(server: object) -> None:
+    """One line in place of a worker after the other that cannot start."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "teckochecker.settings")
+    django.setup()
+    try:
+        import_string("teckochecker.readiness.demand")()  # it needs the models, which are there only now
+    except CommandError as error:
+        sys.exit(f"Error: {error}")

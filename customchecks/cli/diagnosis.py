@@ -14,7 +14,7 @@ from customchecks import git, runtimes
 from customchecks.cli import kernel
 from customchecks.models import CustomCheckJob
 from customchecks.sandbox import EngineStatus, Sandbox
-from polling import sweeper, undelivered
+from polling import database, sweeper, undelivered
 from polling.models import LEASE_SECONDS
 from secrets_app.crypto import DecryptionFailed, KeyRingError
 from secrets_app.models import Secret
@@ -149,7 +149,7 @@ def _database() -> Finding:
         executor = MigrationExecutor(connection)
         missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
     except DatabaseError as error:
-        return _failed("database", str(error), "Start it, and look at DATABASE_URL and at the rights of TECKO_HOME.")
+        return _failed("database", *database.finding(error))
     if missing:
         return _failed("database", f"{len(missing)} migrations have not been applied.", prepare)
     return _ok("database", f"{connection.vendor}, all migrations applied")

@@ -13,6 +13,7 @@ from customchecks.cli.endings import EngineUnavailable, Failed
 from customchecks.cli.lookups import account
 from customchecks.engine_errors import EngineError
 from customchecks.engine_errors import EngineUnavailable as NoEngine
+from polling import database
 from secrets_app.access import audit
 from secrets_app.access.audit import Who
 
@@ -34,7 +35,7 @@ def session(*, complain: bool) -> Iterator[None]:
     except EngineError as error:
         raise Failed(str(error)) from error
     except DatabaseError as error:
-        raise Failed(f"The database failed: {error}. Is it set up? Run manage.py prepare.") from error
+        raise Failed(database.explain(error) or f"The database failed: {error}") from error
     finally:
         logging.disable(before)
 

@@ -1,9 +1,10 @@
 """API tokens. knox makes, hashes and finds them; name, scope and last use are ours."""
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
-from django.db import models
+from django.db import OperationalError, models
 from django.db.models import Q
 from django.utils import timezone
 from knox.models import AbstractAuthToken
@@ -44,8 +45,12 @@ class ApiToken(AbstractAuthToken):
         return self.expiry is not None and self.expiry < timezone.now()
 
     def note_use(self, now: datetime) -> None:
-        """Written once a minute at most, however many processes the token is used with."""
+        """Written once a minute at most, however many processes the token is used with.
+
+        A database that can only be read just now does not keep anybody from reading.
+        """
         stale = now - USE_NOTED_EVERY
         if self.last_used_at is None or self.last_used_at <= stale:
             not_noted = Q(last_used_at=None) | Q(last_used_at__lte=stale)
-            ApiToken.objects.filter(not_noted, pk=self.pk).update(last_used_at=now)
+            with suppress(OperationalError):
+                ApiToken.objects.filter(not_noted, pk=self.pk).update(last_used_at=now)

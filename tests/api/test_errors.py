@@ -1,5 +1,6 @@
 """Whatever goes wrong below /api is JSON with a sentence."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from django.db import connection
 from django.test import Client
 from rest_framework.test import APIClient
 
+from customchecks.models import CustomCheckJob
 from tests.api.conftest import JOBS, upload
 from tests.api.test_access import routes
 
@@ -45,13 +47,24 @@ def test_pages_keep_their_own_errors(db: None) -> None:
     assert (answer.status_code, answer.headers["Content-Type"].split(";")[0]) == (404, "text/html")
 
 
-def test_our_own_faults_are_a_sentence_without_a_traceback(client: APIClient) -> None:
+def test_our_own_faults_are_a_sentence_without_a_traceback(
+    client: APIClient, make_job: Callable[..., CustomCheckJob]
+) -> None:
+    make_job()
     with connection.cursor() as cursor:
-        cursor.execute("ALTER TABLE custom_check_jobs RENAME TO gone")
+        cursor.execute("UPDATE custom_check_jobs SET claim_id = 'no number'")
     answer = client.get(JOBS)
     assert answer.status_code == 500
     assert list(answer.json()) == ["detail"]
-    assert "custom_check_jobs" not in answer.content.decode()
+    assert "no number" not in answer.content.decode()
+
+
+def test_a_database_without_its_tables_is_503(client: APIClient) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE custom_check_jobs RENAME TO gone")
+    answer = client.get(JOBS)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "60")
+    assert answer.json() == {"detail": "The database has not been prepared."}
 
 
 @pytest.mark.parametrize("size", [10 * 1024 * 1024 + 1, 12 * 1024 * 1024])

@@ -11,6 +11,7 @@ from django.contrib.staticfiles.finders import get_finders
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from teckochecker import readiness
 from teckochecker.setup.progress import stage
 
 FIRST_USER = "admin"
@@ -25,6 +26,7 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         with stage("Database"):
             call_command("migrate", interactive=False, verbosity=0)
+            readiness.demand_keys()
         with stage("Static files") as remarks:
             remarks.append("collected" if collect_static(settings.STATIC_ROOT) else "as before")
         password = create_first_user()

@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, close_old_connections, connections
 
 from polling import sweeper
-from teckochecker import demo
+from teckochecker import demo, readiness
 from teckochecker.setup import home
 from teckochecker.supervisor import Program, Supervisor
 
@@ -24,6 +24,7 @@ class Command(BaseCommand):
         parser.add_argument("--demo", action="store_true", help="also run a webhook receiver and a job for it")
 
     def handle(self, **options: Any) -> None:
+        readiness.demand()
         try:
             with home.server_lock(settings.TECKO_HOME):
                 self._serve(with_demo=options["demo"])
