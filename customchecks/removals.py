@@ -57,7 +57,7 @@ class Removals:
             return
         with self._changed:
             self._pending.add(container)
-        threading.Thread(target=self._see_off, args=(container, then), name="removal", daemon=True).start()
+        threading.Thread(target=self._see_off, args=(container, then), name="removal", daemon=False).start()
 
     def settle(self, *, end: float) -> bool:
         """Waits for what is under way; False where it still is at the monotonic ``end``."""

@@ -102,7 +102,8 @@ class Spares:
             if not self._starts.acquire(blocking=False):
                 return
             claim = self._starting[spec] = uuid.uuid4().hex
-        threading.Thread(target=self._start, args=(spec, claim), name="spare", daemon=True).start()
+        # A process does not end before its threads: what it has asked a slow engine for, it also takes away
+        threading.Thread(target=self._start, args=(spec, claim), name="spare", daemon=False).start()
 
     def expire(self) -> None:
         now = time.monotonic()

@@ -15,10 +15,11 @@ from typing import Any
 import pytest
 
 from customchecks.engine import Engine
-from customchecks.sandbox import Sandbox, SandboxOutcome
+from customchecks.sandbox import CLOSE_SECONDS, Sandbox, SandboxOutcome
 from polling.results import Cause
 from tests import instances
 from tests.security import boxes
+from tests.security.relay import Relay
 
 pytestmark = pytest.mark.engine
 
@@ -239,6 +240,39 @@ time.sleep(300)
     assert boxes.containers(engine, instance) == []
     successor.dismantle()
     successor.close()
+
+
+@pytest.mark.parametrize("call", ["/containers/create", "/start"])
+def test_a_stopped_process_leaves_no_spare_on_a_slow_engine(engine: Engine, tmp_path: Path, call: str) -> None:
+    """It stops while the engine takes longer over a start than the process may wait for it."""
+    instance, relay = instances.new(), Relay(tmp_path / "engine.sock")
+    environ = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings", "PYTHONPATH": str(ROOT)}
+    environ["DOCKER_HOST"] = relay.url
+    code = f"""
+import os, sys, time
+from customchecks.sandbox import Sandbox
+from tests.security import boxes
+sandbox = Sandbox(instance={instance!r}, spares=2)
+sandbox.run(boxes.request("print('here')"))
+print("now", flush=True)
+input()
+sandbox.run(boxes.request("print('here')", memory_mb=512))
+sandbox.close()
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", code], cwd=ROOT, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin and process.stdout
+        boxes.wait_for(lambda: "now" in str(process.stdout and process.stdout.readline()), seconds=60)
+        relay.delays[call.encode()] = CLOSE_SECONDS + 3
+        process.stdin.write("\n")
+        process.stdin.close()
+        assert process.wait(60) == 0
+    assert boxes.containers(engine, instance) == []
+    time.sleep(3)  # nor does one come later
+    assert boxes.containers(engine, instance) == []
+    relay.cut()
+    instances.dismantle(instance)
 
 
 def _running(engine: Engine, instance: str) -> set[str]:
