@@ -79,7 +79,7 @@ class Repositories:
         self._ca_bundle = ca_bundle
         self._limits = limits or Limits()
         self.cache = GitCache(folder, limit_mb=self._limits.cache_mb)
-        self._failures: dict[tuple[str, str, str], tuple[float, str]] = {}
+        self._failures: dict[tuple[str, int, str, str], tuple[float, str]] = {}
 
     @classmethod
     def from_settings(cls, *, folder: Path | None = None) -> Self:
@@ -110,8 +110,9 @@ class Repositories:
         """The files of a commit, or of its folder ``path``. Connects only for a commit that is not here yet.
 
         A commit that could not be had is not tried again for five minutes: it may be as large as the limits allow.
+        Another token or folder is another attempt.
         """
-        known = (remote.key, commit, path)
+        known = (remote.key, hash(remote.token), commit, path)
         failed_at, problem = self._failures.get(known, (0.0, ""))
         if problem and time.monotonic() < failed_at + self._limits.retry_seconds:
             raise GitFailed(problem)
@@ -121,7 +122,7 @@ class Repositories:
             self._remember(known, str(error))
             raise
 
-    def _remember(self, known: tuple[str, str, str], problem: str) -> None:
+    def _remember(self, known: tuple[str, int, str, str], problem: str) -> None:
         now = time.monotonic()
         recent = {
             key: each for key, each in self._failures.copy().items() if now < each[0] + self._limits.retry_seconds

@@ -15,6 +15,7 @@ from customchecks import fields, runtimes, strictjson, verdict
 from customchecks.archives import Archive
 from customchecks.dependencies import installation
 from customchecks.dependencies.prepare import Dependencies, Prepared, Wanted
+from customchecks.engine import EngineError
 from customchecks.models import CustomCheckJob
 from customchecks.sandbox import Sandbox, SandboxOutcome, SandboxRequest
 from customchecks.sources import Script, SourceFailed, Sources
@@ -45,6 +46,7 @@ class CustomCheckRunner:
         self._sandbox = sandbox or Sandbox.from_settings()
         self._sources = sources or Sources.from_settings()
         self._dependencies = Dependencies(self._sandbox)
+        self._resumed = False
 
     def check(self, job: CustomCheckJob, claim: Claim) -> CheckResult:
         result = self.answer(job, claim)
@@ -69,6 +71,18 @@ class CustomCheckRunner:
 
     def reap(self, live: Collection[str]) -> None:
         self._sandbox.reap(live, now=timezone.now())
+        if not self._resumed:
+            self._resume()
+
+    def _resume(self) -> None:
+        """Once: jobs whose dependencies failed under other settings than today's are due."""
+        try:
+            keys = self._dependencies.outdated()
+        except EngineError:
+            return
+        self._resumed = True
+        for job in CustomCheckJob.objects.filter(dependency_key__in=keys, consecutive_errors__gt=0):
+            job.hasten()
 
     def close(self) -> None:
         self._sandbox.close()

@@ -1,5 +1,6 @@
 """Runs one untrusted script in one hardened container: create, attach, start, ask, read the answer, remove."""
 
+import hashlib
 import os
 import threading
 import time
@@ -90,6 +91,8 @@ class Sandbox:
             unprotected_allowed=unprotected_allowed,
         )
         self._files = {runtimes.CA_FILE: ca_bundle} if ca_bundle else {}
+        # Changes with what decides whom a container reaches and trusts
+        self.surroundings = hashlib.sha256(f"{sorted(egress_allow)} {subnet} {ca_bundle!r}".encode()).hexdigest()
         at_once = starts or 4 * (os.cpu_count() or 1)
         self._starts = threading.BoundedSemaphore(at_once)
         self._removals = Removals(self._engine, at_once=at_once)

@@ -12,6 +12,7 @@ from django.db.migrations.executor import MigrationExecutor
 
 from customchecks import git, runtimes
 from customchecks.cli import kernel
+from customchecks.dependencies import reach
 from customchecks.models import CustomCheckJob
 from customchecks.sandbox import EngineStatus, Sandbox
 from polling import database, sweeper, undelivered
@@ -21,7 +22,7 @@ from secrets_app.models import Secret
 
 FULL_BYTES = 200 * 1024**2
 NEARLY_FULL_BYTES = 2 * 1024**3
-ENGINE = "engine"
+ENGINE, INDEXES = "engine", "package indexes"
 UNPROTECTED = (
     "Start a check, which sets the rules. Where they cannot be set, use a kernel with nf_tables and br_netfilter, and "
     "an engine that lets this user start a container with NET_ADMIN in the host's network. No script runs until then, "
@@ -48,6 +49,7 @@ class Finding:
 def examine() -> Iterator[Finding]:
     yield from _settings()
     yield from _sandbox()
+    yield _indexes()
     yield _git()
     yield _database()
     yield _secrets()
@@ -112,6 +114,15 @@ def _network(status: EngineStatus) -> Finding:
         detail = f"{network.name}, packet rules in force; TECKO_UNPROTECTED_NETWORK lets scripts run without them, too"
         return _warning("network", detail, "Take TECKO_UNPROTECTED_NETWORK out.")
     return _ok("network", f"{network.name}, packet rules in force")
+
+
+def _indexes() -> Finding:
+    """Where packages come from: a name that cannot be resolved here may be resolved in a container."""
+    hosts = reach.index_hosts()
+    found = reach.obstacle(hosts)
+    if found:
+        return _warning(INDEXES, found.problem, f"{found.remedy} in the .env of TECKO_HOME.")
+    return _ok(INDEXES, ", ".join(hosts))
 
 
 def _seccomp(sandbox: Sandbox, status: EngineStatus) -> Finding:

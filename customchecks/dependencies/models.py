@@ -21,9 +21,14 @@ class SetState(models.TextChoices):
 
 
 class DependencySetQuerySet(models.QuerySet["DependencySet"]):
-    def claimable(self, now: datetime) -> Self:
+    def claimable(self, now: datetime, *, circumstances: str) -> Self:
         abandoned = Q(state=SetState.INSTALLING, lease_until__lt=now)
-        return self.filter(abandoned | Q(state=SetState.FAILED, retry_at__lte=now))
+        again = Q(retry_at__lte=now) | ~Q(circumstances=circumstances)
+        return self.filter(abandoned | Q(again, state=SetState.FAILED))
+
+    def outdated(self, engine: str, *, circumstances: str) -> Self:
+        """Failures under settings that hold no more."""
+        return self.filter(state=SetState.FAILED, engine=engine).exclude(circumstances=circumstances)
 
     def ready(self, engine: str) -> Self:
         return self.filter(state=SetState.READY, engine=engine)
@@ -34,6 +39,8 @@ class DependencySetQuerySet(models.QuerySet["DependencySet"]):
 
 class DependencySet(models.Model):
     """One set on one engine. ``size`` is bytes; until ``used_until`` some check may still mount ``volume``.
+
+    ``circumstances`` stands for the settings of the last attempt: a failure under other ones says nothing.
 
     Only a set in the state "ready" is ever mounted. Every attempt at installing has a volume of its own, so what a dead
     installer has left, or a slow one still writes, is never part of it.
@@ -49,6 +56,7 @@ class DependencySet(models.Model):
     error = models.TextField(blank=True)
     failures = models.PositiveIntegerField(default=0)
     retry_at = models.DateTimeField(null=True)
+    circumstances = models.CharField(max_length=64, blank=True)
     installer = models.UUIDField(null=True)
     lease_until = models.DateTimeField(null=True)
     check_id = models.CharField(max_length=64, blank=True)
@@ -66,7 +74,7 @@ class DependencySet(models.Model):
         return self.key[:12]
 
     @classmethod
-    def take(cls, key: str, *, engine: str, runtime: str, check_id: str) -> uuid.UUID | None:
+    def take(cls, key: str, *, engine: str, runtime: str, check_id: str, circumstances: str = "") -> uuid.UUID | None:
         """The right to install the set, or None: it is there, has failed, or somebody else installs it."""
         now, installer = timezone.now(), uuid.uuid4()
         values = {
@@ -75,9 +83,13 @@ class DependencySet(models.Model):
             "installer": installer,
             "lease_until": now + timedelta(seconds=LEASE_SECONDS),
             "check_id": check_id,
+            "circumstances": circumstances,
         }
         _, created = cls.objects.get_or_create(key=key, defaults={"engine": engine, "runtime": runtime, **values})
-        taken = created or cls.objects.filter(key=key).claimable(now).update(**values)
+        if not created:  # the pauses begin anew, too
+            cls.objects.filter(key=key, state=SetState.FAILED).exclude(circumstances=circumstances).update(failures=0)
+        free = cls.objects.filter(key=key).claimable(now, circumstances=circumstances)
+        taken = created or free.update(**values)
         return installer if taken else None
 
     @staticmethod

@@ -14,6 +14,7 @@ from customchecks.dependencies import detection, installation
 from customchecks.dependencies.detection import Fingerprint, Fingerprints, Use
 from customchecks.dependencies.installation import Installation
 from customchecks.dependencies.manifests import Manifest, ManifestRefused
+from customchecks.dependencies.models import DependencySet
 from customchecks.dependencies.store import Store
 from customchecks.engine import EngineError
 from customchecks.sandbox import Sandbox
@@ -87,6 +88,7 @@ class Dependencies:
             check_id=wanted.run_id,
             seconds=wanted.seconds,
             install=partial(self._install, wanted),
+            circumstances=self.circumstances(),
         )
         prepared = Prepared(key=key, log=obtained.log, timings=obtained.timings)
         if obtained.cause:
@@ -106,6 +108,20 @@ class Dependencies:
             run_id=wanted.run_id,
             purpose=wanted.purpose,
         )
+
+    def outdated(self) -> list[str]:
+        """The keys of sets that failed under settings that hold no more; they are forgotten. Raises EngineError."""
+        engine = self._sandbox.volumes.engine_id()
+        found = DependencySet.objects.outdated(engine, circumstances=self.circumstances())
+        keys = list(found.values_list("key", flat=True))
+        found.filter(key__in=keys).delete()
+        return keys
+
+    def circumstances(self) -> str:
+        """What may let an installation fail that is no fault of the manifest's."""
+        indexes = [settings.TECKO_PIP_INDEX_URL, settings.TECKO_NPM_REGISTRY]
+        limits = [settings.TECKO_DEPS_CACHE_MB, settings.TECKO_DEPS_INSTALL_SECONDS]
+        return hashlib.sha256(json.dumps([FORMAT, self._sandbox.surroundings, *indexes, *limits]).encode()).hexdigest()
 
     def _key(self, wanted: Wanted, fingerprint: Fingerprint, image: str) -> str:
         volumes = self._sandbox.volumes

@@ -2,7 +2,9 @@
 
 import ipaddress
 import socket
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -21,24 +23,40 @@ def index_hosts() -> list[str]:
     return [host for host in (*hosts, urlsplit(npm).hostname if npm else public.NPM_HOST) if host]
 
 
-def advice(hosts: Iterable[str]) -> str:
-    """A sentence with the setting that lets installations reach these hosts; empty where they may."""
+@dataclass(frozen=True)
+class Obstacle:
+    problem: str
+    remedy: str
+
+
+def obstacle(hosts: Iterable[str]) -> Obstacle | None:
+    """None where nothing of ours keeps an installation from these hosts."""
     refused = {host: found for host in list(dict.fromkeys(hosts))[:MOST_HOSTS] if (found := _refused(host))}
     if not refused:
-        return ""
-    named = ", ".join(f"{host} at {', '.join(found)}" for host, found in refused.items())
+        return None
+    named = "; ".join(host if [host] == found else f"{host} is {', '.join(found)}" for host, found in refused.items())
     addresses = sorted({address for found in refused.values() for address in found})
     allowed = ",".join([*settings.TECKO_EGRESS_ALLOW, *addresses])
-    return f"{named} is not public, so checks and installations may not reach it. Set TECKO_EGRESS_ALLOW={allowed}"
+    return Obstacle(
+        f"The package index is at an address that checks and installations may not reach ({named}).",
+        f"Set TECKO_EGRESS_ALLOW={allowed}",
+    )
 
 
 def _refused(host: str) -> list[str]:
-    allowed = [ipaddress.IPv4Network(word, strict=False) for word in settings.TECKO_EGRESS_ALLOW]
+    allowed = list(_networks(settings.TECKO_EGRESS_ALLOW))
     return [
         str(address)
         for address in sorted(set(_addresses(host)))
         if _in(address, _REFUSED) and not _in(address, allowed)
     ]
+
+
+def _networks(words: Iterable[str]) -> Iterator[ipaddress.IPv4Network]:
+    """A word that is none is told as a fault of the setting."""
+    for word in words:
+        with suppress(ValueError):
+            yield ipaddress.IPv4Network(word, strict=False)
 
 
 def _in(address: ipaddress.IPv4Address, networks: Collection[ipaddress.IPv4Network]) -> bool:

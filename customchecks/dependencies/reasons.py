@@ -42,7 +42,8 @@ def remedy(log: str) -> str:
     if not _UNREACHED.search(log):
         return ""
     hosts = [host for found in _HOST.findall(log) for host in found if host and host != "127.0.0.1"]
-    return reach.advice([*hosts, *reach.index_hosts()]) or _INDEX
+    found = reach.obstacle([*hosts, *reach.index_hosts()])
+    return f"{found.problem} {found.remedy}" if found else _INDEX
 
 
 def essence(log: str) -> str:

@@ -46,10 +46,12 @@ class Store:
         self._turns: dict[str, _Turn] = {}
         self._lock = threading.Lock()
 
-    def obtain(self, key: str, *, runtime: str, check_id: str, seconds: float, install: Install) -> Obtained:
+    def obtain(
+        self, key: str, *, runtime: str, check_id: str, seconds: float, install: Install, circumstances: str = ""
+    ) -> Obtained:
         """``seconds`` is how long the check may take; ``install`` fills the volume of the name that it is given.
 
-        Raises EngineError.
+        A failure is remembered as long as the ``circumstances`` stay the same. Raises EngineError.
         """
         began = time.monotonic()
         if volume := self._ready(key, seconds):
@@ -57,10 +59,14 @@ class Store:
         patience = min(seconds, WAIT_SECONDS)
         with self._turn(key, patience) as mine:
             while mine:
-                if found := self._known(key, seconds):
+                if found := self._known(key, seconds, circumstances):
                     return found
                 installer = DependencySet.take(
-                    key, engine=self._volumes.engine_id(), runtime=runtime, check_id=check_id
+                    key,
+                    engine=self._volumes.engine_id(),
+                    runtime=runtime,
+                    check_id=check_id,
+                    circumstances=circumstances,
                 )
                 if installer and (found := self._install(key, installer, install, seconds)):
                     return found
@@ -73,10 +79,11 @@ class Store:
             f" {patience:.0f} seconds for.",
         )
 
-    def _known(self, key: str, seconds: float) -> Obtained | None:
+    def _known(self, key: str, seconds: float, circumstances: str) -> Obtained | None:
         if volume := self._ready(key, seconds):
             return Obtained(volume=volume)
-        failed = DependencySet.objects.filter(key=key, state=SetState.FAILED, retry_at__gt=timezone.now()).first()
+        held = DependencySet.objects.filter(key=key, state=SetState.FAILED, retry_at__gt=timezone.now())
+        failed = held.filter(circumstances=circumstances).first()
         return Obtained(cause=Cause.DEPS_FAILED, message=_failure(failed)) if failed else None
 
     def _ready(self, key: str, seconds: float) -> str:

@@ -61,6 +61,13 @@ def test_doctor_without_an_engine_ends_with_its_own_code(cli: Cli) -> None:
     assert "engine: Start Docker" in ended.err
 
 
+def test_doctor_says_which_address_an_index_has_that_checks_may_not_reach(cli: Cli) -> None:
+    findings = cli("doctor", "--json", TECKO_PIP_INDEX_URL="https://10.1.2.3/simple", TECKO_EGRESS_ALLOW="").json
+    found = next(finding for finding in findings["findings"] if finding["name"] == "package indexes")
+    assert found["level"] == "warning"
+    assert "TECKO_EGRESS_ALLOW=10.1.2.3" in found["remedy"]
+
+
 def test_doctor_runs_in_spite_of_a_broken_setting(cli: Cli) -> None:
     ended = cli("doctor", "--json", TECKO_EGRESS_ALLOW="not-a-network")
     assert ended.code == 1

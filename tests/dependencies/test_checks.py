@@ -6,6 +6,7 @@ import subprocess
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -119,6 +120,29 @@ def test_the_check_that_caused_a_failed_installation_keeps_its_log(runner: Custo
     assert second.stderr == ""
     assert job.dependencies is not None
     assert "999.0" in job.dependencies["error"]
+
+
+@pytest.mark.engine
+@pytest.mark.network
+def test_a_job_is_due_at_once_when_the_setting_that_its_installation_failed_for_is_corrected(
+    runner: CustomCheckRunner, box: Box, settings: Any
+) -> None:
+    right, settings.TECKO_PIP_INDEX_URL = settings.TECKO_PIP_INDEX_URL, "https://index.invalid/simple"
+    job = job_with("iniconfig\n")
+    assert check(runner, job).cause is Cause.DEPS_FAILED
+    later = timezone.now() + timedelta(hours=1)
+    CustomCheckJob.objects.filter(pk=job.pk).update(next_check_at=later, consecutive_errors=4)
+
+    CustomCheckRunner(box.sandbox).reap(())  # as after a start without a change
+    job.refresh_from_db()
+    assert job.next_check_at == later
+
+    settings.TECKO_PIP_INDEX_URL = right
+    restarted = CustomCheckRunner(box.sandbox)
+    restarted.reap(())
+    job.refresh_from_db()
+    assert job.next_check_at < timezone.now()
+    assert check(restarted, job).verdict is Verdict.PENDING
 
 
 @pytest.mark.engine

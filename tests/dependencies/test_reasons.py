@@ -52,9 +52,10 @@ def test_the_operators_own_index_is_looked_at(settings: Any) -> None:
     settings.TECKO_PIP_INDEX_URL = "https://somebody:hunter2@localhost:8443/simple"
     settings.TECKO_NPM_REGISTRY = "https://8.8.8.8/"
     settings.TECKO_EGRESS_ALLOW = []
-    advice = reach.advice(reach.index_hosts())
-    assert advice.endswith(f"TECKO_EGRESS_ALLOW={socket.gethostbyname('localhost')}")
-    assert "hunter2" not in advice
+    found = reach.obstacle(reach.index_hosts())
+    assert found is not None
+    assert found.remedy == f"Set TECKO_EGRESS_ALLOW={socket.gethostbyname('localhost')}"
+    assert "hunter2" not in found.problem
 
 
 @pytest.mark.parametrize(

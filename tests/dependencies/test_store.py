@@ -18,7 +18,9 @@ from django.utils import timezone
 from customchecks.dependencies import eviction
 from customchecks.dependencies.installation import Installation
 from customchecks.dependencies.models import DependencySet, SetState
+from customchecks.dependencies.prepare import Dependencies
 from customchecks.dependencies.store import Obtained, Store
+from customchecks.sandbox import Sandbox
 from polling.results import Cause
 from tests.api.live import database_url
 from tests.dependencies.conftest import Box
@@ -54,9 +56,13 @@ with ThreadPoolExecutor(25) as pool:
 """
 
 
-def obtain(box: Box, install, *, key: str = "a" * 64, store: Store | None = None, seconds: float = 60) -> Obtained:
+def obtain(
+    box: Box, install, *, key: str = "a" * 64, store: Store | None = None, seconds: float = 60, circumstances: str = ""
+) -> Obtained:
     found = store or Store(box.sandbox.volumes)
-    return found.obtain(key, runtime="python", check_id="", seconds=seconds, install=install)
+    return found.obtain(
+        key, runtime="python", check_id="", seconds=seconds, install=install, circumstances=circumstances
+    )
 
 
 def works(volume: str) -> Installation:
@@ -182,6 +188,46 @@ def test_failures_are_tried_again_after_pauses_that_double(box: Box) -> None:
 def test_what_is_not_the_sets_fault_is_not_remembered(box: Box, cause: Cause) -> None:
     assert obtain(box, lambda _: Installation(cause=cause, message="x")).cause is cause
     assert obtain(box, works).volume
+
+
+def test_a_failure_ends_when_the_settings_change(box: Box) -> None:
+    def fails(volume: str) -> Installation:
+        return Installation(cause=Cause.DEPS_FAILED, message="No.")
+
+    pauses = []
+    for circumstances in ("one", "one", "other"):
+        obtain(box, fails, circumstances=circumstances)
+        assert obtain(box, never, circumstances=circumstances).message.startswith("No. Until ")
+        failed = DependencySet.objects.get()
+        pauses.append(round((failed.retry_at - timezone.now()) / timedelta(minutes=1)))
+        if circumstances == "one":
+            set_of(failed.key, retry_at=timezone.now() if pauses == [5] else failed.retry_at)
+    assert pauses == [5, 10, 5]
+    assert obtain(box, works, circumstances="third").volume
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("TECKO_NPM_REGISTRY", "https://npm.example/"),
+        ("TECKO_DEPS_CACHE_MB", 4999),
+        ("TECKO_DEPS_INSTALL_SECONDS", 299),
+    ],
+)
+def test_every_setting_that_an_installation_depends_on_is_one_of_its_circumstances(
+    box: Box, settings: Any, name: str, value: object
+) -> None:
+    before = box.dependencies.circumstances()
+    setattr(settings, name, value)
+    assert box.dependencies.circumstances() != before
+
+
+@pytest.mark.parametrize("values", [{"ca_bundle": b"x"}, {"egress_allow": ["10.1.2.0/24"]}, {"subnet": "10.9.0.0/24"}])
+def test_whom_a_container_reaches_and_trusts_is_one_of_the_circumstances(values: dict[str, Any]) -> None:
+    sandboxes = [Sandbox(instance="circumstances", **given) for given in ({}, values)]
+    assert len({Dependencies(sandbox).circumstances() for sandbox in sandboxes}) == 2
+    for sandbox in sandboxes:
+        sandbox.close()
 
 
 def test_the_longest_unused_set_goes_first_and_none_that_is_in_use(box: Box) -> None:

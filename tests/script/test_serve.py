@@ -1,5 +1,6 @@
 """What ``manage.py serve`` says and sets before it starts anything."""
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -20,3 +21,15 @@ def test_the_hint_for_a_lost_password_names_the_home_of_another_instance(setting
     assert "TECKO_HOME='/srv/two homes' .venv/bin/python manage.py changepassword" in serve.Command()._greeting()
     settings.TECKO_HOME = settings.BASE_DIR / "var"
     assert "(forgotten: .venv/bin/python manage.py changepassword" in serve.Command()._greeting()
+
+
+def test_a_start_says_which_address_of_an_index_has_to_be_allowed(settings: Any) -> None:
+    settings.TECKO_PIP_INDEX_URL, settings.TECKO_NPM_REGISTRY = "https://10.1.2.3/simple", "https://8.8.8.8/"
+    settings.TECKO_EGRESS_ALLOW = []
+    printed = io.StringIO()
+    serve.Command(stdout=printed).look_at_indexes()
+    assert "Set TECKO_EGRESS_ALLOW=10.1.2.3 in" in printed.getvalue()
+    settings.TECKO_EGRESS_ALLOW = ["10.1.2.3"]
+    printed.truncate(0)
+    serve.Command(stdout=printed).look_at_indexes()
+    assert printed.getvalue() == ""

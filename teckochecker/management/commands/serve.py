@@ -4,6 +4,7 @@ import os
 import shlex
 import shutil
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, close_old_connections, connections
 
+from customchecks.dependencies import reach
 from polling import sweeper
 from teckochecker import demo, readiness
 from teckochecker.setup import home
@@ -34,6 +36,7 @@ class Command(BaseCommand):
     def _serve(self, *, with_demo: bool) -> None:
         programs = self._with_demo() if with_demo else own_programs(os.environ.copy())
         self.stdout.write(self._greeting())
+        threading.Thread(target=self.look_at_indexes, daemon=True).start()  # a resolver may take its time
         connections.close_all()
         Supervisor(programs, report=self._report).run()
         self._report("stopped")
@@ -55,6 +58,10 @@ class Command(BaseCommand):
             f"  Logs    {settings.TECKO_HOME / 'logs'}\n"
             "  Stop    Ctrl-C\n"
         )
+
+    def look_at_indexes(self) -> None:
+        if found := reach.obstacle(reach.index_hosts()):
+            self._report(f"{found.problem} {found.remedy} in {settings.TECKO_HOME / '.env'} and start again.")
 
     def _report(self, line: str) -> None:
         self.stdout.write(f"teckochecker: {line}")
