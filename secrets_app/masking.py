@@ -1,27 +1,30 @@
-"""Replaces secrets, in every form that ``needles`` knows, by a mask.
+"""Replaces secrets by a mask: the forms that ``needles`` knows, in every reading of a text that ``readings`` knows.
 
 Not found, on purpose and by a test: what a script turned round, compressed, cut in parts or enciphered itself.
 """
 
 import logging
-from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from contextvars import ContextVar
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import Any
 
-from secrets_app.needles import LINE_BREAK, SHORTEST, needles
+from secrets_app.needles import SHORTEST, needles, plain
+from secrets_app.readings import LINE_BREAK, Reading, readings, unwrapped
 from secrets_app.search import Search, Span, beginnings
 
 MASK = "***"
 DEEPEST = 100
 SHORTEST_CUT = 4
 
-# base64 and the like break their lines after 60 characters or more; shorter needles stay on one line
-_SHORTEST_WRAPPED = 32
+# A value may be broken at the end of any line; its forms are so many that only those are looked for that surely are, as
+# base64 is after 60 characters or more
+_SHORTEST_WRAPPED = 12
+_SHORTEST_WRAPPED_FORM = 32
 # What a cut through a character leaves of it
 _BROKEN = "\ufffd"
+_LONGEST_REST = 7
+_REST = frozenset("0123456789abcdefABCDEFuUxX#&%=;")
 
 
 class Masker:
@@ -29,12 +32,14 @@ class Masker:
 
     def __init__(self, values: Iterable[str]) -> None:
         values = [value for value in values if len(value) >= SHORTEST]
-        found = {needle for value in values for needle in needles(value)}
-        self._needles = sorted(found)
-        unwrapped = {LINE_BREAK.sub("", needle).strip(" \t") for needle in found}
-        self._wrapped = sorted(needle for needle in unwrapped if len(needle) >= _SHORTEST_WRAPPED)
-        self._search = Search(self._needles)
-        self._search_wrapped = Search(self._wrapped)
+        forms = {needle for value in values for needle in needles(value)}
+        kept = {needle for value in values for needle in plain(value)}
+        wrapped = _unwrapped(forms, _SHORTEST_WRAPPED_FORM) | _unwrapped(kept, _SHORTEST_WRAPPED)
+        self._written = Search(sorted(forms))
+        self._wrapped = Search(sorted(wrapped))
+        self._read = Search(sorted(kept))
+        # A line may have been broken at a space as well
+        self._joints = ("", " ") if any(" " in value for value in values) else ("",)
         self._numbers = {number for value in values for number in _numbers(value)}
 
     def text(self, text: str) -> str:
@@ -51,7 +56,7 @@ class Masker:
 
         An object of another kind is replaced by its masked ``repr`` where that holds a secret.
         """
-        return self._data(value, depth=0) if self._needles else value
+        return self._data(value, depth=0) if self._written.found else value
 
     def _data(self, value: Any, *, depth: int) -> Any:
         if depth > DEEPEST:
@@ -81,17 +86,28 @@ class Masker:
         return MASK if number in self._numbers or self.text(written) != written else number
 
     def _spans(self, text: str) -> list[Span]:
-        spans = list(self._search.spans(text))
-        if self._wrapped and len(text) >= SHORTEST and LINE_BREAK.search(text):
-            view = _Unwrapped.of(text)
-            spans += [view.original(span) for span in self._search_wrapped.spans(view.text)]
-        return spans
+        if len(text) < SHORTEST or not self._written.found:
+            return []
+        return [span for view, search in self._views(text) for span in view.spans(search)]
 
     def _cut_spans(self, text: str, *, at_end: bool) -> list[Span]:
-        view = _Unwrapped.of(text)
-        spans = [_border(text, self._needles, at_end=at_end)]
-        spans += [view.original(span) for span in [_border(view.text, self._wrapped, at_end=at_end)] if any(span)]
-        return spans
+        if not self._written.found:
+            return []
+        found = (view.border(search, text, at_end=at_end) for view, search in self._views(text))
+        return [span for span in found if any(span)]
+
+    def _views(self, text: str) -> "Iterator[tuple[_View, Search]]":
+        """Every way to take the text, with what is looked for in it."""
+        yield _View(text, None), self._written
+        for reading in readings(text):
+            yield _View(reading.text, reading), self._read
+            yield from self._unwrapped(reading.text, reading)
+        yield from self._unwrapped(text, None)
+
+    def _unwrapped(self, text: str, reading: Reading | None) -> "Iterator[tuple[_View, Search]]":
+        for joint in self._joints:
+            if wrapped := unwrapped(text, joint=joint, below=reading):
+                yield _View(wrapped.text, wrapped), self._wrapped
 
 
 active: ContextVar[Masker | None] = ContextVar("active", default=None)
@@ -107,25 +123,34 @@ def log_processor(_logger: Any, _name: str, event_dict: MutableMapping[str, Any]
 
 
 @dataclass(frozen=True)
-class _Unwrapped:
-    """A text without its line breaks. ``starts`` are the places of its pieces, ``shifts`` what was left out."""
-
+class _View:
     text: str
-    starts: list[int]
-    shifts: list[int]
+    reading: Reading | None
 
-    @classmethod
-    def of(cls, text: str) -> "_Unwrapped":
-        breaks = [found.span() for found in LINE_BREAK.finditer(text)]
-        shifts = [0, *accumulate(end - start for start, end in breaks)]
-        starts = [0, *(end - shift for (_, end), shift in zip(breaks, shifts[1:], strict=True))]
-        return cls(LINE_BREAK.sub("", text), starts, shifts)
+    def spans(self, search: Search) -> Iterator[Span]:
+        found = search.spans(self.text)
+        return map(self.reading.original, found) if self.reading else found
 
-    def original(self, span: Span) -> Span:
-        return self._place(span[0]), self._place(span[1] - 1) + 1
+    def border(self, search: Search, whole: str, *, at_end: bool) -> Span:
+        """A half of an escape, which a cut may have left, is passed over."""
+        for dropped in range(_LONGEST_REST if self.reading else 1):
+            kept = len(self.text) - dropped
+            rest = self.text[kept:] if at_end else self.text[:dropped]
+            if kept < SHORTEST_CUT or not _REST.issuperset(rest):
+                break
+            start, end = _border(self.text[:kept] if at_end else self.text[dropped:], search.found, at_end=at_end)
+            if start == end:
+                continue
+            if self.reading is None:
+                return start, end
+            start, end = self.reading.original((start, end) if at_end else (dropped + start, dropped + end))
+            return (start, len(whole)) if at_end else (0, end)
+        return 0, 0
 
-    def _place(self, position: int) -> int:
-        return position + self.shifts[bisect_right(self.starts, position) - 1]
+
+def _unwrapped(found: Iterable[str], shortest: int) -> set[str]:
+    joined = (LINE_BREAK.sub("", needle).strip(" \t") for needle in found)
+    return {needle for needle in joined if len(needle) >= shortest}
 
 
 def _masked(text: str, spans: Iterable[Span]) -> str:

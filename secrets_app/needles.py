@@ -4,18 +4,19 @@ import base64
 import html
 import json
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 from urllib.parse import quote, quote_plus
+
+from secrets_app.readings import LINE_BREAK, readings
 
 SHORTEST = 6
 """Characters. What is shorter is not searched for: it would be found in every other text."""
 
-LINE_BREAK = re.compile(r"(?:\r|\n|\\{1,4}[rn])[ \t]*")
-"""The end of a line, also one that is escaped, with the indentation of the next. Takes linear time."""
-
 # What the encoders of urllib, of browsers and of form posts leave as it is
 _URL_SAFE = ("", "/", "!*'()", ";,/?:@&=+$!*'()#")
 
+_UTF_16 = ("utf-16-le", "utf-16-be")
 _XML_SPACES = str.maketrans({"\n": "&#10;", "\r": "&#13;", "\t": "&#9;"})
 
 
@@ -26,6 +27,19 @@ def needles(value: str) -> set[str]:
     escaped = {form for each in written for form in _json(each)}
     deeper = {form for part in _parts(value) for form in _json_in_json(part)}
     return {form for form in written | escaped | deeper if len(form) >= SHORTEST}
+
+
+def plain(value: str) -> set[str]:
+    """What remains of a value when a text is read without its escapes: itself, and what no reading takes away."""
+    forms = {form for part in _parts(value) for form in _kept(part)}
+    return {form for form in forms if len(form) >= SHORTEST}
+
+
+def _kept(text: str) -> Iterator[str]:
+    for form in (text, *_printed_utf_16(text)):
+        yield form
+        yield from (reading.text for reading in readings(form))
+    yield from _encoded(text)
 
 
 def _parts(value: str) -> Iterator[str]:
@@ -43,12 +57,25 @@ def _forms(text: str) -> Iterator[str]:
     yield from _markup(text)
     yield from _literal(text)
     yield from _shell(text)
-    data = text.encode(errors="surrogatepass")
-    yield data.hex()
-    yield data.hex().upper()
-    yield from _base64(data)
-    # PowerShell's texts
-    yield from _base64(text.encode("utf-16-le", errors="surrogatepass"))
+    yield from _doubled(text)
+    yield from _encoded(text)
+    yield from _printed_utf_16(text)
+    # A file system or a browser may have put letters and their marks together, or taken them apart
+    yield from (unicodedata.normalize(form, text) for form in ("NFC", "NFD") if not text.isascii())
+
+
+def _encoded(text: str) -> Iterator[str]:
+    """UTF-16 is that of PowerShell and of Windows."""
+    for encoding in ("utf-8", *_UTF_16):
+        data = text.encode(encoding, errors="surrogatepass")
+        yield from (data.hex(), data.hex().upper())
+        yield from _base64(data)
+
+
+def _printed_utf_16(text: str) -> Iterator[str]:
+    """What is read of its bytes. Those of ASCII are the text with a NUL after each sign, which readings take away."""
+    for encoding in _UTF_16 if not text.isascii() else ():
+        yield text.encode(encoding, errors="surrogatepass").decode(errors="replace").replace("\0", "\ufffd")
 
 
 def _json_in_json(text: str) -> set[str]:
@@ -113,6 +140,12 @@ def _shell(text: str) -> Iterator[str]:
     yield text.replace("'", "'\\''")
     yield re.sub(r'(["$`\\])', r"\\\1", text)
     yield re.sub(r"([^\w@%+=:,./-])", r"\\\1", text)
+
+
+def _doubled(text: str) -> Iterator[str]:
+    """As CSV, SQL, YAML and PowerShell write a quote within quotes."""
+    for sign in "\"'`":
+        yield text.replace(sign, sign * 2)
 
 
 def _base64(data: bytes) -> Iterator[str]:

@@ -21,14 +21,14 @@ class Search:
     """
 
     def __init__(self, found: list[str]) -> None:
-        self._found = found
+        self.found = found
 
     def spans(self, text: str) -> Iterator[Span]:
         """Where needles are, together: spans overlap, and one within another may be left out."""
         if len(text) < SHORTEST:
             return
-        if len(self._found) <= _FEW:
-            yield from (span for needle in self._found for span in _occurrences(text, needle))
+        if len(self.found) <= _FEW:
+            yield from (span for needle in self.found for span in _occurrences(text, needle))
             return
         if len(text) > _LONG:
             likely = (needle for needle in self._long if len(needle) <= len(text) and needle[:SHORTEST] in text)
@@ -51,13 +51,13 @@ class Search:
 
     @cached_property
     def _long(self) -> list[str]:
-        return [needle for needle in self._found if len(needle) > _LONG]
+        return [needle for needle in self.found if len(needle) > _LONG]
 
     @cached_property
     def _short(self) -> dict[str, list[str]]:
         """By their first characters."""
         begins: defaultdict[str, list[str]] = defaultdict(list)
-        for needle in self._found:
+        for needle in self.found:
             if len(needle) <= _LONG:
                 begins[needle[:SHORTEST]].append(needle)
         return dict(begins)
@@ -67,7 +67,7 @@ class Search:
         """The longest needle that a needle begins with, where there is one."""
         shorter: dict[str, str] = {}
         open_: list[str] = []
-        for needle in self._found:
+        for needle in self.found:
             while open_ and not needle.startswith(open_[-1]):
                 open_.pop()
             if len(needle) <= _LONG:
