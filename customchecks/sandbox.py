@@ -288,9 +288,13 @@ class Sandbox:
             image=image,
             network=network,
             memory_mb=request.memory_mb,
-            cpu_cores=request.cpu_cores,
+            cpu_cores=self._cores(request.cpu_cores),
             volumes=request.volumes,
         )
+
+    def _cores(self, wanted: float) -> float:
+        """The engine refuses more than it has, which is no fault of its own: a job could ask for that for ever."""
+        return wanted if wanted <= 1 else min(wanted, float(self._engine.info()["NCPU"]))
 
     def _spare(self, run: Run, spec: Spec, stack: ExitStack) -> socket | None:
         """The streams of a container that was started ahead, where there is one."""

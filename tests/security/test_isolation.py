@@ -23,6 +23,14 @@ def test_the_whole_host_config_is_the_golden_one(sandbox: Sandbox, engine: Engin
         assert _comparable(seen["HostConfig"], instance) == _golden()
 
 
+def test_a_job_that_asks_for_more_processors_than_there_are_gets_all_of_them(
+    sandbox: Sandbox, engine: Engine, instance: str
+) -> None:
+    wanted = boxes.request("import time; time.sleep(60)", cpu_cores=1000)
+    with boxes.running(sandbox, wanted, engine=engine, instance=instance) as (seen, _):
+        assert seen["HostConfig"]["NanoCpus"] == engine.info()["NCPU"] * 1_000_000_000
+
+
 def test_the_engine_masks_at_least_the_kernel_files_it_masked_in_20_10(
     sandbox: Sandbox, engine: Engine, instance: str
 ) -> None:
