@@ -1,5 +1,6 @@
 """This instance's containers: their labels say whose they are, and until when somebody may want them."""
 
+import secrets
 import time
 from collections.abc import Collection
 from datetime import datetime
@@ -28,10 +29,16 @@ class Containers:
         self._instance = instance
 
     def create(self, spec: Spec, *, claim: str, purpose: str, seconds: float) -> str:
-        """The new one's id. Nobody wants it after so many seconds. Raises EngineError; NotFound without its image."""
+        """The new one's id. Nobody wants it after so many seconds. Raises EngineError; NotFound without its image.
+
+        The engine's resolver tells every container where another one is by its name, host name or id: so none of them
+        can be guessed. A host name of our own would be one for all, and the engine's are two words of a list.
+        """
         deadline = str(int(time.time() + seconds))
         labels = hardening.labels(instance=self._instance, claim=claim, purpose=purpose, deadline=deadline)
-        return self._engine.create(hardening.container(spec, labels=labels))
+        return self._engine.create(
+            hardening.container(spec, labels=labels), name=f"teckochecker-{secrets.token_hex(16)}"
+        )
 
     def found(self, *, claim: str = "") -> list[dict[str, Any]]:
         """As the engine lists them; none where it cannot be asked."""

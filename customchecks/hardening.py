@@ -48,7 +48,6 @@ def container(spec: Spec, *, labels: Mapping[str, str]) -> dict[str, Any]:
     return {
         "Image": spec.image,
         "User": USER,
-        "Hostname": "sandbox",
         "WorkingDir": WORK,
         "Cmd": [],
         "Env": [],

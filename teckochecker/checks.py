@@ -63,6 +63,20 @@ def egress_allow(**_: Any) -> list[CheckMessage]:
 
 
 @register(Tags.security)
+def unprotected_network(**_: Any) -> list[CheckMessage]:
+    if not settings.TECKO_UNPROTECTED_NETWORK:
+        return []
+    return [
+        Warning(
+            "TECKO_UNPROTECTED_NETWORK is yes: where packet rules cannot be set, scripts reach this machine and its "
+            "networks.",
+            hint="Take it out; manage.py customcheck doctor says why rules cannot be set, if they cannot.",
+            id="teckochecker.W002",
+        )
+    ]
+
+
+@register(Tags.security)
 def plain_http(**_: Any) -> list[CheckMessage]:
     if settings.TECKO_PUBLIC_URL.startswith("https://") or _is_loopback(settings.TECKO_HOST):
         return []

@@ -112,7 +112,7 @@ def _network(status: EngineStatus) -> Finding:
         return _failed("network", network.message, UNPROTECTED)
     if settings.TECKO_UNPROTECTED_NETWORK:
         detail = f"{network.name}, packet rules in force; TECKO_UNPROTECTED_NETWORK lets scripts run without them, too"
-        return _warning("network", detail, "Take TECKO_UNPROTECTED_NETWORK out.")
+        return _failed("network", detail, "Take TECKO_UNPROTECTED_NETWORK out.")
     return _ok("network", f"{network.name}, packet rules in force")
 
 

@@ -31,7 +31,11 @@ class Notice:
 @register.inclusion_tag("polling/attention.html", takes_context=True)
 def attention(context: Any) -> dict[str, Any]:
     notices = list(_notices(context["request"].user))
-    return {"notices": notices, "nobody_is_told": notices and not settings.TECKO_ALERT_URL}
+    return {
+        "notices": notices,
+        "nobody_is_told": notices and not settings.TECKO_ALERT_URL,
+        "unprotected": settings.TECKO_UNPROTECTED_NETWORK,
+    }
 
 
 def _notices(user: User | AnonymousUser) -> Iterator[Notice]:

@@ -36,6 +36,12 @@ def test_nothing_needs_attention_where_nothing_went_wrong(browser: Client, make_
     assert "Needs attention" not in page(browser, FIRST)
 
 
+def test_scripts_that_may_run_unprotected_are_told_of_in_red(browser: Client, settings: Any) -> None:
+    assert "errornote" not in page(browser, FIRST)
+    settings.TECKO_UNPROTECTED_NETWORK = True
+    assert "TECKO_UNPROTECTED_NETWORK is yes" in page(browser, FIRST).partition('class="errornote"')[2]
+
+
 def test_a_call_that_was_not_delivered_is_counted_and_led_to(
     browser: Client, lost: Delivery, make_job: MakeJob
 ) -> None:

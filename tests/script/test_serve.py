@@ -8,12 +8,22 @@ import pytest
 
 from teckochecker.demo import Demo
 from teckochecker.management.commands import serve
+from tests import instances
 
 
 def test_the_demo_opens_its_receiver_and_no_other_port(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TECKO_WEBHOOK_ALLOW", ".internal.example")
     allowed = Demo(Path(), 4711).environ()["TECKO_WEBHOOK_ALLOW"]
     assert allowed == ".internal.example,127.0.0.1:4711"
+
+
+@pytest.mark.engine
+def test_the_start_says_that_scripts_may_run_unprotected(settings: Any) -> None:
+    settings.TECKO_INSTANCE = instances.new()
+    assert list(serve.exposures()) == []
+    settings.TECKO_UNPROTECTED_NETWORK = True
+    assert [line.partition(":")[0] for line in serve.exposures()] == ["TECKO_UNPROTECTED_NETWORK is yes"]
+    instances.dismantle(settings.TECKO_INSTANCE)
 
 
 def test_the_hint_for_a_lost_password_names_the_home_of_another_instance(settings: Any) -> None:

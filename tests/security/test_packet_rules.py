@@ -17,10 +17,12 @@ from typing import Any
 import pytest
 
 from customchecks import nftables, packet_rules
+from customchecks.cli import diagnosis
 from customchecks.engine import Engine
 from customchecks.nftables import Kernel
 from customchecks.sandbox import Sandbox, SandboxOutcome
 from polling.results import Cause
+from teckochecker.management.commands import serve
 from tests import instances, private_engine
 from tests.private_engine import PrivateEngine
 from tests.security import boxes
@@ -201,6 +203,15 @@ def test_the_operators_word_lets_scripts_run_without_rules(made: tuple[str, Sand
         assert sandbox.run(boxes.request("print('here')")).stdout == b"here\n"
         assert "packet rules" in sandbox.protect()
     sandbox.close()
+
+
+def test_the_start_and_doctor_say_that_rules_cannot_be_set(made: tuple[str, Sandbox], settings: Any) -> None:
+    settings.TECKO_INSTANCE, _ = made
+    with taken_away(settings.TECKO_INSTANCE):
+        (line,) = serve.exposures()
+        assert "No script runs." in line
+        found = {finding.name: finding for finding in diagnosis._sandbox()}
+    assert (found["network"].level, "nf_tables" in found["network"].remedy) == (diagnosis.Level.FAILED, True)
 
 
 def test_packets_between_checks_are_filtered_again_where_that_was_switched_off(made: tuple[str, Sandbox]) -> None:

@@ -5,6 +5,7 @@ import shlex
 import shutil
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, close_old_connections, connections
 
 from customchecks.dependencies import reach
+from customchecks.engine import EngineError
+from customchecks.sandbox import Sandbox
 from polling import sweeper
-from teckochecker import demo, readiness
+from teckochecker import checks, demo, readiness
 from teckochecker.setup import home
 from teckochecker.supervisor import Program, Supervisor
 
@@ -36,6 +39,8 @@ class Command(BaseCommand):
     def _serve(self, *, with_demo: bool) -> None:
         programs = self._with_demo() if with_demo else own_programs(os.environ.copy())
         self.stdout.write(self._greeting())
+        for line in exposures():
+            self.stdout.write(self.style.ERROR(line))
         threading.Thread(target=self.look_at_indexes, daemon=True).start()  # a resolver may take its time
         connections.close_all()
         Supervisor(programs, report=self._report).run()
@@ -83,6 +88,21 @@ def own_programs(environ: dict[str, str]) -> list[Program]:
         Program(name="web", argv=web, log=logs / "web.log", environ=environ),
         Program(name="cluster", argv=cluster, log=logs / "cluster.log", environ=environ, heartbeat=sweep_silence),
     ]
+
+
+def exposures() -> Iterator[str]:
+    """What keeps no script from this machine's networks. An engine that does not answer runs none."""
+    for message in checks.unprotected_network():
+        yield message.msg
+    sandbox = Sandbox.from_settings()
+    try:
+        if reason := sandbox.protect():
+            remedy = "manage.py customcheck doctor names the remedy."
+            yield f"{reason} {'' if settings.TECKO_UNPROTECTED_NETWORK else 'No script runs. '}{remedy}"
+    except EngineError:
+        return
+    finally:
+        sandbox.close()
 
 
 def sweep_silence() -> float | None:
