@@ -19,7 +19,7 @@ from customchecks.etags import ChangedMeanwhile
 from customchecks.forms import EDITABLE, CustomCheckJobForm
 from customchecks.log_admin import STYLE, block, pretty
 from customchecks.models import CustomCheckJob, CustomCheckLog
-from polling import confirmation, consequences, trials
+from polling import confirmation, consequences, namesakes, trials
 from polling.deliveries import Delivery
 from polling.scheduling import JobStatus, TransitionRefused
 
@@ -169,8 +169,8 @@ class CustomCheckJobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         else:
             obj.pk = jobs.create_job(data, archive=form.archive, user=cast(User, request.user)).pk
             obj.refresh_from_db()
-        if reason := obj.not_runnable():
-            self.message_user(request, reason, messages.WARNING)
+        for told in filter(None, (obj.not_runnable(), namesakes.warning(obj))):
+            self.message_user(request, told, messages.WARNING)
 
     def delete_model(self, request: HttpRequest, obj: CustomCheckJob) -> None:
         jobs.delete_job(obj)

@@ -158,13 +158,13 @@ def whole(field: str) -> Callable[[object], None]:
 
 
 def resource_limits(value: object) -> None:
-    limits = json_object(value, "resource_limits")
+    limits = json_object(value)
     if unknown := limits.keys() - {"memory_mb", "cpu_cores"}:
         raise ValidationError(f"{min(unknown)!r:.80} is not a limit: give memory_mb or cpu_cores.", code="unknown_key")
     if "memory_mb" in limits:
-        _whole("memory_mb", limits["memory_mb"])
+        _whole("memory_mb", limits["memory_mb"], "memory_mb: ")
     if "cpu_cores" in limits:
-        _number("cpu_cores", limits["cpu_cores"])
+        _number("cpu_cores", limits["cpu_cores"], "cpu_cores: ")
 
 
 def is_variable_name(key: str) -> bool:
@@ -176,7 +176,7 @@ def is_variable_name(key: str) -> bool:
 def tags(value: object) -> None:
     """Plain words, so that a tag is found the same way in every database, URL and shell."""
     if not isinstance(value, list) or len(value) > MAX_TAGS:
-        raise ValidationError(f"tags is a list of at most {MAX_TAGS} words.", code="tags")
+        raise ValidationError(f"A list of at most {MAX_TAGS} words is wanted.", code="tags")
     for word in value:
         if not isinstance(word, str) or not TAG.fullmatch(word):
             raise ValidationError(
@@ -189,7 +189,7 @@ def tags(value: object) -> None:
 
 def env_vars(value: object) -> None:
     """Whether the secrets that values refer to may be used depends on who asks: ``references.validate`` tells."""
-    variables = strings(value, "env_vars")
+    variables = strings(value)
     for key, text in variables.items():
         if not is_variable_name(key):
             raise ValidationError(
@@ -206,10 +206,10 @@ def env_vars(value: object) -> None:
 
 def check_params(value: object) -> None:
     """Any JSON object that both databases can store. Its scalars become variables of their own names."""
-    params = json_object(value, "check_params")
+    params = json_object(value)
     _check_json(params, depth=1)
     if strictjson.size(params) > MAX_PARAMS_BYTES:
-        raise ValidationError("check_params is longer than 64 kB.", code="params_length")
+        raise ValidationError("The parameters are longer than 64 kB.", code="params_length")
     for key in scalars(params):
         _check_variable(key)
 
@@ -260,25 +260,30 @@ def _is_relative(path: str) -> bool:
     return not any(part in ("", ".", "..") or part.startswith("-") for part in path.split("/"))
 
 
-def _whole(field: str, value: object) -> None:
+def _whole(field: str, value: object, within: str = "") -> None:
+    """``within`` begins the message where the field is a part of another."""
     if type(value) is not int:
-        raise ValidationError(f"{field} is a whole number.", code="not_whole")
-    _number(field, value)
+        raise ValidationError(f"{within}A whole number {_range(field)} is wanted.", code="not_whole")
+    _number(field, value, within)
 
 
-def _number(field: str, value: object) -> None:
+def _number(field: str, value: object, within: str = "") -> None:
     limit = LIMITS[field]
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValidationError(f"{field} is a number.", code="not_number")
+        raise ValidationError(f"{within}A number {_range(field)} is wanted.", code="not_number")
     if not limit.low <= value <= limit.high:
-        raise ValidationError(f"{field} is from {limit.low:g} to {limit.high:g}.", code="out_of_range")
+        raise ValidationError(f"{within}A number {_range(field)} is wanted.", code="out_of_range")
+
+
+def _range(field: str) -> str:
+    return f"from {LIMITS[field].low:g} to {LIMITS[field].high:g}"
 
 
 def _check_json(value: object, *, depth: int) -> None:
     if depth > strictjson.MAX_DEPTH:
-        raise ValidationError(f"check_params is nested deeper than {strictjson.MAX_DEPTH} levels.", code="params_depth")
+        raise ValidationError(f"They are nested deeper than {strictjson.MAX_DEPTH} levels.", code="params_depth")
     if isinstance(value, dict):
-        for key, inner in json_object(value, "An object in check_params").items():
+        for key, inner in json_object(value).items():
             _check_scalar(key)
             _check_json(inner, depth=depth + 1)
     elif isinstance(value, list):
@@ -291,8 +296,8 @@ def _check_json(value: object, *, depth: int) -> None:
 def _check_scalar(value: object) -> None:
     too_large = isinstance(value, int) and abs(value) >= 10**strictjson.MAX_DIGITS
     if too_large or (isinstance(value, float) and not math.isfinite(value)):
-        raise ValidationError("check_params holds NaN, infinity or a number of over 30 digits.", code="params_number")
+        raise ValidationError("They hold NaN, infinity or a number of over 30 digits.", code="params_number")
     if isinstance(value, str):
         check_storable(value, "A text in check_params")
     elif value is not None and not isinstance(value, int | float):
-        raise ValidationError("check_params holds something that is not JSON.", code="params_type")
+        raise ValidationError("They hold something that is not JSON.", code="params_type")

@@ -29,7 +29,7 @@ class KeboolaFields(Protocol):
 
 def keboola_variables(value: object) -> None:
     """The values are visible in Keboola, so they hold templates and no secrets."""
-    for name, text in strings(value, "keboola_variables").items():
+    for name, text in strings(value).items():
         if not name.strip() or len(name) > MAX_VARIABLE_NAME or not visible(name):
             raise ValidationError(f"{name!r:.80} is not the name of a variable.", code="variable_name")
         check_storable(text, f"The value of {name!r:.80}")

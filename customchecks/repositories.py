@@ -31,6 +31,7 @@ _ENTRY = re.compile(rb"([0-7]{6}) ([a-z]+) ([0-9a-f]{40,64}) +([0-9]+|-)\t(.+)",
 _ADVERTISED = re.compile(rb"([0-9a-f]{40,64})\t([^\n]+)\n")
 _LFS = b"version https://git-lfs.github.com/spec/"
 _MAX_RECORD = 8192
+MOST_NAMED = 10
 _UNSUPPORTED = {b"120000": "a symbolic link", b"160000": "a submodule"}
 
 
@@ -104,7 +105,22 @@ class Repositories:
         for known in (branch, peeled, tag):
             if known in found:
                 return found[known]
-        raise GitFailed(f"The repository has no branch or tag {name!r:.120}.")
+        there = self._branches(connection, until=until)
+        raise GitFailed(f"The repository has no branch or tag {name!r:.120}. {there}".rstrip())
+
+    def _branches(self, connection: _Connection, *, until: float) -> str:
+        """A sentence with the first few; nothing where they cannot be had."""
+        words = ["ls-remote", "--heads", "--end-of-options", connection.url]
+        try:
+            answer = Command(words=words, config=connection.config, limits=self._limits, until=until).run()
+        except GitFailed:
+            return ""
+        found = [match[2].decode(errors="replace") for match in _ADVERTISED.finditer(answer)]
+        names = sorted(name.removeprefix("refs/heads/") for name in found)
+        if not names:
+            return "It has no branch at all: push something first."
+        more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+        return f"Its branches: {', '.join(f'{name!r:.80}' for name in names[:MOST_NAMED])}{more}."
 
     def checkout(self, remote: Remote, *, commit: str, path: str = "") -> Checkout:
         """The files of a commit, or of its folder ``path``. Connects only for a commit that is not here yet.

@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
 
-from polling import confirmation, consequences, group_changes, trials
+from polling import confirmation, consequences, group_changes, namesakes, trials
 from polling.deliveries import Delivery
 from polling.groups import GroupRefused, JobGroup
 from polling.kinds import job_kinds
@@ -121,6 +121,8 @@ class JobGroupAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         created = group_changes.create_group(data, wanted=wanted, user=cast(User, request.user))
         obj.pk = created.pk
         obj.refresh_from_db()
+        if told := namesakes.warning(obj):
+            self.message_user(request, told, messages.WARNING)
 
     def delete_model(self, request: HttpRequest, obj: JobGroup) -> None:
         group_changes.delete_group(obj)

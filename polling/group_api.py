@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from polling import group_changes, groups, trials
+from polling import group_changes, groups, namesakes, trials
 from polling.api import DeliverySerializer
 from polling.groups import GroupRefused, GroupStatus, JobGroup, Rule
 from polling.members import LARGEST_ID, Key
@@ -112,7 +112,8 @@ class GroupViewSet(GenericViewSet[JobGroup]):
     def create(self, request: Request) -> Response:
         data = _valid(GroupFieldsSerializer(data=request.data))
         group = group_changes.create_group(data, wanted=data.pop("members"), user=asker(request))
-        return Response(self.get_serializer(group).data, status=status.HTTP_201_CREATED)
+        told = namesakes.headers(group)
+        return Response(self.get_serializer(group).data, status=status.HTTP_201_CREATED, headers=told)
 
     def retrieve(self, request: Request, pk: str) -> Response:
         return Response(self.get_serializer(self.get_object()).data)

@@ -6,7 +6,7 @@ from polling.api import DeliverySerializer
 from polling.group_api import GroupFieldsSerializer, GroupSerializer, GroupWithAnswersSerializer
 from polling.groups import GroupStatus
 from polling.schema import DELIVERY, PAGING
-from secrets_app.openapi import Answer, Body, Operation, Table, envelope, listed, parameter
+from secrets_app.openapi import WARNING, Answer, Body, Operation, Table, envelope, listed, parameter
 
 TAG = "Groups"
 NEW_GROUP: dict[str, Any] = {
@@ -43,6 +43,7 @@ ANSWERED = {
     ],
 }
 GROUP_ANSWER = Answer(GroupWithAnswersSerializer, ANSWERED)
+MADE = Answer(GroupWithAnswersSerializer, ANSWERED, headers=WARNING)
 CHANGE = Operation(
     summary="Change a group",
     tag=TAG,
@@ -67,7 +68,7 @@ OPERATIONS: Table = {
         tag=TAG,
         about="Members that have ended count. When the rule is met or the deadline has passed, the webhook is called.",
         bodies=(Body(GroupFieldsSerializer, NEW_GROUP),),
-        answers={201: GROUP_ANSWER},
+        answers={201: MADE},
     ),
     "GET /api/groups/{id}": Operation(
         summary="Show a group with what is known of its members", tag=TAG, answers={200: GROUP_ANSWER}

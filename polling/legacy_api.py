@@ -16,7 +16,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from polling import batches, jobs, scheduling
+from polling import batches, jobs, namesakes, scheduling
 from polling.batches import Batch, BatchStatus
 from polling.kinds import job_kinds
 from polling.polling_job import COMPLETED_WITH_FAILURES, STATUSES, PollingJob, PollingLog
@@ -169,7 +169,8 @@ class PollingJobViewSet(GenericViewSet[PollingJob]):
             _unprocessable(error)
         except jobs.SecretUnknown as error:
             raise exceptions.NotFound(str(error)) from None
-        return Response(self.get_serializer(job).data, status=status.HTTP_201_CREATED)
+        told = namesakes.headers(job)
+        return Response(self.get_serializer(job).data, status=status.HTTP_201_CREATED, headers=told)
 
     def retrieve(self, request: Request, pk: str) -> Response:
         """``?include_logs=false`` leaves the logs out; ``?log_limit=`` newest ones are shown."""

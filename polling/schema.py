@@ -9,7 +9,7 @@ from polling.api import DeliverySerializer, DeliveryWithAttemptsSerializer
 from polling.deliveries import DeliveryStatus
 from polling.pages import DEFAULT_LIMIT, MAX_LIMIT, MAX_OFFSET
 from polling.polling_job import STATUSES
-from secrets_app.openapi import Answer, Body, Operation, Table, envelope, listed, parameter, says
+from secrets_app.openapi import WARNING, Answer, Body, Operation, Table, envelope, listed, parameter, says
 
 DELIVERIES, BATCHES, SYSTEM = "Deliveries", "OpenAI batches", "System"
 
@@ -171,7 +171,7 @@ BATCH_CALLS: Table = {
         "wanted, and Keboola's four fields go together. An unknown secret, or one of another type, is 404. A job "
         "without `webhook_url` and `alert_url` is shown without the fields of webhooks and alerts.",
         bodies=(Body(legacy_api.CreateSerializer, NEW_POLLING_JOB),),
-        answers={201: Answer(legacy_api.PollingJobSerializer, POLLING_JOB)},
+        answers={201: Answer(legacy_api.PollingJobSerializer, POLLING_JOB, headers=WARNING)},
         refuses=[404],
         invalid=422,
     ),

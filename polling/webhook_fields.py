@@ -48,7 +48,7 @@ def webhook_method(value: object) -> None:
 
 
 def webhook_headers(value: object) -> None:
-    headers = strings(value, "webhook_headers")
+    headers = strings(value)
     if len({key.lower() for key in headers}) < len(headers):
         raise ValidationError("A header is given twice: small and capital letters are the same.", code="header_twice")
     for key, text in headers.items():
@@ -71,7 +71,7 @@ def webhook_query_params(value: object) -> None:
 
 
 def check_query(value: object, *, roots: frozenset[str]) -> None:
-    for key, text in strings(value, "webhook_query_params").items():
+    for key, text in strings(value).items():
         if not key or len(key) > 100 or not visible(key) or "{" in key or "}" in key:
             raise ValidationError(f"{key!r:.80} is not the name of a query parameter.", code="query_name")
         check_storable(text, f"The value of {key!r:.80}")
@@ -84,8 +84,8 @@ def check_query(value: object, *, roots: frozenset[str]) -> None:
 def webhook_signing_secrets(value: object) -> None:
     """One reference for one key; two while receivers change from one key to the other."""
     if not isinstance(value, list) or len(value) > MAX_KEYS:
-        raise ValidationError(f"webhook_signing_secrets is a list of at most {MAX_KEYS}.", code="signing_secrets")
-    for key in strings({str(place): key for place, key in enumerate(value)}, "webhook_signing_secrets").values():
+        raise ValidationError(f"A list of at most {MAX_KEYS} references is wanted.", code="signing_secrets")
+    for key in strings({str(place): key for place, key in enumerate(value)}).values():
         found = references.find(key)
         if len(found) != 1 or (found[0].start, found[0].end) != (0, len(key)):
             raise ValidationError("A signing secret is secret_ref: and a secret's number or name.", code="signing_ref")
@@ -113,14 +113,14 @@ def target(value: object, *, allow: Iterable[str]) -> addresses.Target:
         raise ValidationError(str(error), code="url") from error
 
 
-def strings(value: object, field: str) -> dict[str, str]:
+def strings(value: object) -> dict[str, str]:
     """Strings, in which every reference to a secret is well formed."""
-    entries = json_object(value, field)
+    entries = json_object(value)
     if len(entries) > MAX_ENTRIES:
-        raise ValidationError(f"{field} has at most {MAX_ENTRIES} entries.", code="too_many")
+        raise ValidationError(f"At most {MAX_ENTRIES} entries are possible.", code="too_many")
     for key, text in entries.items():
         if not isinstance(text, str):
-            raise ValidationError(f"The value of {key!r:.80} in {field} is a string.", code="not_string")
+            raise ValidationError(f"The value of {key!r:.80} is a string.", code="not_string")
         try:
             references.find(text)
         except references.ReferenceError_ as error:
@@ -128,9 +128,9 @@ def strings(value: object, field: str) -> dict[str, str]:
     return entries
 
 
-def json_object(value: object, field: str) -> dict[str, Any]:
+def json_object(value: object) -> dict[str, Any]:
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
-        raise ValidationError(f"{field} is a JSON object.", code="not_object")
+        raise ValidationError("A JSON object is wanted.", code="not_object")
     return value
 
 

@@ -3,12 +3,12 @@
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.db.models import Model
 from django.http import HttpRequest
 
-from secrets_app.models import LONGEST_BYTES, Secret, SecretGrant, SecretUse, validate_value
+from secrets_app.models import LONGEST_BYTES, Secret, SecretGrant, SecretUse, validate_value, without_newline
 
 
 class SecretForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -26,6 +26,8 @@ class SecretForm(forms.ModelForm):  # type: ignore[type-arg]
         help_text="For values of several lines, such as a PEM key: a UTF-8 text of at most 64 kB.",
     )
 
+    newline_left_out = False
+
     class Meta:
         model = Secret
         fields = ("name", "type", "allowed_users")
@@ -39,7 +41,8 @@ class SecretForm(forms.ModelForm):  # type: ignore[type-arg]
         except UnicodeDecodeError:
             # The original error carries the value
             raise ValidationError("The file is no UTF-8 text of at most 64 kB.") from None
-        return text
+        self.newline_left_out = without_newline(text) != text
+        return without_newline(text)
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
@@ -99,6 +102,8 @@ class SecretAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         if value := form.new_value():
             obj.set_value(value)
             columns.add("ciphertext")
+        if form.newline_left_out:
+            self.message_user(request, "A newline at the end of the file was left out.", messages.WARNING)
         if change:
             # The stored text may have moved to another key while the form was open
             obj.save(update_fields=columns)

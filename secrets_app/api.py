@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from secrets_app.models import Secret, validate_name
+from secrets_app.models import Secret, taken, validate_name
 from secrets_app.rest import Refused, StrictSerializer, TextField
 
 
@@ -48,7 +48,7 @@ class SecretViewSet(GenericViewSet[Secret]):
             with transaction.atomic():
                 secret.save()
         except IntegrityError:
-            raise Refused(f"There is a secret named {secret.name!r} already.") from None
+            raise Refused(taken(secret.name)) from None
         return Response(self.get_serializer(secret).data, status=status.HTTP_201_CREATED)
 
     def update(self, request: Request, pk: str) -> Response:

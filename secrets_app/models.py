@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Collection
-from typing import Self
+from typing import Any, Self
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
@@ -30,12 +30,28 @@ def validate_value(value: str) -> None:
             f"A secret has at least {SHORTEST} characters: a shorter one cannot be masked in outputs and logs.",
             "too_short",
         )
+    if without_newline(value) != value:
+        raise ValidationError(
+            "The value ends with a newline, which a key does not have and a receiver would refuse: leave it out.",
+            "newline",
+        )
     if "\0" in value:
         raise ValidationError("A secret cannot hold a NUL character: no environment variable can.", "nul")
     if any("\ud800" <= character <= "\udfff" for character in value):
         raise ValidationError("The value is no valid Unicode text.", "unicode")
     if len(value.encode()) > LONGEST_BYTES:
         raise ValidationError(f"A secret has at most {LONGEST_BYTES // 1024} kB.", "too_long")
+
+
+def taken(name: str) -> str:
+    return f"There is a secret named {name!r} already: give that one a new value, or choose another name."
+
+
+def without_newline(text: str) -> str:
+    """What a file or stdin holds, as a value: a newline at the end of one line is the editor's. Several lines, such as
+    a PEM key, keep theirs."""
+    line = text.rstrip("\r\n")
+    return text if "\n" in line or "\r" in line else line
 
 
 class SecretQuerySet(models.QuerySet["Secret"]):
@@ -95,6 +111,9 @@ class Secret(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def unique_error_message(self, model_class: Any, unique_check: Any) -> ValidationError:
+        return ValidationError(taken(self.name), code="unique")
 
     def set_value(self, value: str) -> None:
         """Encrypts with the first key; the caller saves. Raises ValidationError, KeyRingError."""

@@ -16,6 +16,8 @@ OBJECT = {"type": "object", "additionalProperties": True}
 STRINGS = {"type": "object", "additionalProperties": {"type": "string"}}
 TEXT, NULLABLE_TEXT, NUMBER = {"type": "string"}, {"type": "string", "nullable": True}, {"type": "integer"}
 
+WARNING = {"Warning": "That others have the name, and their numbers; only where that is so."}
+
 Shape = type[serializers.Serializer[Any]] | serializers.Serializer[Any] | Mapping[str, Any]
 
 

@@ -15,7 +15,7 @@ from django.core.exceptions import (
     ValidationError,
 )
 from django.db import DatabaseError, connection
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse, UnreadablePostError
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
 from django.template.loader import render_to_string
 from django.utils import timezone
@@ -63,7 +63,7 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
         logger.error("request_failed", path=context["request"].path, exc_info=error)
         headers = {"Retry-After": str(trouble.seconds)}
         return Response({"detail": trouble.sentence}, status=status.HTTP_503_SERVICE_UNAVAILABLE, headers=headers)
-    response = exception_handler(_counted(_understood(error), context["request"]), context)
+    response = exception_handler(_counted(_understood(error, context), context["request"]), context)
     if response is None:
         logger.error("request_failed", path=context["request"].path, exc_info=error)
         return Response({"detail": FAILED}, status=status.HTTP_500_INTERNAL_SERVER_ERROR)
@@ -72,8 +72,10 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     return response
 
 
-def _understood(error: Exception) -> Exception:
+def _understood(error: Exception, context: dict[str, Any]) -> Exception:
     """The DRF exception for what Django and our own layers raise."""
+    if isinstance(error, Http404):
+        return exceptions.NotFound(_missing(context))
     if isinstance(error, ValidationError):
         return exceptions.ValidationError(as_serializer_error(error))
     if isinstance(error, ChangedMeanwhile):
@@ -87,6 +89,16 @@ def _understood(error: Exception) -> Exception:
     if isinstance(error, SuspiciousOperation | BadRequest | MultiPartParserError | UnreadablePostError):
         return exceptions.ParseError("The request could not be read.")
     return error
+
+
+def _missing(context: dict[str, Any]) -> str:
+    """What the path names is not there: Django's own words name a class of ours, and no remedy."""
+    model, number = getattr(getattr(context["view"], "queryset", None), "model", None), context["kwargs"].get("pk")
+    if model is None or number is None:
+        return "There is no such thing."
+    collection = context["request"].path.partition(f"/{number}")[0]
+    thing = "job" if "/custom-checks" in collection else model._meta.verbose_name
+    return f"There is no {thing} {number}. GET {collection} lists those that there are."
 
 
 def _counted(error: Exception, request: Request) -> Exception:

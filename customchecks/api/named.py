@@ -26,7 +26,7 @@ class NamedViewSet(GenericViewSet[CustomCheckJob]):
             job = naming.find(name)
         if job is None:
             raise exceptions.NotFound("There is no job of this name.")
-        return shown(job)
+        return shown(job, changed=False)
 
     def replace(self, request: Request, name: str) -> Response:
         """The whole definition: what is not named gets its default. A script that was uploaded stays without a new one.

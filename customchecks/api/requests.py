@@ -14,6 +14,7 @@ from customchecks import etags, selection
 from customchecks.api.serializers import JobSerializer
 from customchecks.models import CustomCheckJob
 from customchecks.naming import NameTaken
+from polling import namesakes
 from polling.scheduling import TransitionRefused
 from secrets_app.rest import Refused, asker
 
@@ -52,5 +53,6 @@ def chosen(rows: QuerySet[CustomCheckJob], request: Request) -> QuerySet[CustomC
     return selection.jobs(rows, tags=query.getlist("tag"), **words)
 
 
-def shown(job: CustomCheckJob, code: int = status.HTTP_200_OK) -> Response:
-    return Response(JobSerializer(job).data, status=code, headers={"ETag": etags.of(job)})
+def shown(job: CustomCheckJob, code: int = status.HTTP_200_OK, *, changed: bool = True) -> Response:
+    warned = namesakes.headers(job) if changed else {}
+    return Response(JobSerializer(job).data, status=code, headers={"ETag": etags.of(job), **warned})

@@ -17,12 +17,13 @@ from customchecks.api.schema_parts import (
     FORM_SHAPE,
     IF_MATCH,
     JOBS,
+    KEEPS,
     LOG_CHOICE,
     ONE,
     PATH,
     PINNED,
+    SAVED,
     SCRIPTS,
-    UNCHANGED,
     VERSION_NUMBER,
 )
 from customchecks.api.scripts import VersionSerializer
@@ -107,13 +108,13 @@ def starter(summary: str, message: str, about: str) -> Operation:
 CHANGE = Operation(
     summary="Change a job",
     tag=JOBS,
-    about=f"{EITHER_FORM} {UNCHANGED}",
+    about=f"{EITHER_FORM} {KEEPS}",
     bodies=(
         Body(JobSerializer(partial=True), {"poll_interval_seconds": 300}),
         Body(FORM_SHAPE, {"config": '{"poll_interval_seconds": 300}'}, FORM),
     ),
     headers=(IF_MATCH,),
-    answers={200: Answer(JobSerializer, {**JOB, "poll_interval_seconds": 300}, headers=ETAG)},
+    answers={200: Answer(JobSerializer, {**JOB, "poll_interval_seconds": 300}, headers=SAVED)},
     refuses=[412],
 )
 
@@ -129,7 +130,7 @@ JOB_CALLS: Table = {
         tag=JOBS,
         about=f"{EITHER_FORM} It is due at once; an upload job without a script waits for it.",
         bodies=(Body(JobSerializer, CONFIG), Body(FORM_SHAPE, {"config": FEW}, FORM)),
-        answers={201: Answer(JobSerializer, JOB, headers=ETAG)},
+        answers={201: Answer(JobSerializer, JOB, headers=SAVED)},
     ),
     f"GET {ONE}": Operation(summary="Show a job", tag=JOBS, answers={200: Answer(JobSerializer, JOB, headers=ETAG)}),
     f"PUT {ONE}": CHANGE,

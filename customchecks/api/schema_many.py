@@ -7,7 +7,18 @@ from drf_spectacular.utils import OpenApiParameter
 from customchecks import bulk
 from customchecks.api.examples import CONFIG, JOB, LOG
 from customchecks.api.many import YAML, BulkSerializer, ImportSerializer
-from customchecks.api.schema_parts import CHOICE, EITHER_FORM, ETAG, FORM_SHAPE, IF_MATCH, JOBS, ONE, PATH
+from customchecks.api.schema_parts import (
+    CHOICE,
+    EITHER_FORM,
+    ETAG,
+    FORM_SHAPE,
+    IF_MATCH,
+    JOBS,
+    ONE,
+    PATH,
+    REPLACES,
+    SAVED,
+)
 from customchecks.api.serializers import JobSerializer
 from secrets_app.openapi import FORM, OBJECT, TEXT, Answer, Body, Operation, Table, parameter, takes
 
@@ -54,7 +65,7 @@ CALLS: Table = {
         about="With its script, and paused, so that it can be changed first.",
         bodies=(Body(takes({"name": {**TEXT, "nullable": True}}), {"name": "nightly export (copy)"}),),
         answers={
-            201: Answer(JobSerializer, {**JOB, "name": "nightly export (copy)", "status": "paused"}, headers=ETAG)
+            201: Answer(JobSerializer, {**JOB, "name": "nightly export (copy)", "status": "paused"}, headers=SAVED)
         },
     ),
     f"GET {PATH}/by-name/{{name}}": Operation(
@@ -67,10 +78,10 @@ CALLS: Table = {
     f"PUT {PATH}/by-name/{{name}}": Operation(
         summary="Make or replace the job of a name",
         tag=JOBS,
-        about=f"{EITHER_FORM} What is not named gets its default; a script that was uploaded stays without a new one.",
+        about=f"{EITHER_FORM} {REPLACES}",
         headers=(IF_MATCH, ONLY_NEW),
         bodies=(Body(JobSerializer(partial=True), UNNAMED), Body(FORM_SHAPE, {"config": FEW}, FORM)),
-        answers={200: Answer(JobSerializer, JOB, headers=ETAG), 201: Answer(JobSerializer, JOB, headers=ETAG)},
+        answers={200: Answer(JobSerializer, JOB, headers=SAVED), 201: Answer(JobSerializer, JOB, headers=SAVED)},
         refuses=[404, 409, 412],
     ),
     f"GET {PATH}/export": Operation(

@@ -5,14 +5,24 @@ from drf_spectacular.utils import OpenApiParameter
 from customchecks import runtimes
 from polling.results import Cause, Verdict
 from polling.scheduling import JobStatus
-from secrets_app.openapi import BINARY, NUMBER, TEXT, parameter, says, takes
+from secrets_app.openapi import BINARY, NUMBER, TEXT, WARNING, parameter, says, takes
 
 JOBS, SCRIPTS = "Custom checks", "Scripts"
 PATH = "/api/custom-checks"
 ONE = f"{PATH}/{{id}}"
 ONLY_IF = "The `ETag` of the job as it was read: it is changed only if its definition is still the same."
 EITHER_FORM = "JSON, or a form with that JSON as text in the part `config` and the script's .tgz in the part `script`."
-UNCHANGED = "Fields that are not named stay as they are. Whoever changes a job must be allowed to use all its secrets."
+KEEPS = (
+    "It keeps what it is not told: fields that are not named, PUT and PATCH alike, stay as they are, and so does the "
+    "script. A JSON object such as `env_vars` is replaced as a whole; `null` or an empty value empties a field. To set "
+    "a whole definition use `PUT /api/custom-checks/by-name/{name}`. Whoever changes a job must be allowed to use all "
+    "its secrets."
+)
+REPLACES = (
+    "The body is the whole definition: a field that is not named gets its default, unlike in `PUT "
+    "/api/custom-checks/{id}`. Kept are the job's number, logs, versions, status and `state`, and a script that was "
+    "uploaded where the call brings none."
+)
 FORM_SHAPE = takes(
     {"config": {**TEXT, "description": "The job's definition: JSON as text."}, "script": BINARY}, required=["config"]
 )
@@ -35,3 +45,4 @@ LOG_CHOICE = (
 )
 IF_MATCH = OpenApiParameter("If-Match", str, OpenApiParameter.HEADER, description=f"{ONLY_IF} Else 412.")
 ETAG = {"ETag": "Names this definition of the job, for `If-Match`."}
+SAVED = ETAG | WARNING

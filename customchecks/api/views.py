@@ -46,7 +46,7 @@ class CustomCheckViewSet(GenericViewSet[CustomCheckJob]):
         return shown(job, status.HTTP_201_CREATED)
 
     def retrieve(self, request: Request, pk: str) -> Response:
-        return shown(self.get_object())
+        return shown(self.get_object(), changed=False)
 
     def update(self, request: Request, pk: str) -> Response:
         """Every field that creating can set; those that are not named stay as they are."""

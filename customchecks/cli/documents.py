@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from customchecks import archives, documents, models, naming, portable, selection
     from customchecks.api import many
     from customchecks.cli import lookups, shapes
+    from polling import namesakes
 else:
     archives = later("customchecks.archives")
     documents = later("customchecks.documents")
@@ -25,6 +26,7 @@ else:
     naming = later("customchecks.naming")
     portable = later("customchecks.portable")
     selection = later("customchecks.selection")
+    namesakes = later("polling.namesakes")
     shapes = later("customchecks.cli.shapes")
 
 COLUMNS = ("Action", "Job", "Change")
@@ -97,6 +99,7 @@ def clone(job: options.Job, name: NewName = None, user: options.User = None, as_
     found = lookups.find_job(job)
     made = options.valid(lambda: naming.clone(found, name=name, user=lookups.acting_user(user)))
     output.say(f"Created job {made.pk}: {made.name}, paused")
+    output.warn(namesakes.warning(made))
     if as_json:
         output.document(shapes.job(made))
     else:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from django.core import exceptions
 
     from customchecks.cli import lookups
-    from polling import api, consequences, group_api, group_changes, groups, kinds, members, trials
+    from polling import api, consequences, group_api, group_changes, groups, kinds, members, namesakes, trials
 else:
     api = later("polling.api")
     consequences = later("polling.consequences")
@@ -24,6 +24,7 @@ else:
     kinds = later("polling.kinds")
     lookups = later("customchecks.cli.lookups")
     members = later("polling.members")
+    namesakes = later("polling.namesakes")
     trials = later("polling.trials")
 
 COLUMNS = ("ID", "Name", "Status", "Rule", "Members", "Ended", "Deadline")
@@ -85,6 +86,7 @@ def create(
         lambda: group_changes.create_group(given, wanted=wanted, user=lookups.acting_user(user)), names=OPTIONS
     )
     output.say(f"Created group {made.pk}: {made.name}")
+    output.warn(namesakes.warning(made))
     if as_json:
         output.document(_shown(made))
     else:

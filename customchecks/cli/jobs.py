@@ -11,11 +11,13 @@ from customchecks.cli.later import later
 if TYPE_CHECKING:
     from customchecks import jobs, models, selection
     from customchecks.cli import lookups, shapes
+    from polling import namesakes
 else:
     jobs = later("customchecks.jobs")
     lookups = later("customchecks.cli.lookups")
     models = later("customchecks.models")
     selection = later("customchecks.selection")
+    namesakes = later("polling.namesakes")
     shapes = later("customchecks.cli.shapes")
 
 COLUMNS = ("ID", "Name", "Status", "Last verdict", "Last check", "Next check", "Interval", "Tags")
@@ -92,6 +94,7 @@ def create(
     archive = options.read_archive(source) if source else None
     job = options.valid(lambda: jobs.create_job(data, archive=archive, user=lookups.acting_user(user)))
     output.say(f"Created job {job.pk}: {job.name}")
+    output.warn(namesakes.warning(job))
     if as_json:
         output.document(shapes.job(job))
     else:
@@ -159,6 +162,7 @@ def update(
     archive = options.read_archive(source) if source else None
     options.valid(lambda: jobs.update_job(found, data, archive=archive, user=lookups.acting_user(user)))
     output.say(f"Updated job {found.pk}: {found.name}")
+    output.warn(namesakes.warning(found))
     if as_json:
         output.document(shapes.job(found))
 

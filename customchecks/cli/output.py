@@ -42,6 +42,12 @@ def say(message: str) -> None:
     typer.echo(visible(message), err=True)
 
 
+def warn(message: str) -> None:
+    """Nothing where there is nothing to say."""
+    if message:
+        say(f"Warning: {message}")
+
+
 def text(value: str) -> None:
     typer.echo(visible(value))
 

@@ -11,12 +11,13 @@ from customchecks.cli.later import later
 
 if TYPE_CHECKING:
     from customchecks.cli import lookups
-    from polling import jobs, legacy_api, polling_job, scheduling
+    from polling import jobs, legacy_api, namesakes, polling_job, scheduling
     from secrets_app import models as secrets
 else:
     jobs = later("polling.jobs")
     legacy_api = later("polling.legacy_api")
     lookups = later("customchecks.cli.lookups")
+    namesakes = later("polling.namesakes")
     polling_job = later("polling.polling_job")
     scheduling = later("polling.scheduling")
     secrets = later("secrets_app.models")
@@ -94,6 +95,7 @@ def create(
     except jobs.SecretUnknown as error:
         raise NotFound(str(error)) from None
     output.say(f"Created polling job {job.pk}: {job.name}")
+    output.warn(namesakes.warning(job))
     if as_json:
         output.document(_shown(job))
     else:

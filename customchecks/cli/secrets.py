@@ -46,7 +46,7 @@ def list_secrets(as_json: options.Json = False) -> None:
 def create(name: NewName, kind: Type = "generic", user: options.User = None, as_json: options.Json = False) -> None:
     """Store a secret and print its number. Its value is read from stdin, or asked for.
 
-    One newline at the end is left out.
+    A newline at the end of one line is left out; several lines keep theirs.
 
     \b
     Examples:
@@ -109,7 +109,10 @@ def _value() -> str:
         raise Invalid("value: stdin is not UTF-8 text.") from None
     if not value:
         raise Usage("Hand the value over on stdin.")
-    return value.removesuffix("\n").removesuffix("\r")
+    kept = models.without_newline(value)
+    if kept != value:
+        output.say("A newline at the end of the value was left out.")
+    return str(kept)
 
 
 def _print(secret: "models.Secret", *, as_json: bool) -> None:

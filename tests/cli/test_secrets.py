@@ -22,6 +22,7 @@ def test_a_secret_is_created_listed_changed_and_deleted(cli: Cli) -> None:
     made = cli("secret", "create", "gemini", "--type", "openai", stdin=f"{VALUE}\n")
     secret = Secret.objects.get()
     assert (made.code, made.out, secret.value()) == (0, f"{secret.pk}\n", VALUE)
+    assert "A newline at the end of the value was left out." in made.err
     assert (secret.type, secret.created_by.username) == ("openai", "boss")
     listed = cli("secret", "list", "--json")
     assert listed.json["secrets"][0]["name"] == "gemini"

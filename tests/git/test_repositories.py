@@ -77,6 +77,14 @@ def test_a_missing_branch_is_named(repositories: Repositories, remote: Remote, o
         repositories.commit_of(remote, "nightly")
 
 
+def test_a_missing_branch_is_told_with_those_that_there_are(
+    repositories: Repositories, remote: Remote, origin: Origin
+) -> None:
+    origin.commit({"main.py": SCRIPT})
+    with pytest.raises(GitFailed, match=r"no branch or tag 'nightly'\. Its branches: 'main'\."):
+        repositories.commit_of(remote, "nightly")
+
+
 def test_an_empty_repository_has_no_branch(repositories: Repositories, remote: Remote, origin: Origin) -> None:
     with pytest.raises(GitFailed, match="no branch or tag 'main'"):
         repositories.commit_of(remote, "main")
