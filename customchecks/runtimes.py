@@ -93,7 +93,7 @@ def _python(version: str, suite: str, *, default: bool = False) -> Runtime:
         entrypoint="main.py",
         suffixes=(".py",),
         manifest=lambda archive, entrypoint, source_builds: python_manifests.find(
-            archive, entrypoint=entrypoint, source_builds=source_builds
+            archive, entrypoint=entrypoint, source_builds=source_builds, python=version
         ),
         packages=UV,
         environment=_python_environment,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from customchecks.archives import Archive
-from customchecks.dependencies import manifests, toml_text, uv_settings
+from customchecks.dependencies import manifests, python_versions, toml_text, uv_settings
 from customchecks.dependencies.manifests import Manifest, ManifestRefused, shown
 from customchecks.dependencies.requirement_files import Lines, parsed
 
@@ -20,7 +20,7 @@ class Inline:
     manifest: Manifest | None
 
 
-def find(archive: Archive, entrypoint: str, *, source_builds: bool) -> Inline | None:
+def find(archive: Archive, entrypoint: str, *, source_builds: bool, python: str) -> Inline | None:
     """None where it says nothing. Raises ManifestRefused."""
     if not archive.has(entrypoint) or BEGIN.encode() not in archive.read(entrypoint):
         return None
@@ -28,6 +28,7 @@ def find(archive: Archive, entrypoint: str, *, source_builds: bool) -> Inline | 
     if block is None:
         return None
     said = toml_text.loads(block, f"The block of {shown(entrypoint)}")
+    python_versions.check(said.get("requires-python"), where=shown(entrypoint), python=python)
     wanted = said.get("dependencies", [])
     if not manifests.is_texts(wanted):
         raise ManifestRefused(f"{shown(entrypoint)}: dependencies in its block is a list of texts.")

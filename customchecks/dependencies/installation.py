@@ -116,14 +116,14 @@ def _tar(manifest: Manifest, archive: Archive) -> bytes:
         for name, content in manifest.files.items():
             _add(target, name, content)
         if manifest.local:
-            _add_rest(target, archive, without={*manifest.files, *_UNWANTED})
+            _add_rest(target, archive, without=manifest.files)
     return packed.getvalue()
 
 
 def _add_rest(target: tarfile.TarFile, archive: Archive, *, without: Collection[str]) -> None:
     with tarfile.open(fileobj=io.BytesIO(archive.content), mode="r:gz") as source:
         for entry in source:
-            if entry.name not in without:
+            if entry.name not in without and entry.name.rpartition("/")[2] not in _UNWANTED:
                 target.addfile(entry, source.extractfile(entry) if entry.isfile() else None)
 
 

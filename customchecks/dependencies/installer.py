@@ -47,8 +47,11 @@ class Failed(Exception):
 
 def main() -> None:
     hide()
-    open_gates(json.loads(os.environ.pop(INDEXES, "{}")))
     plan = json.loads(sys.argv[1])
+    lock = Path(plan["folder"], "pylock.toml")
+    for gate in open_gates(json.loads(os.environ.pop(INDEXES, "{}"))):
+        if lock.is_file():  # it names its files by their addresses
+            lock.write_bytes(gate.without_origin(lock.read_bytes()))
     try:
         print(json.dumps({"size": carry_out(plan, Watch(plan["limit"]))}))
     except Failed as error:
@@ -181,10 +184,11 @@ def entries(folder: str) -> Iterator[tuple[str, os.stat_result]]:
             yield name, os.lstat(name)
 
 
-def open_gates(indexes: dict[str, str]) -> None:
+def open_gates(indexes: dict[str, str]) -> "list[Gate]":
     """The steps find each index in their environment: itself, or the gate to one that wants a password."""
-    for variable, url in indexes.items():
-        os.environ[variable] = Gate(url).url if "@" in urlsplit(url).netloc else url
+    gates = {variable: Gate(url) for variable, url in indexes.items() if "@" in urlsplit(url).netloc}
+    os.environ.update(indexes | {variable: gate.url for variable, gate in gates.items()})
+    return list(gates.values())
 
 
 class Gate:

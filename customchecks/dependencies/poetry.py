@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from customchecks.archives import Archive
-from customchecks.dependencies import manifests, toml_text
+from customchecks.dependencies import manifests, python_versions, toml_text
 from customchecks.dependencies.manifests import Manifest, ManifestRefused, shown
 from customchecks.dependencies.requirement_files import Lines, hash_options, parsed
 
@@ -35,10 +35,15 @@ class _Pin:
         return " ".join([f"{begin}=={self.version}{_behind(self.marker, *markers)}", *hash_options(self.hashes)])
 
 
-def find(archive: Archive, path: str, project: Mapping[str, Any], *, source_builds: bool) -> Manifest | None:
+def find(
+    archive: Archive, path: str, project: Mapping[str, Any], *, source_builds: bool, python: str
+) -> Manifest | None:
     """``path`` is of pyproject.toml. Raises ManifestRefused."""
     folder = path.rpartition("/")[0]
     poetry = _table(_table(project.get("tool")).get("poetry"))
+    interpreter = str(_table(poetry.get("dependencies")).get("python", "*"))
+    if "|" not in interpreter:
+        python_versions.check(specifier(interpreter, where=path), where=path, python=python)
     lines = Lines(archive, folder=folder, source_builds=source_builds)
     lock = manifests.joined(folder, LOCK)
     if not archive.has(lock):

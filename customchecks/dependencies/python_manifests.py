@@ -5,7 +5,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from customchecks.archives import Archive
-from customchecks.dependencies import inline_metadata, manifests, pipfile, poetry, toml_text, unsupported, uv_settings
+from customchecks.dependencies import (
+    inline_metadata,
+    manifests,
+    pipfile,
+    poetry,
+    python_versions,
+    toml_text,
+    unsupported,
+    uv_settings,
+)
 from customchecks.dependencies.manifests import Manifest, ManifestRefused
 from customchecks.dependencies.requirement_files import Lines, must_be_built, parsed
 
@@ -19,6 +28,7 @@ class _Place:
     archive: Archive
     folder: str
     source_builds: bool
+    python: str
 
     def path(self, name: str) -> str:
         return manifests.joined(self.folder, name)
@@ -33,14 +43,14 @@ class _Place:
         return Lines(self.archive, folder=self.folder, source_builds=self.source_builds)
 
 
-def find(archive: Archive, *, entrypoint: str, source_builds: bool) -> Manifest | None:
-    """Raises ManifestRefused."""
-    inline = inline_metadata.find(archive, entrypoint, source_builds=source_builds)
+def find(archive: Archive, *, entrypoint: str, source_builds: bool, python: str) -> Manifest | None:
+    """``python`` is the runtime's version, such as "3.11". Raises ManifestRefused."""
+    inline = inline_metadata.find(archive, entrypoint, source_builds=source_builds, python=python)
     if inline is not None:
         return inline.manifest
     folders = manifests.folders(entrypoint)
     for folder in folders:
-        place = _Place(archive, folder, source_builds)
+        place = _Place(archive, folder, source_builds, python)
         for name, read in _READERS:
             if place.has(name):
                 found = read(place)
@@ -59,7 +69,9 @@ def _requirements(place: _Place) -> Manifest | None:
 
 def _pylock(place: _Place) -> Manifest | None:
     """PEP 751."""
-    packages = _tables(place.toml(PYLOCK).get("packages"))
+    lock = place.toml(PYLOCK)
+    python_versions.check(lock.get("requires-python"), where=place.path(PYLOCK), python=place.python)
+    packages = _tables(lock.get("packages"))
     if not packages:
         return None
     local = [_check_source(place, source) for package in packages for source in _files_of(package)]
@@ -69,11 +81,21 @@ def _pylock(place: _Place) -> Manifest | None:
 
 def _project(place: _Place) -> Manifest | None:
     project = place.toml(PROJECT)
+    found = _found_in(place, project)
+    if found:  # of a project that asks for nothing it is for the linters
+        wanted = _table(project.get("project")).get("requires-python")
+        python_versions.check(wanted, where=place.path(PROJECT), python=place.python)
+    return found
+
+
+def _found_in(place: _Place, project: Mapping[str, Any]) -> Manifest | None:
     if place.has(UV_LOCK):
         return _uv(place, project)
     unsupported.check_locks(place.archive, place.folder)
     if "poetry" in _table(project.get("tool")):
-        return poetry.find(place.archive, place.path(PROJECT), project, source_builds=place.source_builds)
+        return poetry.find(
+            place.archive, place.path(PROJECT), project, source_builds=place.source_builds, python=place.python
+        )
     unsupported.check_project(project, place.path(PROJECT))
     wanted = _table(project.get("project")).get("dependencies")
     if not wanted:
@@ -81,7 +103,9 @@ def _project(place: _Place) -> Manifest | None:
     if not manifests.is_texts(wanted):
         raise ManifestRefused(f"{place.path(PROJECT)}: dependencies is a list of texts.")
     if place.has(poetry.LOCK):
-        return poetry.find(place.archive, place.path(PROJECT), project, source_builds=place.source_builds)
+        return poetry.find(
+            place.archive, place.path(PROJECT), project, source_builds=place.source_builds, python=place.python
+        )
     uv_settings.check(_table(project.get("tool")).get("uv"), place.path(PROJECT), lock="uv lock")
     lines = place.lines()
     return lines.manifest(lines.require(place.path(PROJECT), wanted))

@@ -47,7 +47,7 @@ PATTERNS: dict[str, tuple[int, Callable[[int], dict[str, str]]]] = {
     "many requirements": (1000, lambda n: {"requirements.txt": names(n, "xN\n")}),
     "keys of a lock": (4000, lambda n: {"pyproject.toml": PROJECT, "uv.lock": "a." * n + "a=1"}),
     "keys of many lines": (50, lambda n: {"pyproject.toml": ("a." * 1000 + "a=1\n") * n}),
-    "a table's name": (4000, lambda n: {"pyproject.toml": f"[{'a.' * n}a]"}),
+    "a table's name": (16_000, lambda n: {"pyproject.toml": f"[{'a.' * n}a]"}),
     "quoted keys": (4000, lambda n: {"pylock.toml": '"a\\"".' * n + '"a"=1'}),
     "strings without an end": (4000, lambda n: {"pylock.toml": '"""a"\n' + '\\"""b"\n' * n}),
     "quotation marks": (20_000, lambda n: {"pylock.toml": "'" * n}),

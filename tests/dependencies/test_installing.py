@@ -139,6 +139,7 @@ def test_nothing_is_built_from_source_unless_the_job_allows_it(box: Box) -> None
     built = box.prepare(files, source_builds=True)
     assert refused.cause is Cause.DEPS_FAILED
     assert "sgmllib3k" in refused.failure
+    assert "allow_source_builds" in refused.failure
     assert box.run(built, "import sgmllib").exit_code == 0, built
 
 
@@ -178,6 +179,24 @@ def test_an_installation_trusts_the_operators_authorities_and_no_others(files: d
     box.close()
     assert prepared.cause is Cause.DEPS_FAILED
     assert "certificate" in prepared.log.lower()
+    assert "TECKO_CA_BUNDLE" in prepared.failure
+
+
+@pytest.mark.parametrize(
+    ("files", "name"),
+    [
+        ({"requirements.txt": "iniconfig\n"}, "TECKO_PIP_INDEX_URL"),
+        ({"package.json": '{"dependencies": {"is-number": "7"}}'}, "TECKO_NPM_REGISTRY"),
+    ],
+)
+def test_an_index_that_our_own_packet_rules_refuse_is_told_by_its_address(
+    box: Box, settings, files: dict[str, str], name: str
+) -> None:
+    setattr(settings, name, "https://10.1.2.3/simple/")
+    prepared = box.prepare(files)
+    assert prepared.cause is Cause.DEPS_FAILED
+    assert "TECKO_EGRESS_ALLOW" in prepared.failure
+    assert ",10.1.2.3" in f",{prepared.failure.partition('TECKO_EGRESS_ALLOW=')[2]}"
 
 
 def test_an_index_that_is_down_is_an_error_of_the_installation(box: Box, settings) -> None:

@@ -2,9 +2,11 @@
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from customchecks.dependencies import public
 from polling.results import Cause
 from tests.dependencies.conftest import Box
 from tests.security import boxes
@@ -86,6 +88,22 @@ def test_the_operators_registry_is_asked_for_what_another_one_was_locked_from(bo
     prepared = box.prepare(files)
     outcome = box.run(prepared, 'console.log(require("is-number/package.json").version)', runtime="node")
     assert outcome.stdout == b"7.0.0\n", prepared
+
+
+def test_the_operators_own_registry_is_asked_for_what_another_one_was_locked_from(box: Box, settings: Any) -> None:
+    settings.TECKO_NPM_REGISTRY = "https://registry.invalid/npm/"
+    files = {"package.json": '{"dependencies": {"is-number": "^7.0.0"}}', "package-lock.json": json.dumps(LOCK)}
+    prepared = box.prepare(files)
+    assert prepared.cause is Cause.DEPS_FAILED
+    assert "registry.invalid/npm/is-number" in prepared.log
+    assert "artifactory" not in prepared.log
+
+
+def test_a_registry_that_wants_a_password_is_asked_through_the_gate(box: Box, settings: Any) -> None:
+    settings.TECKO_NPM_REGISTRY = public.NPM_REGISTRY.replace("://", "://somebody:hunter2hunter2@")
+    prepared = box.prepare({"package.json": '{"dependencies": {"is-number": "7.0.0"}}'})
+    show = "require('fs').readdirSync('/work/node_modules', {recursive: true}).join(' ')"
+    assert "is-number/index.js" in box.run(prepared, f"console.log({show})", runtime="node").stdout.decode(), prepared
 
 
 def test_other_content_than_what_another_registry_had_is_not_installed(box: Box) -> None:

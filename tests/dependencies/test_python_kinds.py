@@ -32,13 +32,13 @@ def archive(files: Mapping[str, str | bytes]) -> Archive:
     return archives.normalise(io.BytesIO(tgz({"main.py": "", **files})), strip_top=False)
 
 
-def find(files: Mapping[str, str | bytes], *, entrypoint: str = "main.py", **values: bool) -> Manifest | None:
-    return detection.find(archive(files), Use(runtime="python", entrypoint=entrypoint, **values))
+def find(files: Mapping[str, str | bytes], *, entrypoint: str = "main.py", runtime: str = "python") -> Manifest | None:
+    return detection.find(archive(files), Use(runtime=runtime, entrypoint=entrypoint))
 
 
-def installed(files: Mapping[str, str | bytes], *, entrypoint: str = "main.py", **values: bool) -> str:
+def installed(files: Mapping[str, str | bytes], *, entrypoint: str = "main.py") -> str:
     """The lines that the installer gets."""
-    manifest = find(files, entrypoint=entrypoint, **values)
+    manifest = find(files, entrypoint=entrypoint)
     assert manifest is not None
     return manifest.files[manifest.main].decode()
 
@@ -300,3 +300,28 @@ def test_a_pipfile_without_a_lock_is_taken_like_requirements() -> None:
 def test_what_of_pipenv_cannot_be_followed_is_refused(pipfile: str, lock: str, told: str) -> None:
     files = {"Pipfile": pipfile} | ({"Pipfile.lock": lock} if lock else {})
     assert told in refusal(files)
+
+
+WANTING = ">=3.12"
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"main.py": INLINE.replace(">=3.10", WANTING)},
+        {"pyproject.toml": PROJECT + f'requires-python = "{WANTING}"\n'},
+        {"pyproject.toml": POETRY.replace("^3.11", "^3.12") + 'six = "*"\n'},
+        {"pylock.toml": f'requires-python = "{WANTING}"\n[[packages]]\nname = "six"\n'},
+    ],
+    ids=["inline", "project", "poetry", "pylock"],
+)
+def test_a_manifest_for_another_python_is_refused_and_taken_by_a_runtime_that_has_it(files: dict[str, str]) -> None:
+    told = refusal(files)
+    assert "runtime has Python 3.11" in told
+    assert "--runtime" in told
+    assert find(files, runtime="python-3.13") is not None
+
+
+@pytest.mark.parametrize("wanted", [">=3.11.4", "<3.11.9", "==3.11.*", "~=3.11"])
+def test_a_patch_of_the_runtimes_python_may_be_wanted(wanted: str) -> None:
+    assert find({"pyproject.toml": PROJECT + f'requires-python = "{wanted}"\n'}) is not None
