@@ -46,7 +46,7 @@ def parse(stdout: str, *, exit_code: int | None, cut: bool = False, stderr: str 
 
     ``cut`` says that ``stdout`` is only the end of what was printed, and begins within a line. Data over 64 kB become
     ``{}`` and messages are cut at 2000 characters; the message then says so. ``stderr`` is masked already. Of
-    ``stdout`` only the message is masked, before its cut: half a secret could not be found later.
+    ``stdout`` only what is cut for the message is masked, before its cut: half a secret could not be found later.
     """
     ended = _Ended(exit_code, lastwords.of(stderr))
     try:
@@ -55,8 +55,8 @@ def parse(stdout: str, *, exit_code: int | None, cut: bool = False, stderr: str 
         answer = _last_answer(text, found)
         result = None if answer is None else _result(answer, mask)
     except _Bad as bad:
-        return _error(Cause.BAD_VERDICT, f"The script's verdict cannot be used: {bad}. {_HOW}")
-    return ended.without_verdict(text, found) if result is None else ended.judged(result)
+        return _error(Cause.BAD_VERDICT, f"The script's verdict cannot be used: {bad}. {_HOW}{ended.said}")
+    return ended.judged(result) if result else ended.without_verdict(text, _wrong(text, found, mask))
 
 
 def unended(stdout: str, *, cut: bool = False) -> str:
@@ -80,6 +80,12 @@ class _Ended:
         ended = "an unknown exit code" if self.exit_code is None else f"exit code {self.exit_code}"
         return f"{ended} ({self.words})" if self.words else ended
 
+    @property
+    def said(self) -> str:
+        if self.exit_code != 0:
+            return f" The script ended with {self}."
+        return f" The last of its stderr: {self.words}" if self.words else ""
+
     def judged(self, result: CheckResult) -> CheckResult:
         if result.verdict is not Verdict.SUCCESS or self.exit_code == 0:
             return result
@@ -87,14 +93,13 @@ class _Ended:
         # What the script wants remembered is not to be trusted either
         return replace(_error(Cause.EXIT_NONZERO, message), data=result.data)
 
-    def without_verdict(self, text: str, found: list[Standing]) -> CheckResult:
+    def without_verdict(self, text: str, wrong: str) -> CheckResult:
         if self.exit_code != 0:
             return _error(Cause.EXIT_NONZERO, f"The script ended with {self} and without a verdict.")
-        said = f" The last of its stderr: {self.words}" if self.words else ""
-        if wrong := _wrong(text, found):
-            return _error(Cause.BAD_VERDICT, f"What the script printed is no verdict: {wrong}. {_HOW}{said}")
+        if wrong:
+            return _error(Cause.BAD_VERDICT, f"What the script printed is no verdict: {wrong}. {_HOW}{self.said}")
         inside = " A status inside a larger document or behind other text is none." if _CLAIM.search(text) else ""
-        return _error(Cause.NO_VERDICT, f"The script ended without a verdict.{inside} {_HOW}{said}")
+        return _error(Cause.NO_VERDICT, f"The script ended without a verdict.{inside} {_HOW}{self.said}")
 
 
 def _whole_lines(stdout: str, *, cut: bool) -> str:
@@ -123,9 +128,9 @@ def _last_answer(text: str, found: list[Standing]) -> dict[str, Any] | None:
     return _object(text[last.start : last.end])
 
 
-def _wrong(text: str, found: list[Standing]) -> str:
+def _wrong(text: str, found: list[Standing], mask: Mask) -> str:
     """What is wrong with the last object that may have been meant as a verdict; empty where there is none."""
-    return next((wrong for each in reversed(found) if (wrong := _wrong_with(_text_of(each, text)))), "")
+    return next((wrong for each in reversed(found) if (wrong := _wrong_with(_text_of(each, text), mask))), "")
 
 
 def _text_of(each: Standing, text: str) -> str:
@@ -135,18 +140,18 @@ def _text_of(each: Standing, text: str) -> str:
     return text[each.start : line.start() if line else len(text)]
 
 
-def _wrong_with(printed: str) -> str:
+def _wrong_with(printed: str, mask: Mask) -> str:
     if not _STATUS.search(printed):
         return ""
     try:
         status = _object(printed).get("status", _NO_STATUS)
     except _Bad as bad:
         return f"{bad}; print json.dumps(…) or JSON.stringify(…) of it" if _CLAIM.search(printed) else ""
-    return "" if status is _NO_STATUS else f"its status is {_shown(status)}, not one of {_WORDS}"
+    return "" if status is _NO_STATUS else f"its status is {_shown(status, mask)}, not one of {_WORDS}"
 
 
-def _shown(status: object) -> str:
-    shown = json.dumps(status, ensure_ascii=False)
+def _shown(status: object, mask: Mask) -> str:
+    shown = mask(json.dumps(status, ensure_ascii=False))
     return shown if len(shown) <= _LONGEST_STATUS else f"{shown[:_LONGEST_STATUS]}…"
 
 

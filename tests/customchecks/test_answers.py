@@ -46,6 +46,21 @@ def test_a_message_that_makes_room_for_a_note_shows_no_part_of_a_secret() -> Non
     assert SECRET[:4] not in result.message
 
 
+@pytest.mark.parametrize("status", [SECRET, {"token": SECRET}, "x" * 50 + SECRET, ["x" * 55, SECRET]])
+def test_a_status_that_is_shown_shows_no_part_of_a_secret(status: object) -> None:
+    result = answer(json.dumps({"status": status}))
+    assert result.cause is Cause.BAD_VERDICT
+    assert SECRET[:6] not in result.message
+
+
+def test_the_last_words_of_stderr_show_no_part_of_a_secret() -> None:
+    stderr = f"ValueError: {'x' * 250}{SECRET}\n".encode()
+    outcome = SandboxOutcome(exit_code=1, stderr=stderr, stderr_head_len=len(stderr))
+    result = _answer(outcome, Masker((SECRET,)), revision="", timings={})
+    assert "ValueError: xxx" in result.message
+    assert SECRET[:6] not in result.message
+
+
 def test_a_message_that_is_short_once_masked_is_whole() -> None:
     assert answer(line(message="x" * 1900 + SECRET)).message == "x" * 1900 + MASK
 

@@ -237,7 +237,9 @@ def test_no_verdict_with_a_bad_exit_is_about_the_exit(exit_code):
 
 
 def test_a_bad_verdict_stays_one_with_a_bad_exit():
-    assert answer('{"status": "SUCCESS",}', 1) == BAD
+    result = parse('{"status": "SUCCESS",}', exit_code=1, stderr="KeyError: 'x'")
+    assert result.cause is Cause.BAD_VERDICT
+    assert "exit code 1 (KeyError: 'x')" in result.message
 
 
 def test_the_exit_explains_more_than_a_status_that_is_none():
