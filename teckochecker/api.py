@@ -34,6 +34,7 @@ from customchecks import strictjson
 from customchecks.etags import ChangedMeanwhile
 from polling import database
 from polling.metrics import DatabaseCollector
+from teckochecker.rest import Forbidden
 from teckochecker.throttles import PerLogin, Strangers
 
 logger = structlog.get_logger(__name__)
@@ -103,6 +104,8 @@ def _missing(context: dict[str, Any]) -> str:
 
 def _counted(error: Exception, request: Request) -> Exception:
     """What is refused before DRF looks at limits counts too. Wrong passwords were counted where they were tried."""
+    if isinstance(error, Forbidden):
+        request.user, request.auth = error.login
     if isinstance(error, exceptions.PermissionDenied):
         known = request.user is not None and request.user.is_authenticated
         wait = (PerLogin() if known else Strangers()).seconds_to_wait(request)

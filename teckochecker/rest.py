@@ -17,6 +17,14 @@ if TYPE_CHECKING:
     from rest_framework.views import APIView  # imports what the settings name, and so this module
 
 
+class Forbidden(exceptions.PermissionDenied):
+    """Of somebody who has logged in: ``login`` is the user, and the token if there is one."""
+
+    def __init__(self, detail: str, *, login: tuple[User, ApiToken | None]) -> None:
+        super().__init__(detail)
+        self.login = login
+
+
 class TokenLogin(TokenAuthentication):
     """``Authorization: Token …``.
 
@@ -32,7 +40,7 @@ class TokenLogin(TokenAuthentication):
             return None
         token = found[1]
         if self.restricted and token.scope == Scope.READ and request.method not in permissions.SAFE_METHODS:
-            raise exceptions.PermissionDenied("This token is for reading only.")
+            raise Forbidden("This token is for reading only.", login=found)
         token.note_use(timezone.now())
         return found
 
@@ -48,7 +56,7 @@ class PasswordLogin(authentication.BasicAuthentication):
     def authenticate(self, request: Request) -> tuple[User, None] | None:
         found = super().authenticate(request)
         if found and request.method not in permissions.SAFE_METHODS and _from_another_site(request):
-            raise exceptions.PermissionDenied("A page of another site may not use a password; use a token.")
+            raise Forbidden("A page of another site may not use a password; use a token.", login=found)
         return found
 
     def authenticate_credentials(self, userid: str, password: str, request: Request | None = None) -> tuple[User, None]:
@@ -57,7 +65,14 @@ class PasswordLogin(authentication.BasicAuthentication):
         wait = logins.seconds_locked(request, userid)
         if wait:
             raise exceptions.Throttled(wait, logins.TOO_MANY)
-        return super().authenticate_credentials(userid, password, request)
+        try:
+            found: tuple[User, None] = super().authenticate_credentials(userid, password, request)
+        except exceptions.AuthenticationFailed:
+            if logins.refused(request):  # others have used up the attempts meanwhile
+                raise exceptions.Throttled(logins.seconds_locked(request, userid), logins.TOO_MANY) from None
+            raise
+        logins.passed(request)
+        return found
 
 
 def _from_another_site(request: Request) -> bool:

@@ -3,14 +3,9 @@
 The counters are files that all processes of this machine share; several machines count each for itself.
 """
 
-import fcntl
-import hashlib
 import ipaddress
 import math
-from array import array
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+import re
 from typing import Any, BinaryIO, cast
 
 from django.conf import settings
@@ -18,9 +13,10 @@ from django.core.cache import BaseCache
 from rest_framework.throttling import SimpleRateThrottle
 
 from secrets_app.access.models import ApiToken
+from teckochecker import counters
 
-# One of so many counters, so that no number of invented addresses fills the disk
-ADDRESSES = 4096
+# As proxies write an address: with a port, in brackets, with a zone
+_WRITTEN = re.compile(r"\[(?P<v6>[0-9A-Fa-f:.]{2,45})(?:%[^\]]*)?\](?::[0-9]{1,5})?|(?P<v4>[0-9.]{7,15}):[0-9]{1,5}")
 
 
 def address(request: Any) -> str:
@@ -29,16 +25,27 @@ def address(request: Any) -> str:
     if settings.TECKO_PROXIES:
         hops = [hop.strip() for hop in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")]
         seen = hops[-min(settings.TECKO_PROXIES, len(hops))] or seen
-    try:
-        return str(ipaddress.ip_address(seen))
-    except ValueError:
-        return ""
+    return str(_read(seen) or "")
 
 
 def network(request: Any) -> str:
     """The address, or its /64: whoever has one IPv6 address usually has all of those."""
-    found = address(request)
-    return str(ipaddress.ip_network(f"{found}/64", strict=False)) if ":" in found else found
+    return as_network(address(request))
+
+
+def as_network(address: str) -> str:
+    return str(ipaddress.ip_network(f"{address.partition('/')[0]}/64", strict=False)) if ":" in address else address
+
+
+def _read(written: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """An IPv4 address that came through an IPv6 socket is that address."""
+    found = _WRITTEN.fullmatch(written)
+    text = found["v6"] or found["v4"] if found else written.partition("%")[0]
+    try:
+        read = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    return (read.ipv4_mapped or read) if isinstance(read, ipaddress.IPv6Address) else read
 
 
 class Times:
@@ -48,15 +55,10 @@ class Times:
         self._file = file
 
     def get(self, key: str, default: list[float]) -> list[float]:
-        content = self._file.read()
-        times = array("d")
-        times.frombytes(content[: len(content) // times.itemsize * times.itemsize])  # a killed process wrote a part
-        return times.tolist() or default
+        return counters.times(self._file) or default
 
     def set(self, key: str, times: list[float], timeout: int) -> None:
-        self._file.seek(0)
-        self._file.write(array("d", times).tobytes())
-        self._file.truncate()
+        counters.write(self._file, times)
 
 
 class Throttle(SimpleRateThrottle):
@@ -66,7 +68,7 @@ class Throttle(SimpleRateThrottle):
         key = self.get_cache_key(request, view)
         if key is None:
             return True
-        with _locked(settings.THROTTLE_FOLDER / key) as file:
+        with counters.locked(key) as file:
             self.cache = cast(BaseCache, Times(file))
             return super().allow_request(request, view)
 
@@ -88,27 +90,11 @@ class PerLogin(Throttle):
 
 
 class Strangers(Throttle):
-    """Calls and pages that were refused because nobody, or nobody known, asked."""
+    """Calls that were refused because nobody, or nobody known, asked. Passwords are counted by themselves: no number of
+    other calls locks one."""
 
     def get_rate(self) -> str:
         return f"{settings.TECKO_FAILED_LOGINS_PER_MINUTE}/min"
 
     def get_cache_key(self, request: Any, view: Any) -> str:
-        digest = hashlib.sha256(network(request).encode()).digest()
-        return f"address-{int.from_bytes(digest) % ADDRESSES}"
-
-
-class StrangersSoFar(Strangers):
-    """Asks without counting."""
-
-    def throttle_success(self) -> bool:
-        return True
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[BinaryIO]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch(0o600)
-    with path.open("r+b") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield file
+        return counters.key("address", network(request))

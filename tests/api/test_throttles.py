@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +16,8 @@ from django.test import RequestFactory
 from rest_framework.test import APIClient
 
 from secrets_app.access.models import ApiToken, Scope
-from teckochecker.throttles import PerLogin, address, network
+from teckochecker import counters
+from teckochecker.throttles import PerLogin, Strangers, address, network
 from tests.api import live
 from tests.api.conftest import JOBS
 from tests.api.test_passwords import basic
@@ -133,6 +135,11 @@ def test_the_processes_of_the_web_server_count_together() -> None:
         (3, "198.51.100.9", "198.51.100.9"),
         (1, "", "192.0.2.1"),
         (1, "nonsense", ""),
+        (1, "198.51.100.9:4711", "198.51.100.9"),
+        (1, "[2001:db8::7]:443", "2001:db8::7"),
+        (1, "[2001:db8::7]", "2001:db8::7"),
+        (1, "fe80::7%eth0", "fe80::7"),
+        (1, "::ffff:198.51.100.9", "198.51.100.9"),
     ],
 )
 def test_an_address_is_believed_from_our_own_proxies_only(
@@ -146,3 +153,58 @@ def test_an_address_is_believed_from_our_own_proxies_only(
 def test_neighbours_in_one_ipv6_network_are_one() -> None:
     one, other = (RequestFactory().get("/", REMOTE_ADDR=f"2001:db8::{n}") for n in (1, 2))
     assert network(one) == network(other) == "2001:db8::/64"
+
+
+def test_no_two_addresses_share_a_counter() -> None:
+    calls = [RequestFactory().get("/", REMOTE_ADDR=f"10.1.{n // 250}.{n % 250}") for n in range(5000)]
+    calls += [RequestFactory().get("/", REMOTE_ADDR=f"2001:db8:0:{n:x}::1") for n in range(5000)]
+    calls += [RequestFactory().get("/", REMOTE_ADDR=f"::ffff:10.2.{n // 250}.{n % 250}") for n in range(5000)]
+    assert len({Strangers().get_cache_key(call, None) for call in calls}) == len(calls)
+
+
+def test_counters_that_were_not_used_lately_go_when_there_are_too_many(settings: Any, tmp_path: Path) -> None:
+    settings.THROTTLE_FOLDER = tmp_path
+    for number in range(counters.MOST_FILES + 1):
+        (tmp_path / f"address-{number}").touch()
+    os.utime(tmp_path / "address-7", (1, 1))
+    (tmp_path / "address-8").unlink()
+    counters.tidy()
+    assert len(list(tmp_path.iterdir())) == counters.MOST_FILES - 1
+    for number in range(2):
+        (tmp_path / f"new-{number}").touch()
+    counters.tidy()
+    assert len(list(tmp_path.iterdir())) == counters.KEPT_FILES
+    assert (tmp_path / "new-1").exists()
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [
+        lambda client: client.post(JOBS, {}),  # a token for reading
+        lambda client: client.get("/api/nothing"),
+        lambda client: client.get("/api/custom-checks/99999"),
+    ],
+    ids=["403", "404", "404 of a job"],
+)
+def test_refused_calls_of_a_valid_token_lock_nobodys_password(boss: User, settings: Any, refused: Any) -> None:
+    settings.TECKO_FAILED_LOGINS_PER_MINUTE = settings.TECKO_LOGIN_ATTEMPTS = 2
+    settings.TECKO_REQUESTS_PER_MINUTE = 4
+    client = holder(boss)
+    assert {refused(client).status_code for _ in range(8)} <= {403, 404, 429}
+    assert codes(APIClient(), calls=1, **basic()) == [200]
+    assert codes(APIClient(), calls=2) == [401, 401]
+
+
+def test_a_token_for_reading_uses_up_its_own_calls(boss: User, settings: Any) -> None:
+    settings.TECKO_REQUESTS_PER_MINUTE = settings.TECKO_FAILED_LOGINS_PER_MINUTE = 3
+    client = holder(boss)
+    assert [client.post(JOBS, {}).status_code for _ in range(4)] == [403, 403, 403, 429]
+    assert codes(client, calls=1) == [429]
+
+
+@pytest.mark.parametrize("header", [None, "Token tck_wrong", "Bearer tck_wrong"])
+def test_calls_without_a_login_lock_nobodys_password(boss: User, settings: Any, header: str | None) -> None:
+    settings.TECKO_FAILED_LOGINS_PER_MINUTE = 2
+    headers = {"HTTP_AUTHORIZATION": header} if header else {}
+    assert codes(APIClient(), calls=3, **headers) == [401, 401, 429]
+    assert codes(APIClient(), calls=1, **basic()) == [200]
