@@ -1,11 +1,16 @@
 """System checks: every wrong setting is reported with an id and a remedy."""
 
 import ipaddress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
+
+from teckochecker.setup import started
+
+RUNNING_SERVER = "running_server"  # checks with this tag are told by every command of the command line
 
 
 @register()
@@ -13,6 +18,30 @@ def unreadable_values(**_: Any) -> list[CheckMessage]:
     return [
         Error(fault.problem, hint=fault.remedy, obj=fault.name, id="teckochecker.E001")
         for fault in settings.TECKO_SETTING_FAULTS
+    ]
+
+
+@register()
+def unknown_settings(**_: Any) -> list[CheckMessage]:
+    return [
+        Error(fault.problem, hint=fault.remedy, obj=fault.name, id="teckochecker.E005")
+        for fault in settings.TECKO_UNKNOWN_SETTINGS
+    ]
+
+
+@register(RUNNING_SERVER)
+def older_settings(**_: Any) -> list[CheckMessage]:
+    older = started.compare(settings.TECKO_HOME)
+    if older is None:
+        return []
+    at = datetime.fromtimestamp(older.at, UTC)
+    return [
+        Warning(
+            f"The server (process {older.process}) runs with older settings than .env: it started at "
+            f"{at:%Y-%m-%d %H:%M}Z, and {', '.join(older.names)} changed since.",
+            hint="Restart it: stop script/server and start it again.",
+            id="teckochecker.W004",
+        )
     ]
 
 

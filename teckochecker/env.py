@@ -4,11 +4,12 @@ A value that cannot be read is kept as a fault: settings then hold the default, 
 ``teckochecker.E001`` reports every fault with its remedy before anything starts.
 """
 
+import difflib
 import hashlib
 import os
 import re
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -17,6 +18,11 @@ import environ
 
 T = TypeVar("T")
 LOGIN = re.compile("//.*@")  # in a URL
+
+PREFIX = "TECKO_"
+# Read elsewhere than in the settings: the folder itself, a test's wish, and what the examples' calls use
+OTHERS = frozenset({"TECKO_HOME", "TECKO_CRASH_AT", "TECKO_TOKEN"})
+ALIKE = 0.85  # how much of a name outside TECKO_… has to be that of a setting
 
 HOST_CA_BUNDLES = (
     Path("/etc/ssl/certs/ca-certificates.crt"),
@@ -54,8 +60,17 @@ class Reader:
 
     def __post_init__(self) -> None:
         self._file = _EnvFile.values(self.home / ".env")
+        self._asked: set[str] = set()
+
+    def unknown(self) -> list[Fault]:
+        """Of the names that nothing has asked for until now: those that are spelt like a setting."""
+        known = self._asked | OTHERS
+        named = {name: f"{self.home / '.env'}" for name in self._file if _is_meant(name, known)}
+        named |= {name: "the environment" for name in os.environ if name.startswith(PREFIX)}
+        return [_misspelt(name, place, known) for name, place in sorted(named.items()) if name not in known]
 
     def text(self, name: str, default: str = "") -> str:
+        self._asked.add(name)
         return (os.environ.get(name) or self._file.get(name, "")).strip() or default
 
     def words(self, name: str, default: tuple[str, ...] = ()) -> list[str]:
@@ -80,6 +95,18 @@ class Reader:
             return value
 
         return self.parsed(name, default, parse, f"Use a whole number from {low} to {high}.")
+
+
+def _is_meant(name: str, known: Collection[str]) -> bool:
+    return name.startswith(PREFIX) or bool(difflib.get_close_matches(name, known, n=1, cutoff=ALIKE))
+
+
+def _misspelt(name: str, place: str, known: Collection[str]) -> Fault:
+    nearest = difflib.get_close_matches(name, known, n=1)
+    meant = f"Write {nearest[0]} if that is meant, or take" if nearest else "Take"
+    return Fault(
+        name, f"There is no setting {name}, which is in {place}.", f"{meant} it out. docs/operations.md has all."
+    )
 
 
 def home_folder(base: Path) -> Path:

@@ -152,6 +152,7 @@ else:
 # DATABASE_URL can change them: sqlite:///PATH?timeout=5, postgres://…?sslmode=require
 DATABASES["default"]["OPTIONS"] = _options | DATABASES["default"].get("OPTIONS", {})
 TECKO_SETTING_FAULTS = _read.faults
+TECKO_UNKNOWN_SETTINGS = _read.unknown()
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Shared between processes: qinfo and qmonitor see a cluster only through it, and so does the sweep

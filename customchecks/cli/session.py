@@ -3,12 +3,12 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import chain
 
-from django.core.checks import ERROR
+from django.core.checks import ERROR, CheckMessage
 from django.core.checks.registry import registry
 from django.db import DatabaseError
 
+from customchecks.cli import output
 from customchecks.cli.endings import EngineUnavailable, Failed
 from customchecks.cli.lookups import account
 from customchecks.engine_errors import EngineError
@@ -17,6 +17,7 @@ from polling import database
 from secrets_app.access import audit
 from secrets_app.access.audit import Who
 
+RUNNING_SERVER = "running_server"  # the tag of checks that say how the server is, and not a setting
 OURS = ("teckochecker", "customchecks", "polling", "secrets_app")
 
 
@@ -42,7 +43,15 @@ def session(*, complain: bool) -> Iterator[None]:
 
 def _complain() -> None:
     """Of the first setting that is wrong; doctor names them all, and looks at more than settings."""
-    ours = [check for check in registry.get_checks() if check.__module__.partition(".")[0] in OURS]
-    for message in chain.from_iterable(check(app_configs=None, databases=None) for check in ours):
-        if message.level >= ERROR and not message.is_silenced():
-            raise Failed(f"{message.msg} {message.hint or ''}".strip())
+    for check in registry.get_checks():
+        if check.__module__.partition(".")[0] in OURS:
+            for message in check(app_configs=None, databases=None):
+                _tell(message, warn=RUNNING_SERVER in check.tags)
+
+
+def _tell(message: CheckMessage, *, warn: bool) -> None:
+    said = f"{message.msg} {message.hint or ''}".strip()
+    if message.level >= ERROR and not message.is_silenced():
+        raise Failed(said)
+    if warn:
+        output.warn(said)

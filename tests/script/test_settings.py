@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from teckochecker import values
+from teckochecker.setup import home, started
 from tests.ground_rules.code import BASE_DIR
 
 WRONG = {
@@ -107,3 +108,55 @@ def test_what_cannot_be_used_is_refused(parse: Callable[[str], Any], raw: str) -
 def test_a_database_is_sqlite_or_postgresql() -> None:
     assert values.database("sqlite:////srv/t.sqlite3")["NAME"] == "/srv/t.sqlite3"
     assert values.database("postgres://u:p@h:5433/n")["PORT"] == 5433
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("TECKO_EGRES_ALLOW", "TECKO_EGRESS_ALLOW"), ("TECKO_KEY", "TECKO_KEYS"), ("TECKO_WHATEVER_ELSE", "")],
+)
+def test_a_setting_that_does_not_exist_is_refused_with_the_nearest_name(tmp_path: Path, name: str, meant: str) -> None:
+    for done in (
+        run("manage.py", "check", home=tmp_path, **{name: "1"}),
+        _with_file(tmp_path, f"{name}=1"),
+    ):
+        assert done.returncode == 1
+        assert f"{name}: (teckochecker.E005) There is no setting {name}, which is in " in done.stderr
+        assert (f"Write {meant} if that is meant" in done.stderr) is bool(meant)
+
+
+def test_what_is_nearly_a_setting_in_the_file_is_refused_and_what_is_no_setting_at_all_is_not(tmp_path: Path) -> None:
+    done = _with_file(tmp_path, "TEKCO_PORT=1\nDATABSE_URL=x\nCOMPOSE_PROJECT_NAME=ours\nTECKO_TOKEN=mine")
+    assert done.stderr.count("(teckochecker.E005)") == 2
+    assert "Write TECKO_PORT if" in done.stderr
+    assert "Write DATABASE_URL if" in done.stderr
+
+
+def _with_file(home: Path, text: str) -> subprocess.CompletedProcess[str]:
+    (home / ".env").write_text(text)
+    return run("manage.py", "check", home=home)
+
+
+def test_every_setting_is_known(tmp_path: Path) -> None:
+    assert "E005" not in _with_file(tmp_path, "\n".join(f"{name}=" for name in WRONG)).stderr
+
+
+# A running server and what was changed since it started
+
+
+def test_settings_that_changed_since_the_server_started_are_named_and_never_shown(tmp_path: Path) -> None:
+    home.ensure(tmp_path, {})
+    env = tmp_path / ".env"
+    env.write_text(f"{env.read_text()}TECKO_PORT=9000\nTECKO_HOST=127.0.0.1\n")
+    with home.server_lock(tmp_path):
+        started.record(tmp_path, {"TECKO_HOST": "127.0.0.2"})
+        assert started.compare(tmp_path) is None
+        env.write_text(env.read_text().replace("9000", "9001").replace("127.0.0.1", "127.0.0.9") + "TECKO_PROXIES=2\n")
+        older = started.compare(tmp_path)
+        assert older is not None
+        assert (older.names, older.process) == (("TECKO_PORT", "TECKO_PROXIES"), str(os.getpid()))
+        said = run("manage.py", "customcheck", "list", home=tmp_path).stderr
+        assert "TECKO_PORT, TECKO_PROXIES changed since. Restart it" in said
+        assert "9001" not in said
+    assert started.compare(tmp_path) is None
+    assert "9000" not in (tmp_path / started.NAME).read_text()
+    assert (tmp_path / started.NAME).stat().st_mode & 0o777 == 0o600

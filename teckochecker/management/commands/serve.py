@@ -18,7 +18,7 @@ from customchecks.engine import EngineError
 from customchecks.sandbox import Sandbox
 from polling import sweeper
 from teckochecker import checks, demo, readiness
-from teckochecker.setup import home
+from teckochecker.setup import home, started
 from teckochecker.supervisor import Program, Supervisor
 
 
@@ -32,6 +32,7 @@ class Command(BaseCommand):
         readiness.demand()
         try:
             with home.server_lock(settings.TECKO_HOME):
+                started.record(settings.TECKO_HOME, os.environ)
                 self._serve(with_demo=options["demo"])
         except home.AlreadyRunning as error:
             raise CommandError(str(error)) from error
