@@ -5,16 +5,19 @@ A thread that waits for a receiver holds no database connection and no check's s
 
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Self
 
 import structlog
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, InterfaceError, connection
 from django.utils import timezone
 
 from polling import keboola, keboola_calls, metrics, undelivered, webhooks
-from polling.deliveries import Delivery, Outcome
+from polling.deliveries import CLAIM_SECONDS, Delivery, Outcome
 from polling.http import GuardedClient
+from polling.outage import Outage
 from polling.traffic import PLACES, Traffic
 
 logger = structlog.get_logger(__name__)
@@ -43,8 +46,9 @@ class _Database:
 class Courier:
     """``start``, then ``stop`` (no new calls), then ``close``, which waits for the calls in flight."""
 
-    def __init__(self, client: GuardedClient) -> None:
+    def __init__(self, client: GuardedClient, *, outage: Outage | None = None) -> None:
         self._client = client
+        self._outage = outage or Outage()
         self._traffic = Traffic()
         self._database = _Database()
         self._threads = ThreadPoolExecutor(PLACES, thread_name_prefix="deliver")
@@ -53,8 +57,8 @@ class Courier:
         self._loop = threading.Thread(target=self._run, name="courier", daemon=True)
 
     @classmethod
-    def from_settings(cls) -> Self:
-        return cls(GuardedClient.from_settings())
+    def from_settings(cls, *, outage: Outage) -> Self:
+        return cls(GuardedClient.from_settings(), outage=outage)
 
     @property
     def calls_in_flight(self) -> int:
@@ -88,8 +92,9 @@ class Courier:
         try:
             with self._database:
                 return self._pass()
-        except Exception:
-            logger.exception("delivery_pass_failed")
+        except Exception as error:
+            if not self._outage.noted(error):
+                logger.exception("delivery_pass_failed")
             return 0
 
     def _pass(self) -> int:
@@ -104,6 +109,21 @@ class Courier:
             self._traffic.enter(delivery.receiver)
             self._threads.submit(self._attempt, delivery)
         return len(claimed)
+
+    def _write(self, delivery: Delivery, action: Callable[[], bool]) -> bool:
+        """What a receiver has answered waits for a database that is away, as long as nobody makes the call again."""
+        end = time.monotonic() + CLAIM_SECONDS - ATTEMPT_SECONDS
+        before = dict(vars(delivery))
+        while True:
+            try:
+                with self._database:
+                    return action()
+            except (DatabaseError, InterfaceError) as error:
+                over = self._stopped_at is not None or time.monotonic() > end
+                if not self._outage.noted(error) or over:
+                    raise
+                vars(delivery).update(before)  # a try that was broken off has read what it wrote
+                time.sleep(PASS_SECONDS)
 
     def _give_back(self, delivery: Delivery) -> None:
         """An attempt like any other, so that a fault of our own does not repeat it for ever."""
@@ -121,10 +141,11 @@ class Courier:
         began = time.monotonic()
         try:
             send = SENDERS.get(delivery.event, webhooks.attempt)
-            send(delivery, self._client, database=self._database)
-        except Exception:
-            logger.exception("delivery_crashed", delivery_id=str(delivery.pk))
-            self._give_back(delivery)
+            send(delivery, self._client, write=partial(self._write, delivery), database=self._database)
+        except Exception as error:
+            if not self._outage.noted(error):  # else its claim expires: it is made again
+                logger.exception("delivery_crashed", delivery_id=str(delivery.pk))
+                self._give_back(delivery)
         finally:
             self._traffic.leave(delivery.receiver, seconds=time.monotonic() - began)
             self._wake.set()

@@ -1,10 +1,10 @@
 """Keeps a sweep on duty on this host: a schedule starts it every minute, and a new worker process at once."""
 
 from django.conf import settings
-from django.utils import timezone
 from django_q.models import Schedule
 from django_q.tasks import async_task
 
+from polling import clock
 from polling.models import SweepLease
 from polling.sweeper import this_host
 
@@ -28,5 +28,5 @@ def schedule() -> None:
 def start() -> None:
     """Called in every new worker process: after the death of a sweeping one, its successor starts at once."""
     lease = SweepLease.objects.filter(pk=this_host()).first()
-    if lease is None or not lease.held(timezone.now()):
+    if lease is None or not lease.held(clock.wall()):
         async_task(TASK, task_name="sweep")

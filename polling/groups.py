@@ -113,10 +113,13 @@ class JobGroup(models.Model):
         """Counts from the beginning of the cycle; the caller saves."""
         self.deadline_at = self.started_at + timedelta(seconds=self.deadline_seconds)
 
-    def settle(self, now: datetime) -> None:
-        """Ends the group where it has to, with its delivery. The caller holds the lock of its row."""
+    def settle(self, now: datetime, *, overdue: bool = False) -> None:
+        """Ends the group where it has to, with its delivery. The caller holds the lock of its row.
+
+        ``overdue``: its deadline has passed. Only a sweep may say so, which follows the clock when it is set.
+        """
         preload([self])
-        ending = self._ending(now)
+        ending = self._ending(overdue=overdue)
         if ending is None or self.status != GroupStatus.ACTIVE:
             return
         Delivery.objects.open(self.draft(ending, now), job=self, now=now)
@@ -159,13 +162,13 @@ class JobGroup(models.Model):
             return self.count or 1
         return max(1, sum(member.ended or member.awaited for member in self.states()))
 
-    def _ending(self, now: datetime) -> Ending | None:
+    def _ending(self, *, overdue: bool) -> Ending | None:
         ended = sum(member.ended for member in self.states())
         if ended >= self._wanted():
             return Ending(GroupStatus.COMPLETED)
         if not any(member.awaited for member in self.states()):
             return Ending(GroupStatus.FAILED, MEMBERS_DELETED)
-        return Ending(GroupStatus.FAILED, DEADLINE) if self.deadline_at <= now else None
+        return Ending(GroupStatus.FAILED, DEADLINE) if overdue else None
 
     def _payload(self, ending: Ending, now: datetime) -> dict[str, Any]:
         ended = [member for member in self.states() if member.ended]
@@ -218,7 +221,8 @@ def enforce_deadlines(*, now: datetime, last_look: bool = False) -> int:
         late = [group for group in late if not any(member.is_asked(now) for member in group.states())]
     for group in late:
         with transaction.atomic():
-            _settle(JobGroup.objects.select_for_update().filter(pk=group.pk, status=GroupStatus.ACTIVE), now)
+            still = JobGroup.objects.select_for_update().filter(pk=group.pk, status=GroupStatus.ACTIVE)
+            _settle(still.filter(deadline_at__lte=now), now, overdue=True)
     return len(late)
 
 
@@ -234,9 +238,9 @@ def _groups_of(job: "ScheduledJob") -> models.QuerySet[JobGroup]:
     return JobGroup.objects.select_for_update().filter(pk__in=mine).order_by("pk")
 
 
-def _settle(groups: Iterable[JobGroup], now: datetime) -> None:
+def _settle(groups: Iterable[JobGroup], now: datetime, *, overdue: bool = False) -> None:
     for group in groups:
-        group.settle(now)
+        group.settle(now, overdue=overdue)
 
 
 def _within_limit(known: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from polling import retries, undelivered
 from polling.crashpoints import Point, reach
-from polling.deliveries import Delivery, Outcome
+from polling.deliveries import Delivery, Outcome, Writer, at_once
 from polling.http import Answer, ExchangeFailed, GuardedClient, RequestRefused
 from polling.kinds import job_kinds
 from polling.scheduling import ScheduledJob
@@ -34,9 +34,10 @@ def attempt(
     client: GuardedClient,
     *,
     database: AbstractContextManager[object] | None = None,
+    write: Writer = at_once,
     now: datetime | None = None,
 ) -> None:
-    """``database`` as in ``webhooks.attempt``; ``now`` is for the tests: it stands for the clock."""
+    """``database`` and ``write`` as in ``webhooks.attempt``; ``now`` is for the tests: it stands for the clock."""
     database = database or nullcontext()
     started = now or timezone.now()
     reach(Point.DELIVERY_CLAIMED)
@@ -47,8 +48,7 @@ def attempt(
     reach(Point.DELIVERY_PREPARED)
     outcome = begun if isinstance(begun, Outcome) else _made(delivery, begun, client, started)
     reach(Point.DELIVERY_ANSWERED)
-    with database:
-        _settle(delivery, outcome, now=now or timezone.now())
+    write(lambda: _settle(delivery, outcome, now=now or timezone.now()))
     reach(Point.DELIVERY_SETTLED)
     logger.info("keboola_called", delivery_id=str(delivery.pk), job_id=delivery.job_id, status=delivery.status)
 
@@ -98,9 +98,9 @@ def _judged(answer: Answer, resolved: Resolved, started: datetime) -> Outcome:
 
 
 @transaction.atomic
-def _settle(delivery: Delivery, outcome: Outcome, *, now: datetime) -> None:
+def _settle(delivery: Delivery, outcome: Outcome, *, now: datetime) -> bool:
     if not delivery.settle(outcome, now=now):
-        return
+        return False
     told = False
     if job := _job(delivery):
         for draft in job.call_settled(delivery, outcome, now=now):
@@ -108,6 +108,7 @@ def _settle(delivery: Delivery, outcome: Outcome, *, now: datetime) -> None:
             told = True
     if delivery.lost and not told:
         undelivered.tell(delivery, now=now)
+    return True
 
 
 def _job(delivery: Delivery) -> ScheduledJob | None:

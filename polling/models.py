@@ -3,11 +3,13 @@
 import os
 import uuid
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import psutil
 from django.db import models, transaction
 
 from polling.batches import Batch
+from polling.deadlines import ClockLook
 from polling.deliveries import Delivery, DeliveryAttempt, DeliveryStatus
 from polling.groups import JobGroup
 from polling.members import GroupMember
@@ -15,6 +17,7 @@ from polling.polling_job import PollingJob, PollingLog
 
 __all__ = [
     "Batch",
+    "ClockLook",
     "Delivery",
     "DeliveryAttempt",
     "DeliveryStatus",
@@ -22,20 +25,36 @@ __all__ = [
     "JobGroup",
     "PollingJob",
     "PollingLog",
+    "QueueProof",
     "SweepLease",
 ]
 
 LEASE_SECONDS = 15
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+PROCESS_NUMBERS = Path("/proc/self/ns/pid")
+
+
+def this_place() -> str:
+    """The running system and its process numbers: only who is in the same place can tell whether a process lives.
+
+    A machine that was cloned runs another system, and a container has other numbers.
+    """
+    return f"{BOOT_ID.read_text().strip()} {PROCESS_NUMBERS.stat().st_ino}"
 
 
 class SweepLease(models.Model):
-    """Who sweeps on a host: one process at a time, and only while its heartbeat is fresh."""
+    """Who sweeps on a host: one process at a time, and only while its heartbeat is fresh.
+
+    ``report`` is what the sweep has found out of its host, for those who cannot look themselves.
+    """
 
     host = models.CharField(primary_key=True, max_length=255)
     sweep_id = models.UUIDField(null=True)
     pid = models.PositiveIntegerField(null=True)
     process_started = models.FloatField(null=True)
+    place = models.CharField(max_length=80, default="")
     heartbeat_at = models.DateTimeField()
+    report = models.JSONField(default=dict)
 
     class Meta:
         db_table = "sweep_leases"
@@ -46,7 +65,12 @@ class SweepLease(models.Model):
     def held(self, now: datetime) -> bool:
         if self.sweep_id is None or self.heartbeat_at < now - timedelta(seconds=LEASE_SECONDS):
             return False
-        return self._process_lives()
+        return self.place != this_place() or self._process_lives()
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether it is another machine's, which has the same name: a clone, or its original."""
+        return bool(self.place) and self.place.split()[0] != this_place().split()[0]
 
     def _process_lives(self) -> bool:
         try:
@@ -63,7 +87,7 @@ class SweepLease(models.Model):
                 return False
             started = psutil.Process().create_time()
             cls.objects.filter(pk=host).update(
-                sweep_id=sweep_id, pid=os.getpid(), process_started=started, heartbeat_at=now
+                sweep_id=sweep_id, pid=os.getpid(), process_started=started, place=this_place(), heartbeat_at=now
             )
         return True
 
@@ -74,3 +98,17 @@ class SweepLease(models.Model):
     @classmethod
     def leave(cls, host: str, *, sweep_id: uuid.UUID) -> None:
         cls.objects.filter(pk=host, sweep_id=sweep_id).update(sweep_id=None)
+
+
+class QueueProof(models.Model):
+    """When a task of a host's queue was last asked for, and when one was last seen done."""
+
+    host = models.CharField(primary_key=True, max_length=255)
+    asked_at = models.DateTimeField()
+    proved_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "queue_proofs"
+
+    def __str__(self) -> str:
+        return self.host

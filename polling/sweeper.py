@@ -12,22 +12,25 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any, Self
+from typing import Self
 
 import psutil
 import structlog
 from django.conf import settings
-from django.db import DatabaseError, close_old_connections, connections
-from django.utils import timezone
+from django.db import DatabaseError, InterfaceError, connections
 from django.utils.module_loading import import_string
+from django_q.brokers import Broker
 from django_q.status import Stat
 from django_q.tasks import async_task
 
-from polling import claims, scheduling
+from polling import claims, clock, scheduling
+from polling.clock import Clock
 from polling.courier import Courier
 from polling.crashpoints import Point, reach
 from polling.deadlines import Deadlines
 from polling.models import SweepLease
+from polling.outage import Outage
+from polling.recording import Recorder
 from polling.results import Cause, CheckResult, Verdict
 from polling.runners import Runner
 from polling.scheduling import Claim, ScheduledJob
@@ -38,7 +41,8 @@ PASS_SECONDS = 0.5
 UPKEEP_SECONDS = 2.0
 DUTY_SECONDS = 3600.0
 GRACE_SECONDS = 30.0
-RECORD_TRIES = 5
+# After an outage: what waited is written down before a deadline is enforced, and claims are renewed before one expires
+SETTLING_SECONDS = 10.0
 KILLERS = 8
 HOST_MEMORY_SHARE = 0.85
 SLOTS_PER_CORE = 20
@@ -52,13 +56,14 @@ def this_host() -> str:
 def heartbeat_age(host: str) -> float | None:
     """Seconds since the sweep of this host was last seen; None where there was none yet."""
     lease = SweepLease.objects.filter(pk=host).first()
-    return None if lease is None else (timezone.now() - lease.heartbeat_at).total_seconds()
+    return None if lease is None else (clock.wall() - lease.heartbeat_at).total_seconds()
 
 
 def cluster_is_stopping() -> bool:
     """True when the django-q2 cluster that runs this process was told to stop, or is gone."""
     parent = os.getppid()
-    mine = [stat for stat in Stat.get_all() if stat.sentinel == parent]
+    # Statuses are in the cache; without a broker that is none it asks the database, which may be away
+    mine = [stat for stat in Stat.get_all(Broker()) if stat.sentinel == parent]
     return parent == 1 or any(stat.status in ("Stopping", "Stopped") for stat in mine)
 
 
@@ -114,6 +119,7 @@ class Sweeper:
         kinds: Collection[type[ScheduledJob]] | None = None,
         duty_seconds: float = DUTY_SECONDS,
         grace_seconds: float = GRACE_SECONDS,
+        clock: Clock | None = None,
     ) -> None:
         self.host = host
         self.sweep_id = uuid.uuid4()
@@ -127,7 +133,10 @@ class Sweeper:
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._upkeep_due = 0.0
-        self._deadlines = Deadlines(self._kinds)
+        self._clock = clock or Clock()
+        self._outage = Outage()
+        self._recorder = Recorder(self._clock, self._outage)
+        self._deadlines = Deadlines(self._kinds, clock=self._clock)
         self._housekeeper = ThreadPoolExecutor(1, thread_name_prefix="housekeeping")
         self._tidying: Future[None] | None = None
 
@@ -137,12 +146,12 @@ class Sweeper:
         return cls(host=host, capacity=capacity, stopping=cluster_is_stopping)
 
     def run(self) -> str:
-        if not SweepLease.take(self.host, sweep_id=self.sweep_id, now=timezone.now()):
+        if not self._persistently(self._take_lease):
             return "another sweep is on duty"
         logger.info("sweep_started", host=self.host, slots=self._capacity.checks)
         self._runners = {kind: import_string(kind.runner)() for kind in self._kinds}
         threads = ThreadPoolExecutor(self._capacity.checks, thread_name_prefix="check")
-        courier = Courier.from_settings()
+        courier = Courier.from_settings(outage=self._outage)
         courier.start()
         try:
             stopped = self._on_duty(threads)
@@ -161,33 +170,54 @@ class Sweeper:
         end = time.monotonic() + self._duty_seconds
         while time.monotonic() < end:
             if self._stopping():
-                SweepLease.leave(self.host, sweep_id=self.sweep_id)
+                self._safely(self._leave_lease)
                 return True
             if not self._safely(lambda: self._pass(threads)):
                 return False
             self._wake.wait(PASS_SECONDS)
             self._wake.clear()
+        self._persistently(self._leave_lease)
+        self._persistently(lambda: bool(async_task("polling.tasks.sweep", task_name="sweep")))
+        return self._stopping()
+
+    def _take_lease(self) -> bool:
+        return SweepLease.take(self.host, sweep_id=self.sweep_id, now=self._clock.now())
+
+    def _leave_lease(self) -> bool:
         SweepLease.leave(self.host, sweep_id=self.sweep_id)
-        async_task("polling.tasks.sweep", task_name="sweep")
+        return True
+
+    def _persistently(self, action: Callable[[], bool]) -> bool:
+        """Until the database lets it be done. False where it refuses, or the sweep is told to stop first."""
+        while not self._stopping():
+            try:
+                return action()
+            except (DatabaseError, InterfaceError) as error:
+                if not self._outage.noted(error):
+                    raise
+                time.sleep(PASS_SECONDS)
         return False
 
     def _safely(self, action: Callable[[], bool | None]) -> bool:
         """The loop must not die of one bad pass; what was not done is due in the next one. False: go no further."""
         try:
-            return action() is not False
-        except Exception:
-            logger.exception("sweep_pass_failed")
-            close_old_connections()
+            proceed = action() is not False
+            self._outage.over()
+            return proceed
+        except Exception as error:
+            if not self._outage.noted(error):
+                logger.exception("sweep_pass_failed")
             time.sleep(PASS_SECONDS)
             return True
 
     def _pass(self, threads: ThreadPoolExecutor) -> bool:
         if time.monotonic() >= self._upkeep_due:
-            self._upkeep_due = time.monotonic() + UPKEEP_SECONDS
-            if not SweepLease.renew(self.host, sweep_id=self.sweep_id, now=timezone.now()):
+            self._deadlines.follow()
+            if not SweepLease.renew(self.host, sweep_id=self.sweep_id, now=self._clock.now()):
                 return False
-            self._upkeep(timezone.now())
-        self._start_due(threads, timezone.now())
+            self._upkeep()
+            self._upkeep_due = time.monotonic() + UPKEEP_SECONDS
+        self._start_due(threads, self._clock.now())
         return True
 
     # Starting
@@ -225,7 +255,7 @@ class Sweeper:
             reach(Point.CHECK_STARTED)
             result = _answer(runner, job, claim)
             reach(Point.CHECK_ANSWERED)
-            _record(claim, result)
+            self._recorder.record(claim, result)
         except Exception:
             logger.exception("check_not_recorded")  # the claim expires and the job runs again
         finally:
@@ -236,13 +266,16 @@ class Sweeper:
 
     # Upkeep
 
-    def _upkeep(self, now: datetime) -> None:
+    def _upkeep(self) -> None:
         """Only what the database does: an engine that hangs must not keep us from renewing claims."""
-        self._deadlines.enforce(now)
         self._renew()
+        if self._outage.calm_for(SETTLING_SECONDS):
+            self._deadlines.enforce()
+        now = self._clock.now()
         for kind in self._kinds:
             claims.pull_back(kind, now=now)
-            if recovered := claims.recover(kind, now=now):
+            # Others could not renew theirs either
+            if self._outage.calm_for(claims.CLAIM_SECONDS) and (recovered := claims.recover(kind, now=now)):
                 logger.warning("checks_recovered", kind=kind.kind, count=recovered)
         if self._tidying is None or self._tidying.done():
             self._tidying = self._housekeeper.submit(self._tidy)
@@ -256,7 +289,7 @@ class Sweeper:
         connections.close_all()
 
     def _renew(self) -> None:
-        for claim in claims.renew(self._claims(), now=timezone.now()):
+        for claim in claims.renew(self._claims(), now=self._clock.now()):
             if claim in self._claims():  # else it was recorded a moment ago
                 logger.info("claim_lost", job_id=claim.job_id, check_id=str(claim.check_id))
                 self._housekeeper.submit(self._runners[claim.kind].kill, claim)
@@ -286,9 +319,11 @@ class Sweeper:
 
     def _give_up(self) -> None:
         """The jobs of what still runs are due again; the containers end now, and with this process at the latest."""
+        self._recorder.close()
         left = self._claims()
         for claim in left:
-            self._safely(partial(claims.release, claim, now=timezone.now()))
+            if not self._outage.lasts:  # else they expire
+                self._safely(partial(claims.release, claim, now=self._clock.now()))
         for runner in self._runners.values():
             runner.close()
         with ThreadPoolExecutor(KILLERS, thread_name_prefix="kill") as killers:
@@ -306,23 +341,3 @@ def _answer(runner: Runner, job: ScheduledJob, claim: Claim) -> CheckResult:
             cause=Cause.RUNNER_LOST,
             message="TeckoChecker failed while it ran this check; its log has the details.",
         )
-
-
-def _record(claim: Claim, result: CheckResult) -> None:
-    for attempt in range(1, RECORD_TRIES + 1):
-        try:
-            recorded = claims.record(claim, result, now=timezone.now())
-        except DatabaseError:
-            if attempt == RECORD_TRIES:
-                raise
-            close_old_connections()
-            time.sleep(attempt)
-        else:
-            details: dict[str, Any] = {
-                "verdict": result.verdict.value,
-                "cause": result.cause,
-                "recorded": recorded,
-            }
-            reach(Point.CHECK_RECORDED)
-            logger.info("check_ended", duration_ms=result.execution_time_ms, **details, **result.timings)
-            return

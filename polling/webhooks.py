@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from polling import metrics, retries, signatures, templates, undelivered
 from polling.crashpoints import Point, reach
-from polling.deliveries import Delivery, Outcome
+from polling.deliveries import Delivery, Outcome, Writer, at_once
 from polling.http import Answer, ExchangeFailed, GuardedClient, RequestRefused
 from secrets_app import references
 from secrets_app.masking import Masker
@@ -40,9 +40,16 @@ class Call:
 
 
 def attempt(
-    delivery: Delivery, client: GuardedClient, *, database: AbstractContextManager[object] | None = None
+    delivery: Delivery,
+    client: GuardedClient,
+    *,
+    database: AbstractContextManager[object] | None = None,
+    write: Writer = at_once,
 ) -> None:
-    """``database`` is entered for each use of the database and left while the receiver is waited for."""
+    """``database`` is entered for each use of the database and left while the receiver is waited for.
+
+    ``write`` writes down what came of the call.
+    """
     database = database or nullcontext()
     started = timezone.now()
     reach(Point.DELIVERY_CLAIMED)
@@ -55,8 +62,7 @@ def attempt(
         reach(Point.DELIVERY_PREPARED)
         outcome = _made(call, client, started)
         reach(Point.DELIVERY_ANSWERED)
-    with database:
-        settled = undelivered.settle(delivery, outcome, now=timezone.now())
+    settled = write(lambda: undelivered.settle(delivery, outcome, now=timezone.now()))
     reach(Point.DELIVERY_SETTLED)
     _report(delivery, outcome, settled=settled)
 

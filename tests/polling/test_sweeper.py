@@ -4,13 +4,15 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import connections
 from django.utils import timezone
 
-from polling.models import Delivery, SweepLease
+from polling.clock import Clock
+from polling.models import LEASE_SECONDS, Delivery, SweepLease, this_place
 from polling.scheduling import JobStatus
 from polling.sweeper import Capacity, Sweeper, heartbeat_age
 from tests.kinds.models import ScriptedJob, ScriptedLog
@@ -34,7 +36,14 @@ def job(**fields: object) -> ScriptedJob:
     )
 
 
-def sweep_until(condition: Callable[[], bool], *, checks: int = 10, grace: float = 5, memory_mb: int = 1000) -> str:
+def sweep_until(
+    condition: Callable[[], bool],
+    *,
+    checks: int = 10,
+    grace: float = 5,
+    memory_mb: int = 1000,
+    clock: Clock | None = None,
+) -> str:
     """Runs a sweep until the condition holds, at most 20 s, and returns what it ended with."""
     switch = Switch()
     sweeper = Sweeper(
@@ -44,6 +53,7 @@ def sweep_until(condition: Callable[[], bool], *, checks: int = 10, grace: float
         stopping=switch,
         grace_seconds=grace,
         duty_seconds=20,
+        clock=clock,
     )
     ended: list[str] = []
 
@@ -173,7 +183,38 @@ def test_only_one_sweep_is_on_duty_on_a_host() -> None:
 
 def test_the_lease_of_a_process_that_is_gone_is_free_at_once() -> None:
     SweepLease.objects.create(
-        host="test", sweep_id="0" * 32, pid=2**22 - 1, process_started=1.0, heartbeat_at=timezone.now()
+        host="test",
+        sweep_id="0" * 32,
+        pid=2**22 - 1,
+        process_started=1.0,
+        place=this_place(),
+        heartbeat_at=timezone.now(),
     )
     job()
     assert sweep_until(completed(1)) == "stopped"
+
+
+@pytest.mark.parametrize("place", ["another-boot 4026531836", this_place() + "1"], ids=["a clone", "a container"])
+def test_the_lease_of_a_process_that_cannot_be_seen_is_not_judged_by_its_number(place: str) -> None:
+    lease = SweepLease(
+        host="test", sweep_id="0" * 32, pid=2**22 - 1, process_started=1.0, place=place, heartbeat_at=timezone.now()
+    )
+    assert lease.held(timezone.now())
+    assert not lease.held(timezone.now() + timedelta(seconds=LEASE_SECONDS + 1))
+
+
+@pytest.mark.parametrize("set_by", [timedelta(days=1), timedelta(days=-1)])
+def test_a_clock_that_is_set_while_a_check_runs_gives_no_job_up(set_by: timedelta) -> None:
+    """The check is recorded before the sweep looks at deadlines again."""
+    offset = [timedelta(0)]
+    watched = job(answers=["PENDING", "SUCCESS"], seconds=0.3, deadline_seconds=3600, poll_interval_seconds=86000)
+
+    def checked() -> bool:
+        if ScriptedJob.objects.filter(claim_id__isnull=False).exists():
+            offset[0] = set_by
+        return ScriptedLog.objects.exists()
+
+    sweep_until(checked, clock=Clock(wall=lambda: timezone.now() + offset[0]))
+    watched.refresh_from_db()
+    assert watched.status == JobStatus.ACTIVE
+    assert [log.verdict for log in watched.logs.all()] == ["PENDING"]
