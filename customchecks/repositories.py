@@ -20,6 +20,8 @@ from django.conf import settings
 
 from customchecks import archives, git_cache, tarstream
 from customchecks.archives import Archive, ArchiveRejected
+from customchecks.dependencies import manifests
+from customchecks.dependencies.manifests import MANIFESTS
 from customchecks.git import Command, Config, GitFailed, Limits
 from customchecks.git_cache import GitCache
 from polling.addresses import IPAddress, Target
@@ -209,11 +211,23 @@ class _Repository:
             archive = archives.from_files(contents)
         if any(entry.path == ".gitmodules" for entry in entries):
             notes.append("The repository names submodules; they are not fetched.")
+        if not any(archive.has(name) for name in MANIFESTS):
+            notes += [
+                f"{name} stands above the folder and is no part of the script." for name in self._above(commit, path)
+            ]
         return Checkout(commit=commit, archive=archive, notes=tuple(notes))
 
     def trim(self) -> None:
         if git_cache.size(self._folder) > self._limits.quota_mb * tarstream.MB:
             shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _above(self, commit: str, path: str) -> list[str]:
+        """Manifests of the folders that a folder is in."""
+        wanted = [f"{folder}/{name}".strip("/") for folder in manifests.folders(path) for name in MANIFESTS]
+        if not path:
+            return []
+        listed = self._git("ls-tree", "--name-only", "-z", "--full-tree", "--end-of-options", commit, *wanted).run()
+        return [name.decode(errors="replace") for name in listed.split(b"\0") if name]
 
     def _entries(self, commit: str, path: str) -> list[_Entry]:
         tree = f"{commit}:{path}" if path else commit

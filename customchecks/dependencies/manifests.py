@@ -15,6 +15,8 @@ from customchecks.archives import Archive
 from polling import addresses
 
 GENERATED = ".requirements.txt"  # uv takes a file by its ending for what it is
+# By whose names people tell that a script needs something
+MANIFESTS = ("requirements.txt", "pylock.toml", "pyproject.toml", "Pipfile", "Pipfile.lock", "package.json")
 MAX_BYTES = 5 * 1024 * 1024
 MAX_NAME = 1000  # characters of one name, range or path
 VERSION_CONTROL = ("git+", "hg+", "svn+", "bzr+", "git:", "git@", "ssh:")

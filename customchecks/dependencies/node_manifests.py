@@ -42,6 +42,9 @@ def _of_folder(archive: Archive, folder: str) -> Manifest | None:
     package = _object(archive, path)
     if not any(package.get(group) for group in (*_INSTALLED, "workspaces")):
         return None
+    for group in (*_INSTALLED, *_NAMED):
+        if not isinstance(package.get(group, {}), dict):
+            raise ManifestRefused(f"{path}: {group} is an object of names and versions.")
     local = [_check(text, folder) for group in (*_INSTALLED, *_NAMED) for text in _texts(package.get(group))]
     locks = [name for name in node_locks.NAMES if archive.has(manifests.joined(folder, name))]
     if not locks:

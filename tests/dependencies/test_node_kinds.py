@@ -70,6 +70,12 @@ def test_versions_that_npm_would_not_look_at_are_refused(package: dict[str, Any]
     assert next(iter(package)) in told
 
 
+@pytest.mark.parametrize("group", ["dependencies", "optionalDependencies", "devDependencies"])
+def test_dependencies_in_another_form_are_refused(group: str) -> None:
+    package = {"dependencies": {"x": "1"}, group: ["y@github:x/y"]}
+    assert f"{group} is an object" in refusal({"package.json": json.dumps(package)})
+
+
 @pytest.mark.parametrize("name", ["deno.json", "deno.jsonc"])
 def test_imports_of_deno_are_refused(name: str) -> None:
     assert "package.json" in refusal({name: '{"imports": {"x": "npm:x@1"}}'})

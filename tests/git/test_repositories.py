@@ -159,6 +159,23 @@ def test_a_submodule_is_refused_by_name(repositories: Repositories, remote: Remo
         repositories.checkout(remote, commit=commit)
 
 
+@pytest.mark.parametrize(
+    ("files", "notes"),
+    [
+        ({"requirements.txt": "six"}, ["requirements.txt"]),
+        ({"checks/pyproject.toml": "", "package.json": ""}, ["checks/pyproject.toml", "package.json"]),
+        ({"requirements.txt": "six", "checks/nightly/requirements.txt": "six"}, []),
+        ({"other/requirements.txt": "six"}, []),
+    ],
+)
+def test_a_manifest_above_the_folder_is_reported(
+    repositories: Repositories, remote: Remote, origin: Origin, files: dict[str, str], notes: list[str]
+) -> None:
+    commit = origin.commit({"checks/nightly/main.py": SCRIPT, **files})
+    found = repositories.checkout(remote, commit=commit, path="checks/nightly").notes
+    assert found == tuple(f"{name} stands above the folder and is no part of the script." for name in notes)
+
+
 def test_what_is_not_fetched_is_reported(repositories: Repositories, remote: Remote, origin: Origin) -> None:
     pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n"
     commit = origin.commit({"main.py": SCRIPT, "data.bin": pointer, ".gitmodules": ""})
