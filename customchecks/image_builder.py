@@ -220,7 +220,10 @@ class Builder:
     @contextmanager
     def _lock(self, progress: Progress) -> Iterator[None]:
         # Read-only, so that the file may belong to root, who alone can make the offline base
-        descriptor = os.open(self._cache() / "runner-images.lock", os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        file = self._cache() / "runner-images.lock"
+        descriptor = os.open(file, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        if os.geteuid() == 0:
+            self._give_away(file)
         try:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -237,9 +240,13 @@ class Builder:
             folder.mkdir(parents=True)
         except FileExistsError:
             return folder
-        owner = self._home.stat()
-        os.chown(folder, owner.st_uid, owner.st_gid)
+        self._give_away(folder)
         return folder
+
+    def _give_away(self, path: Path) -> None:
+        """To whom the home belongs: root may only have lent a hand."""
+        owner = self._home.stat()
+        os.chown(path, owner.st_uid, owner.st_gid)
 
 
 def _timed(progress: Progress, runtime: str) -> Progress:

@@ -1,5 +1,6 @@
 """The images that sandboxes run in: which one is current, and having them built."""
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -16,6 +17,7 @@ from customchecks.runtimes import Runtime
 
 ENGINE_SECONDS = 300  # a slow disk takes its time over a base image
 REMEMBER_SECONDS = 10.0
+IMAGE_UMASK = 0o022  # an image's files are for its user, unlike all else that we write
 
 
 def recipe(runtime: str) -> Recipe:
@@ -39,6 +41,14 @@ def build_all(
 
     ``offline`` None takes a registry's base where one answers soon. ``force`` also renews the bases, each once.
     """
+    before = os.umask(IMAGE_UMASK)
+    try:
+        return _build_all(words, offline=offline, force=force, progress=progress)
+    finally:
+        os.umask(before)
+
+
+def _build_all(words: Iterable[str], *, offline: bool | None, force: bool, progress: Progress) -> dict[str, str]:
     npm = {"npm_config_registry": settings.TECKO_NPM_REGISTRY, "npm_config_cafile": str(settings.TECKO_CA_BUNDLE)}
     with closing(Engine(timeout=ENGINE_SECONDS)) as engine:
         builder = Builder(

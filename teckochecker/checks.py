@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
-from teckochecker.setup import started
+from teckochecker.setup import privacy, started
 
 RUNNING_SERVER = "running_server"  # checks with this tag are told by every command of the command line
 
@@ -89,6 +89,22 @@ def egress_allow(**_: Any) -> list[CheckMessage]:
                 )
             )
     return found
+
+
+@register(Tags.security)
+def open_home(**_: Any) -> list[CheckMessage]:
+    """An open folder with nothing else in it has been closed by now."""
+    home = settings.TECKO_HOME
+    if not home.is_dir() or not privacy.is_open(home):
+        return []
+    others = ", ".join(privacy.foreign(home)[:3])
+    return [
+        Warning(
+            f"TECKO_HOME is {home}, which other users can look into. In it is what is not ours: {others}.",
+            hint=f"Set TECKO_HOME to a folder of its own, or chmod 700 {home}.",
+            id="teckochecker.W003",
+        )
+    ]
 
 
 @register(Tags.security)

@@ -6,10 +6,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from teckochecker import env, values
+from teckochecker.setup import privacy
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 TECKO_HOME = env.home_folder(BASE_DIR)
 TECKO_INSTANCE = env.instance_id(TECKO_HOME)
+privacy.close(TECKO_HOME)
 _read = env.Reader(TECKO_HOME)
 
 # Else GitPython cannot even be imported where there is no git; doctor says that it is missing

@@ -9,6 +9,8 @@ import secrets
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from teckochecker.setup import privacy
+
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 ENV_LINE = re.compile(r"^[ \t]*(?:export[ \t]+)?([A-Za-z_]\w*)[ \t]*=(.*)$", re.ASCII | re.MULTILINE)
 ENV_HEADER = "# Written once by script/server. Keep a copy: without TECKO_KEYS the stored secrets are lost.\n"
@@ -23,14 +25,14 @@ def folder(environ: Mapping[str, str], *, default: Path = BASE_DIR / "var") -> P
 
 
 def ensure(home: Path, environ: Mapping[str, str]) -> list[str]:
-    """Makes the folder (0700) and its ``.env`` (0600); returns what it did. Never changes a line that is there."""
+    """Makes the folder and its ``.env``, private both; returns what it did. Never changes a line that is there."""
     done = []
     with contextlib.suppress(FileExistsError):
         home.mkdir(mode=0o700, parents=True)
         done.append("folder made")
     (home / "logs").mkdir(mode=0o700, exist_ok=True)
     with alone(home):
-        return done + _complete_env(home / ".env", environ)
+        return done + _complete_env(home / ".env", environ) + privacy.mend(home)
 
 
 def _complete_env(env_file: Path, environ: Mapping[str, str]) -> list[str]:

@@ -1,13 +1,18 @@
 """The home folder: private, its keys generated once, never changed."""
 
 import base64
+import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from teckochecker import checks
 from teckochecker.setup import home
 
 
@@ -23,6 +28,58 @@ def place(tmp_path: Path) -> Path:
 def test_folder_and_keys_are_private(place: Path) -> None:
     home.ensure(place, {})
     assert (mode(place), mode(place / "logs"), mode(place / ".env")) == (0o700, 0o700, 0o600)
+
+
+def test_an_open_folder_and_all_that_is_in_it_become_private(place: Path) -> None:
+    home.ensure(place, {})
+    left = [place / name for name in ("teckochecker.sqlite3-wal", "logs/web.log", "cache/git/config", "metrics/a.db")]
+    for file in left:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    everything = [place, *place.rglob("*")]
+    for path in everything:
+        path.chmod(0o755)
+    assert home.ensure(place, {}) == [f"closed to others ({len(everything)} files and folders)"]
+    assert {mode(path) for path in everything} == {0o700}
+    assert home.ensure(place, {}) == []
+
+
+def test_a_folder_with_somebody_elses_things_stays_open_and_ours_do_not(place: Path) -> None:
+    home.ensure(place, {})
+    (place / "thesis.tex").touch()
+    for path in (place, place / "thesis.tex", place / ".env"):
+        path.chmod(0o755)
+    home.ensure(place, {})
+    assert [mode(path) for path in (place, place / "thesis.tex", place / ".env")] == [0o755, 0o755, 0o700]
+
+
+def test_what_a_link_leads_to_stays_as_it_is(place: Path, tmp_path: Path) -> None:
+    home.ensure(place, {})
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere").chmod(0o755)
+    (place / "cache").symlink_to(tmp_path / "elsewhere")
+    home.ensure(place, {})
+    assert mode(tmp_path / "elsewhere") == 0o755
+
+
+def test_every_process_closes_the_folder_and_makes_private_files(place: Path) -> None:
+    """Also one that is not started by ``script/server``, under a generous umask."""
+    home.ensure(place, {})
+    place.chmod(0o755)
+    words = [sys.executable, str(home.BASE_DIR / "manage.py"), "migrate", "--verbosity", "0"]
+    environ = {**os.environ, "TECKO_HOME": str(place), "DATABASE_URL": ""}
+    subprocess.run(words, env=environ, check=True, umask=0)
+    assert {path.name for path in [place, *place.rglob("*")] if mode(path) & 0o077} == set()
+    assert (place / "teckochecker.sqlite3").is_file()
+
+
+def test_a_folder_that_is_open_and_not_ours_alone_is_complained_of(place: Path, settings: Any) -> None:
+    home.ensure(place, {})
+    settings.TECKO_HOME = place
+    assert checks.open_home() == []
+    (place / "thesis.tex").touch()
+    place.chmod(0o755)
+    assert "thesis.tex" in checks.open_home()[0].msg
 
 
 def test_the_keys_are_long_and_random(place: Path, tmp_path: Path) -> None:
@@ -52,8 +109,9 @@ def test_a_missing_key_is_added_below_lines_that_stay(place: Path) -> None:
 
 
 def test_an_empty_key_is_not_replaced(place: Path) -> None:
-    place.mkdir()
+    place.mkdir(mode=0o700)
     (place / ".env").write_text("TECKO_KEYS=\nTECKO_SECRET_KEY=\n")
+    (place / ".env").chmod(0o600)
     assert home.ensure(place, {}) == []
 
 
@@ -63,7 +121,7 @@ def test_keys_of_the_environment_are_not_written_down(place: Path) -> None:
 
 
 def test_a_link_in_the_place_of_the_env_file_is_not_replaced(place: Path, tmp_path: Path) -> None:
-    place.mkdir()
+    place.mkdir(mode=0o700)
     (tmp_path / "elsewhere").write_text("TECKO_KEYS=k1:abc\nTECKO_SECRET_KEY=xyz\n")
     (place / ".env").symlink_to(tmp_path / "elsewhere")
     assert home.ensure(place, {}) == []
