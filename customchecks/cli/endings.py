@@ -18,6 +18,11 @@ OPTIONS = {
     "since": "--since",
     "cause": "--cause",
     "script": "--from",
+    "script_git_url": "--git-url",
+    "script_git_branch": "--git-branch",
+    "script_git_commit": "--git-commit",
+    "script_git_path": "--git-path",
+    "script_git_token": "--git-token-secret",
     "script_runtime": "--runtime",
     "script_entrypoint": "--entrypoint",
     "check_params": "--param",
@@ -37,11 +42,6 @@ OPTIONS = {
 } | dict.fromkeys(
     (
         "script_source_type",
-        "script_git_url",
-        "script_git_branch",
-        "script_git_commit",
-        "script_git_path",
-        "script_git_token",
         "script_source_policy",
         "webhook_query_params",
         "webhook_signing_secrets",

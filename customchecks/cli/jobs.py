@@ -36,6 +36,11 @@ Order = Annotated[str, typer.Option("--order", metavar="FIELD", help="Such as na
 def create(
     name: options.Name = None,
     source: options.Source = None,
+    git_url: options.GitUrl = None,
+    git_branch: options.GitBranch = None,
+    git_commit: options.GitCommit = None,
+    git_path: options.GitPath = None,
+    git_token: options.GitToken = None,
     runtime: options.Runtime = None,
     entrypoint: options.Entrypoint = None,
     param: options.Param = None,
@@ -65,6 +70,8 @@ def create(
     Examples:
       manage.py customcheck create --name nightly --from ./checker --runtime python \\
           --param batch=b-17 --env API_KEY=secret_ref:gemini --interval 60
+      manage.py customcheck create --name nightly --git-url https://git.example.com/team/checks.git \\
+          --git-branch next --git-path nightly --git-token-secret git --runtime python
       manage.py customcheck create --config job.json --from checker.tgz --json
     """
     data = options.definition(
@@ -88,9 +95,12 @@ def create(
         alert_url=alert_url,
         tags=tag,
     )
+    data |= options.git(
+        url=git_url, branch=git_branch, commit=git_commit, path=git_path, token=git_token, source=source
+    )
     data.setdefault("script_source_type", models.SourceType.UPLOAD)
     if source is None and data["script_source_type"] == models.SourceType.UPLOAD:
-        raise Usage("--from: name the script's directory or .tgz.")
+        raise Usage("--from, --git-url: name the script's directory or .tgz, or its repository.")
     archive = options.read_archive(source) if source else None
     job = options.valid(lambda: jobs.create_job(data, archive=archive, user=lookups.acting_user(user)))
     output.say(f"Created job {job.pk}: {job.name}")
@@ -106,6 +116,11 @@ def update(
     job: options.Job,
     name: options.Name = None,
     source: options.Source = None,
+    git_url: options.GitUrl = None,
+    git_branch: options.GitBranch = None,
+    git_commit: options.GitCommit = None,
+    git_path: options.GitPath = None,
+    git_token: options.GitToken = None,
     runtime: options.Runtime = None,
     entrypoint: options.Entrypoint = None,
     param: options.Param = None,
@@ -134,6 +149,7 @@ def update(
     \b
     Examples:
       manage.py customcheck update nightly --interval 300 --param batch=b-18
+      manage.py customcheck update nightly --git-commit 6a7e19c0d1f24f6b9d3f0a5c1b2e3d4f5a6b7c8d
       echo '{"env_vars": null, "tags": []}' | manage.py customcheck update nightly --config -
     """
     found = lookups.find_job(job)
@@ -158,6 +174,9 @@ def update(
         alert_after_errors=alert_after,
         alert_url=alert_url,
         tags=tag,
+    )
+    data |= options.git(
+        url=git_url, branch=git_branch, commit=git_commit, path=git_path, token=git_token, source=source
     )
     archive = options.read_archive(source) if source else None
     options.valid(lambda: jobs.update_job(found, data, archive=archive, user=lookups.acting_user(user)))

@@ -89,6 +89,26 @@ AlertAfter = Annotated[
     int | None, typer.Option(metavar="N", help="Send an alert after so many errors in a row.  [default: 5]")
 ]
 AlertUrl = Annotated[str | None, typer.Option(metavar="URL", help="Where alerts go.  [default: the webhook]")]
+GitUrl = Annotated[
+    str | None,
+    typer.Option("--git-url", metavar="URL", help="A repository that the script comes from, instead of --from."),
+]
+GitBranch = Annotated[
+    str | None, typer.Option("--git-branch", metavar="NAME", help="Its branch or tag.  [default: main]")
+]
+GitCommit = Annotated[
+    str | None,
+    typer.Option("--git-commit", metavar="SHA", help="Stay with this commit, whatever is pushed; '' follows again."),
+]
+GitPath = Annotated[
+    str | None, typer.Option("--git-path", metavar="FOLDER", help="The folder of it with the script; '' for all of it.")
+]
+GitToken = Annotated[
+    str | None,
+    typer.Option(
+        "--git-token-secret", metavar="SECRET", help="Number or name of the secret with its token; '' for none."
+    ),
+]
 Config = Annotated[
     str | None,
     typer.Option(metavar="FILE", help="JSON with the API's field names, - for stdin; other options win over it."),
@@ -131,6 +151,19 @@ def definition(
     for field, entries in zip(EXTENDED, extended, strict=True):
         _extend(data, field, entries, before=before or {})
     return data
+
+
+def git(
+    *, url: str | None, branch: str | None, commit: str | None, path: str | None, token: str | None, source: Path | None
+) -> dict[str, str | None]:
+    """The fields of a repository that were named; an empty word empties."""
+    if url and source:
+        raise Usage("--from, --git-url: name one place that the script comes from.")
+    named = {"url": url, "branch": branch, "commit": commit, "path": path}
+    columns = {f"script_git_{name}": word or None for name, word in named.items() if word is not None}
+    if token is not None:
+        columns["script_git_token"] = f"secret_ref:{token.removeprefix('secret_ref:')}" if token else None
+    return columns | ({"script_source_type": "git"} if url else {})
 
 
 def valid(step: Callable[[], T], *, names: Mapping[str, str] | None = None) -> T:

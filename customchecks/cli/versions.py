@@ -41,9 +41,17 @@ AnyNumber = Annotated[
 ]
 Path_ = Annotated[Path, typer.Argument(metavar="PATH", help="A directory or a .tgz with the script.")]
 Place = Annotated[str, typer.Argument(metavar="PATH|URL", help="A directory, a .tgz, or a public repository's URL.")]
-Branch = Annotated[str, typer.Option(metavar="NAME", help="The repository's branch or tag.")]
+Branch = Annotated[
+    str, typer.Option("--branch", "--git-branch", metavar="NAME", help="The repository's branch or tag.")
+]
+Commit = Annotated[
+    str | None,
+    typer.Option("--commit", "--git-commit", metavar="SHA", help="This commit instead of a branch's newest."),
+]
 SourceBuilds = Annotated[bool, typer.Option("--source-builds", help="Packages may be built from source.")]
-Folder = Annotated[str | None, typer.Option("--path", metavar="FOLDER", help="A folder of the repository.")]
+Folder = Annotated[
+    str | None, typer.Option("--path", "--git-path", metavar="FOLDER", help="A folder of the repository.")
+]
 
 
 def versions(job: options.Job, as_json: options.Json = False) -> None:
@@ -121,6 +129,7 @@ def validate(
     runtime: options.Runtime = None,
     entrypoint: options.Entrypoint = None,
     branch: Branch = "main",
+    commit: Commit = None,
     path: Folder = None,
     source_builds: SourceBuilds = False,
     as_json: options.Json = False,
@@ -137,7 +146,7 @@ def validate(
         fields.runtime(runtime)
         wanted = entrypoint or runtimes.default_entrypoint(runtime)
         fields.entrypoint(runtime, wanted)
-        archive, notes = _of_repository(place, branch, path) if "://" in place else (_of_path(place), ())
+        archive, notes = _of_repository(place, branch, commit, path) if "://" in place else (_of_path(place), ())
     except exceptions.ValidationError as error:
         raise Invalid.of(error) from None
     if not archive.has(wanted):
@@ -168,15 +177,19 @@ def _of_path(place: str) -> "archives.Archive":
     return options.read_archive(Path(place))
 
 
-def _of_repository(url: str, branch: str, path: str | None) -> "tuple[archives.Archive, tuple[str, ...]]":
+def _of_repository(
+    url: str, branch: str, commit: str | None, path: str | None
+) -> "tuple[archives.Archive, tuple[str, ...]]":
     fields.git_branch(branch)
+    if commit is not None:
+        fields.git_commit(commit)
     if path is not None:
         fields.git_path(path)
     with tempfile.TemporaryDirectory() as folder:
         store = repositories.Repositories.from_settings(folder=Path(folder))
         remote = repositories.Remote(url=url)
         try:
-            found = store.checkout(remote, commit=store.commit_of(remote, branch), path=path or "")
+            found = store.checkout(remote, commit=commit or store.commit_of(remote, branch), path=path or "")
         except git.GitFailed as error:
             raise Failed(str(error)) from None
         except archives.ArchiveRejected as error:

@@ -209,6 +209,45 @@ def test_pause_and_resume_move_a_job(cli: Cli, make_job: MakeJob) -> None:
     assert job.status == "active"
 
 
+def test_a_script_comes_from_a_repository(cli: Cli) -> None:
+    secret = Secret(name="git")
+    secret.set_value("a-token-of-a-repository")
+    secret.save()
+    sha = "6a7e19c0d1f24f6b9d3f0a5c1b2e3d4f5a6b7c8d"
+    made = cli(
+        *("create", "--name", "nightly", "--runtime", "python", "--git-url", "https://git.example.com/team/checks.git"),
+        *("--git-branch", "next", "--git-commit", sha, "--git-path", "nightly", "--git-token-secret", "git"),
+    )
+    job = CustomCheckJob.objects.get()
+    assert (made.code, job.script_source_type, job.script_git_branch) == (0, "git", "next")
+    assert (job.script_git_commit, job.script_git_path, job.script_git_token) == (sha, "nightly", "secret_ref:git")
+    assert cli("update", "nightly", "--git-commit", "", "--git-path", "", "--git-token-secret", "").code == 0
+    job.refresh_from_db()
+    assert (job.script_git_commit, job.script_git_path, job.script_git_token) == (None, None, None)
+    assert job.script_git_url == "https://git.example.com/team/checks.git"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("--git-url", "https://git.example.com/r", "--from", "."), 2, "--from, --git-url"),
+        (("--git-branch", "next"), 2, "--from, --git-url"),
+        (("--git-url", "ftp://git.example.com/r"), 4, "script_git_url (--git-url)"),
+        (("--git-url", "https://git.example.com/r", "--git-commit", "main"), 4, "script_git_commit (--git-commit)"),
+        (("--git-url", "https://git.example.com/r", "--git-path", "../x"), 4, "script_git_path (--git-path)"),
+        (("--git-url", "https://git.example.com/r", "--git-branch", "-x"), 4, "script_git_branch (--git-branch)"),
+        (
+            ("--git-url", "https://git.example.com/r", "--git-token-secret", "no"),
+            4,
+            "script_git_token (--git-token-secret)",
+        ),
+    ],
+)
+def test_an_odd_repository_is_refused_with_its_option(here: Here, words: tuple[str, ...], code: int, said: str) -> None:
+    ended = here("create", "--name", "nightly", "--runtime", "python", *words)
+    assert (ended.code, said in ended.err) == (code, True), ended.err
+
+
 def test_restart_starts_a_new_cycle(cli: Cli, make_job: MakeJob) -> None:
     answer(make_job(), Verdict.SUCCESS)
     assert cli("restart", "nightly", "--json").json["cycle"] == 2
@@ -258,7 +297,7 @@ def test_delete_without_a_terminal_needs_yes(cli: Cli, make_job: MakeJob) -> Non
         (["creat"], "No such command 'creat'."),
         (["list", "--bogus"], "No such option: --bogus"),
         (["show"], "Missing argument 'JOB'."),
-        (["create", "--name", "x", "--runtime", "python"], "--from: name the script's directory or .tgz."),
+        (["create", "--name", "x", "--runtime", "python"], "name the script's directory or .tgz, or its repository."),
         (["create", "--env", "topsecret"], "--env: write KEY=VALUE."),
         (["create", "--param", "n:=nan"], "--param: 'n:=nan' is not KEY:=JSON"),
     ],

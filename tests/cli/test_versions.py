@@ -119,13 +119,17 @@ def server(tmp_path: Path) -> Iterator[GitServer]:
 
 
 def test_a_repository_is_validated_without_an_engine(cli: Cli, server: GitServer, tmp_path: Path) -> None:
-    commit = Origin(tmp_path).commit({"nightly/main.py": "x"})
+    origin = Origin(tmp_path)
+    commit = origin.commit({"nightly/main.py": "x"})
     env = {"DOCKER_HOST": "unix:///nowhere", "TECKO_WEBHOOK_ALLOW": "127.0.0.1"}
     words = ("validate", server.url(host="127.0.0.1"), "--path", "nightly")
     trusting = cli(*words, **env, TECKO_CA_BUNDLE=str(tmp_path / "ca.pem"))
     assert (trusting.code, trusting.out) == (0, "main.py\t1\n"), trusting.err
     assert f"Commit {commit}" in trusting.err
     assert "certificate was not accepted" in cli(*words, **env).err
+    origin.commit({"nightly/main.py": "newer"})
+    older = cli(*words, "--commit", commit, **env, TECKO_CA_BUNDLE=str(tmp_path / "ca.pem"))
+    assert (older.code, older.out) == (0, "main.py\t1\n"), older.err
 
 
 def test_a_directory_without_the_entrypoint_is_not_valid(here: Here, script: Path) -> None:
