@@ -211,7 +211,7 @@ class _Repository:
             archive = archives.from_files(contents)
         if any(entry.path == ".gitmodules" for entry in entries):
             notes.append("The repository names submodules; they are not fetched.")
-        if not any(archive.has(name) for name in MANIFESTS):
+        if path and not any(archive.has(name) for name in MANIFESTS):
             notes += [
                 f"{name} stands above the folder and is no part of the script." for name in self._above(commit, path)
             ]
@@ -224,8 +224,6 @@ class _Repository:
     def _above(self, commit: str, path: str) -> list[str]:
         """Manifests of the folders that a folder is in."""
         wanted = [f"{folder}/{name}".strip("/") for folder in manifests.folders(path) for name in MANIFESTS]
-        if not path:
-            return []
         listed = self._git("ls-tree", "--name-only", "-z", "--full-tree", "--end-of-options", commit, *wanted).run()
         return [name.decode(errors="replace") for name in listed.split(b"\0") if name]
 

@@ -20,6 +20,7 @@ from customchecks.hardening import WORK
 
 MAX_FILES = 20
 MAX_LINES = 5000  # of all files together
+MAX_PHYSICAL_LINES = 100_000  # of one file, with hashes and comments
 MAX_LINE = 64 * 1024  # a requirement with the hashes of all of its files
 MAX_REQUIREMENT = 2000  # the same without them
 
@@ -69,7 +70,10 @@ class Lines:
         self._included.add((path, constraints))
         if len(self._included) > MAX_FILES:
             raise ManifestRefused(f"{shown(path)}: requirement files include more than {MAX_FILES} files.")
-        lines = _logical(manifests.read(self._archive, path).splitlines())
+        physical = manifests.read(self._archive, path).splitlines()
+        if len(physical) > MAX_PHYSICAL_LINES:
+            raise ManifestRefused(f"{shown(path)} has more than {MAX_PHYSICAL_LINES} lines.")
+        lines = _logical(physical)
         folder = posixpath.dirname(path)
         self._write(path, (self._line(line, folder) for line in lines), constraints=constraints)
 

@@ -8,6 +8,7 @@ from customchecks.archives import Archive
 from customchecks.dependencies import manifests
 from customchecks.dependencies.manifests import ManifestRefused
 
+MAX_CHARACTERS = 2 * 1024 * 1024  # the parser is Python's own, and takes about half a second for as much
 MAX_KEY_PARTS = 16  # the parser walks from the top for each of them
 MAX_NESTING = 64
 
@@ -48,6 +49,8 @@ def loads(text: str, path: str) -> dict[str, Any]:
 
 
 def _check_bounds(text: str, path: str) -> None:
+    if len(text) > MAX_CHARACTERS:
+        raise ManifestRefused(f"{path} is longer than {MAX_CHARACTERS // 1024 // 1024} million characters.")
     parts = depth = 0
     for found in _TOKEN.finditer(text):
         word = found[0]

@@ -111,6 +111,11 @@ def test_no_manifest_holds_a_processor_for_long(files: dict[str, str]) -> None:
     assert time.thread_time() - began < 4
 
 
+def test_a_lock_that_is_too_long_is_refused_before_it_is_parsed() -> None:
+    with pytest.raises(ManifestRefused, match="longer than 2 million"):
+        detection.find(archive({"pylock.toml": "a=1\n" * 600_000}), PYTHON)
+
+
 def test_a_manifest_that_is_too_large_is_refused_before_it_is_read() -> None:
     too_large = archive({"requirements.txt": "x\n" * (manifests.MAX_BYTES // 2 + 1)})
     began = time.thread_time()
@@ -125,6 +130,7 @@ def test_a_manifest_that_is_too_large_is_refused_before_it_is_read() -> None:
         ("x==1" + ".1" * 2000, "longer than 2000 characters"),
         ("x\n" * 5001, "more than 5000 requirements"),
         ("x==1" + " \\\n --hash=sha256:0" * 5000, "more than 64 kB"),
+        ("#\n" * 100_001, "more than 100000 lines"),
     ],
 )
 def test_what_is_too_long_is_told_with_the_limit(text: str, told: str) -> None:
