@@ -2,7 +2,6 @@
 
 import re
 import secrets
-import signal
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -135,11 +134,6 @@ def from_answer(answer: Answer, request: SandboxRequest, *, oom: bool) -> Sandbo
     )
 
 
-def by_signal(state: Mapping[str, Any]) -> bool:
-    """Whether a signal ended the launcher, and not for memory. A restart of the engine sends one; so may the kernel."""
-    return not state.get("OOMKilled") and state.get("ExitCode") in (128 + signal.SIGKILL, 128 + signal.SIGTERM)
-
-
 def without_answer(
     state: Mapping[str, Any], request: SandboxRequest, *, late: bool, killed: bool, ended: bool
 ) -> SandboxOutcome:
@@ -156,7 +150,9 @@ def without_answer(
         return SandboxOutcome(cause=Cause.TIMEOUT, message=_timeout(request))
     code = state.get("ExitCode")
     if ended:
-        message = f"The container was ended from outside (exit code {code}), as at a restart of the engine."
+        how = "removed" if code is None else "ended"
+        shown = "" if code is None else f" (exit code {code})"
+        message = f"The container was {how} from outside{shown}, as at a restart of the engine."
         return SandboxOutcome(cause=Cause.ENGINE_UNAVAILABLE, message=message)
     return SandboxOutcome(
         cause=Cause.RUNNER_LOST,

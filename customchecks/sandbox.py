@@ -357,14 +357,16 @@ class Sandbox:
         if not run.killed:
             said = bytes(reply.diagnostics).decode(errors="replace")
             logger.warning("sandbox_lost", claim=request.claim_id, launcher=said)
-        ended = not run.killed and not reply.late and runs.by_signal(state) and self._was_ended(container, state)
+        ended = not run.killed and not reply.late and self._was_ended(container, state)
         return runs.without_answer(state, request, late=reply.late, killed=run.killed, ended=ended)
 
     def _was_ended(self, container: str, state: Mapping[str, Any]) -> bool:
-        """Whether somebody asked the engine for the container's end, or the engine began anew and knows nothing of it.
+        """Whether somebody asked the engine for the container's end, or the engine has begun anew, or lost our streams.
 
-        Nothing that runs in a container can cause either.
+        Nothing that runs in a container can cause any of them.
         """
+        if not state or state["Running"]:
+            return True
         until = datetime.fromisoformat(state["FinishedAt"]).timestamp() + EVENT_SECONDS
         known = self._engine.events(container, until=until)
         return not known or "kill" in known

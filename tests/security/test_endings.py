@@ -102,6 +102,15 @@ def test_a_container_killed_from_outside_is_not_blamed_on_the_script(
     assert "137" in outcomes[0].message
 
 
+def test_a_container_that_somebody_removes_is_not_blamed_on_the_script(
+    sandbox: Sandbox, engine: Engine, instance: str
+) -> None:
+    with boxes.running(sandbox, boxes.request(SLEEP), engine=engine, instance=instance) as (seen, outcomes):
+        engine.remove(seen["Id"])
+        boxes.wait_for(lambda: outcomes)
+    assert outcomes[0].cause is Cause.ENGINE_UNAVAILABLE
+
+
 def test_a_launcher_that_ends_without_the_engines_doing_is_laid_at_its_scripts_door(
     sandbox: Sandbox, engine: Engine, instance: str
 ) -> None:
