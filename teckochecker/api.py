@@ -34,7 +34,7 @@ from customchecks import strictjson
 from customchecks.etags import ChangedMeanwhile
 from polling import database
 from polling.metrics import DatabaseCollector
-from teckochecker.rest import Forbidden
+from teckochecker.rest import Forbidden, wrong_scheme
 from teckochecker.throttles import PerLogin, Strangers
 
 logger = structlog.get_logger(__name__)
@@ -113,8 +113,11 @@ def _counted(error: Exception, request: Request) -> Exception:
     refused = isinstance(error, exceptions.AuthenticationFailed | exceptions.NotAuthenticated)
     if not refused or get_authorization_header(request)[:6].lower() == b"basic ":
         return error
-    wait = Strangers().seconds_to_wait(request)
-    return exceptions.Throttled(wait, "Too many calls without a valid login.") if wait else error
+    if wait := Strangers().seconds_to_wait(request):
+        return exceptions.Throttled(wait, "Too many calls without a valid login.")
+    if isinstance(error, exceptions.NotAuthenticated) and (problem := wrong_scheme(request)):
+        error.detail = exceptions.ErrorDetail(problem, error.default_code)
+    return error
 
 
 def _explained(data: Any) -> dict[str, Any]:

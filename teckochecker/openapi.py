@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
+from django.http import HttpRequest
 from drf_spectacular.drainage import warn
 from drf_spectacular.extensions import OpenApiAuthenticationExtension, OpenApiSerializerFieldExtension
 from drf_spectacular.generators import EndpointEnumerator, SchemaGenerator
@@ -92,6 +93,16 @@ ERROR_HEADERS: Mapping[int, tuple[str, str]] = {
 }
 
 
+def key_of(request: Request | HttpRequest, method: str) -> str:
+    """In OPERATIONS, for a call of the request's path with this method."""
+    return f"{method} {_path(request.resolver_match.route if request.resolver_match else '')}"
+
+
+@functools.cache
+def _path(route: str) -> str:
+    return str(EndpointEnumerator(patterns=[]).get_path_from_regex(route)).rstrip("/").replace("{pk}", "{id}")
+
+
 @functools.cache
 def document() -> dict[str, Any]:
     """For everybody the same, however little they may do."""
@@ -111,9 +122,7 @@ class Schema(AutoSchema):
 
     def call(self, request: Request, method: str) -> Operation:
         """What a request of its path with this method does."""
-        route = request.resolver_match.route if request.resolver_match else ""
-        path = EndpointEnumerator(patterns=[]).get_path_from_regex(route).rstrip("/").replace("{pk}", "{id}")
-        return OPERATIONS.get(f"{method} {path}", UNDESCRIBED)
+        return OPERATIONS.get(key_of(request, method), UNDESCRIBED)
 
     def get_summary(self) -> str:
         if self.key not in OPERATIONS:
@@ -257,8 +266,8 @@ class Token(OpenApiAuthenticationExtension):
     priority = 1
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
-        about = "`Token tck_…`, the word included. `POST /api/tokens` makes one."
-        return {"type": "apiKey", "in": "header", "name": "Authorization", "description": about}
+        about = "`Bearer tck_…`; `Token tck_…` means the same. `POST /api/tokens` makes one."
+        return {"type": "http", "scheme": "bearer", "bearerFormat": "tck_…", "description": about}
 
 
 class Session(OpenApiAuthenticationExtension):

@@ -17,6 +17,28 @@ if TYPE_CHECKING:
     from rest_framework.views import APIView  # imports what the settings name, and so this module
 
 
+TOKEN_PREFIX = b"tck_"
+TOKEN_SCHEMES = (b"bearer", b"token")
+SCHEMES = (*TOKEN_SCHEMES, b"basic")
+USABLE = "Use `Authorization: Bearer` with a token, or HTTP Basic with a name and a password."
+
+
+def wrong_scheme(request: Request) -> str:
+    """What is wrong with the way that a call says who makes it; nothing where it says nothing."""
+    header = authentication.get_authorization_header(request)
+    scheme = header.split(b" ")[0]
+    if not header or scheme.lower() in SCHEMES:
+        return ""
+    if scheme.startswith(TOKEN_PREFIX):
+        return f"The token stands alone in Authorization. {USABLE}"
+    shown = scheme.decode("ascii", "replace")
+    return f"The scheme {shown!r:.40} of Authorization is not known. {USABLE}"
+
+
+def has_token(request: Request) -> bool:
+    return authentication.get_authorization_header(request).split(b" ")[0].lower() in TOKEN_SCHEMES
+
+
 class Forbidden(exceptions.PermissionDenied):
     """Of somebody who has logged in: ``login`` is the user, and the token if there is one."""
 
@@ -26,7 +48,7 @@ class Forbidden(exceptions.PermissionDenied):
 
 
 class TokenLogin(TokenAuthentication):
-    """``Authorization: Token …``.
+    """``Authorization: Bearer …``, or ``Token …`` as in earlier versions.
 
     A token for reading gets no further than a safe method, whatever a view allows, unless that is not ``restricted``.
     """
@@ -35,9 +57,12 @@ class TokenLogin(TokenAuthentication):
         self.restricted = restricted
 
     def authenticate(self, request: Request) -> tuple[User, ApiToken] | None:
-        found: tuple[User, ApiToken] | None = super().authenticate(request)  # type: ignore[no-untyped-call]
-        if found is None:
+        scheme, _, written = authentication.get_authorization_header(request).partition(b" ")
+        if scheme.lower() not in TOKEN_SCHEMES:
             return None
+        if len(written.split()) != 1:
+            raise exceptions.AuthenticationFailed("After Bearer comes one token, without spaces in it.")
+        found: tuple[User, ApiToken] = self.authenticate_credentials(written.strip())
         token = found[1]
         if self.restricted and token.scope == Scope.READ and request.method not in permissions.SAFE_METHODS:
             raise Forbidden("This token is for reading only.", login=found)

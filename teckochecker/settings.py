@@ -113,6 +113,7 @@ MIDDLEWARE = [
     "django_structlog.middlewares.RequestMiddleware",
     "teckochecker.audit.ActorMiddleware",
     "axes.middleware.AxesMiddleware",
+    "teckochecker.queries.KnownParameters",
 ]
 
 TEMPLATES = [

@@ -16,7 +16,7 @@ from polling.pages import page
 from secrets_app.access.models import LONGEST_DAYS, USUAL_DAYS, ApiToken, Scope
 from secrets_app.access.serializers import MadeTokenSerializer, TokenSerializer
 from secrets_app.rest import StrictSerializer, TextField, WholeNumberField, asker
-from teckochecker.rest import PasswordLogin, TokenLogin, covered
+from teckochecker.rest import PasswordLogin, TokenLogin, covered, has_token
 
 
 class NewTokenSerializer(StrictSerializer):
@@ -42,7 +42,7 @@ class TokenViewSet(GenericViewSet[ApiToken]):
         return [PasswordLogin(), TokenLogin(), SessionAuthentication()]
 
     def permission_denied(self, request: Request, message: str | None = None, code: str | None = None) -> NoReturn:
-        if self.action == "create" and request.headers.get("Authorization", "").lower().startswith("token "):
+        if self.action == "create" and has_token(request):
             raise exceptions.NotAuthenticated("A token makes no token: use a password or a session.")
         super().permission_denied(request, message, code)
 

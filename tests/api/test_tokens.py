@@ -137,3 +137,38 @@ def test_a_token_that_makes_a_token_is_told_what_does(db: None) -> None:
         401,
         "A token makes no token: use a password or a session.",
     )
+
+
+@pytest.mark.parametrize("scheme", ["Token", "Bearer", "bearer", "TOKEN"])
+def test_a_token_is_sent_as_bearer_or_as_token(boss: User, scheme: str) -> None:
+    _, token = ApiToken.objects.create(boss)
+    assert APIClient().get("/api/tokens", HTTP_AUTHORIZATION=f"{scheme} {token}").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [
+        ("Digest abc", "The scheme 'Digest' of Authorization is not known. Use `Authorization: Bearer` with a token"),
+        ("ApiKey tck_abc", "The scheme 'ApiKey' of Authorization is not known."),
+        ("tck_abc", "The token stands alone in Authorization. Use `Authorization: Bearer` with a token"),
+        ("Bearer", "After Bearer comes one token, without spaces in it."),
+        ("Bearer tck_a b", "After Bearer comes one token, without spaces in it."),
+        ("Bearer tck_abc", "Invalid token."),
+    ],
+)
+@pytest.mark.django_db
+def test_a_wrong_scheme_is_told_which_there_are(header: str, said: str) -> None:
+    answer = APIClient().get("/api/custom-checks", HTTP_AUTHORIZATION=header)
+    assert (answer.status_code, answer.json()["detail"][: len(said)]) == (401, said)
+    assert answer.headers["WWW-Authenticate"]
+
+
+def test_a_bearer_token_makes_no_token(boss: User) -> None:
+    _, token = ApiToken.objects.create(boss, scope=Scope.ADMIN)
+    answer = APIClient().post("/api/tokens", HTTP_AUTHORIZATION=f"Bearer {token}")
+    assert (answer.status_code, answer.json()["detail"][:21]) == (401, "A token makes no toke")
+
+
+def test_the_document_names_the_bearer_scheme(client: APIClient) -> None:
+    schemes = client.get("/api/schema").json()["components"]["securitySchemes"]
+    assert (schemes["token"]["type"], schemes["token"]["scheme"]) == ("http", "bearer")

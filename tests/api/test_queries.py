@@ -1,0 +1,80 @@
+"""A word in a query that a call does not know is refused by name, and told which one is near."""
+
+from typing import Any
+
+import pytest
+from rest_framework.test import APIClient
+
+from teckochecker.openapi import OPERATIONS
+from teckochecker.queries import OPEN
+from tests.api.conftest import JOBS
+
+
+@pytest.mark.parametrize(
+    ("path", "word", "nearest"),
+    [
+        (JOBS, "stauts", "status"),
+        (JOBS, "tags", "tag"),
+        (JOBS, "Limit", "limit"),
+        (JOBS, "order", "ordering"),
+        (f"{JOBS}/export", "serach", "search"),
+        ("/api/deliveries", "stat", "status"),
+        ("/api/audit", "untill", "until"),
+        ("/api/tokens", "users", "user"),
+        ("/api/groups", "state", "status"),
+    ],
+)
+def test_a_mistyped_word_is_refused_with_the_nearest(client: APIClient, path: str, word: str, nearest: str) -> None:
+    answer = client.get(path, {word: "x"})
+    assert answer.status_code == 400
+    assert answer.json() == {
+        "detail": f"{word}: There is no such parameter. Is {nearest} meant?",
+        "errors": {word: [f"There is no such parameter. Is {nearest} meant?"]},
+    }
+
+
+def test_a_word_that_is_like_none_is_told_which_there_are(client: APIClient) -> None:
+    answer = client.get("/api/tokens", {"colour": "red", "user": "boss"})
+    assert answer.json()["errors"] == {"colour": ["There is no such parameter; there is user, limit, offset."]}
+
+
+def test_every_wrong_word_is_told(client: APIClient) -> None:
+    assert set(client.get(JOBS, {"a": 1, "b": 2, "limit": 3}).json()["errors"]) == {"a", "b"}
+
+
+def test_the_calls_of_0_9_answer_422_as_for_all_wrong_input(client: APIClient) -> None:
+    answer = client.get("/api/jobs", {"stauts": "active"})
+    assert (answer.status_code, answer.json()["detail"]) == (
+        422,
+        "stauts: There is no such parameter. Is status meant?",
+    )
+    assert client.get("/api/jobs", {"status": "active"}).status_code == 200
+
+
+def test_a_call_without_parameters_says_so_and_does_nothing(client: APIClient, things: dict[str, Any]) -> None:
+    job = f"{JOBS}/{things['job']['pk']}"
+    answer = client.delete(f"{job}?dry_run=true")
+    assert (answer.status_code, answer.json()["detail"]) == (400, "dry_run: This call takes no parameters.")
+    assert client.get(job).status_code == 200
+
+
+def test_whoever_watches_the_server_may_add_what_they_like(boss: Any) -> None:
+    assert APIClient().get("/api/health", {"cachebuster": 1}).status_code == 200
+
+
+def test_pages_of_the_admin_know_their_own(client: APIClient, boss: Any) -> None:
+    client.force_login(boss)
+    assert client.get("/admin/customchecks/customcheckjob/", {"status__exact": "active"}).status_code == 200
+
+
+@pytest.mark.parametrize("key", [key for key in OPERATIONS if key.startswith("GET ") and key not in OPEN])
+def test_no_call_ignores_a_word(client: APIClient, things: dict[str, Any], key: str) -> None:
+    kinds = {"custom-checks": "job", "jobs": "polling job", "deliveries": "delivery", "secrets": "secret"}
+    kinds |= {"tokens": "token", "groups": "group"}
+    path = key.partition(" ")[2]
+    first = next((word for word in path.split("/") if word in kinds), "")
+    named = things.get(kinds.get(first, ""), {}) | things["check"] | things["name"]
+    number = things[kinds[first]]["pk"] if first else ""
+    path = path.replace("{id}", str(number)).replace("{name}", named["name"])
+    answer = client.get(path.replace("{check_id}", str(named["check_id"])), {"no_such_word": "x"})
+    assert (answer.status_code, "no_such_word" in answer.json()["errors"]) == (OPERATIONS[key].invalid, True)
