@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from customchecks import hardening, nftables, packet_rules
-from customchecks.engine import Engine, EngineError
+from customchecks.engine import Engine, EngineError, EngineUnavailable
 from customchecks.nftables import Kernel, RulesFailed, Table
 
 BRIDGED_PACKETS = "/proc/sys/net/bridge/bridge-nf-call-iptables"
@@ -26,7 +26,7 @@ _STDOUT = 1
 
 
 class Guard(Protocol):
-    """All raise RulesFailed."""
+    """All raise RulesFailed, and a container EngineUnavailable where there is none any more."""
 
     def generation(self) -> int: ...
 
@@ -66,6 +66,8 @@ class Keeper:
                 stack.callback(self._remove)
                 self._socket = stack.enter_context(engine.attach(self.container))
                 engine.start(self.container)
+            except EngineUnavailable:
+                raise
             except EngineError as error:
                 raise RulesFailed(f"The container that sets packet rules cannot be started: {error}") from error
             self._socket.settimeout(ANSWER_SECONDS)

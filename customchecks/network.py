@@ -23,6 +23,7 @@ from customchecks.nftables import RulesFailed, Table
 logger = structlog.get_logger(__name__)
 
 CHECK_SECONDS = 30.0
+REFUSED_SECONDS = 10.0
 ATTEMPTS = 3
 _NO_NETWORK = (
     "The engine cannot make the network of the checks. Where it misses packet rules of its own, which somebody has "
@@ -73,6 +74,7 @@ class EgressNetwork:
         self._lock = threading.RLock()
         self._guard: Guard | None = None
         self._held: tuple[Table, int] | None = None  # what was read back last, and the kernel's generation then
+        self._refused = ("", 0.0)  # why no container could be started, and until when none is
         self._checked = 0.0
         self.complaint = ""
 
@@ -122,7 +124,7 @@ class EgressNetwork:
         """This instance's bridge and rules. False where the engine keeps the bridge: then the rules stay as well."""
         with self._lock:
             self._let_go()
-            with suppress(RulesFailed):
+            with suppress(RulesFailed, EngineError):
                 self._guard = self._remover()
             try:
                 self._engine.remove_network(self.name)
@@ -170,7 +172,17 @@ class EgressNetwork:
     # Packet rules
 
     def _protect(self) -> None:
-        """Sets the rules where they do not hold, and reads them back."""
+        """Asks somebody else once where who was asked before has ended, as containers do with their engine."""
+        asked_before = self._guard is not None
+        try:
+            self._set_rules()
+        except RulesFailed:
+            if not asked_before:
+                raise
+            self._set_rules()
+
+    def _set_rules(self) -> None:
+        """Where they do not hold; and reads them back."""
         for _ in range(ATTEMPTS):
             if not (message := self._fault()):
                 return
@@ -183,8 +195,9 @@ class EgressNetwork:
 
     def _fault(self) -> str:
         """Why scripts are not held; empty where they are. The rules are read where anybody has changed any since."""
-        guard, table = self._find_guard(), self._table()
+        guard = self._find_guard()
         try:
+            table = self._table()
             if not guard.read(BRIDGED_PACKETS).startswith("1"):
                 return "Checks can reach each other: net.bridge.bridge-nf-call-iptables is off."
             now = table, guard.generation()
@@ -212,10 +225,18 @@ class EgressNetwork:
         return self._guard
 
     def _new_keeper(self) -> Keeper:
+        """One that cannot be started is not tried again for a while: a try takes as long as a check."""
+        reason, until = self._refused
+        if time.monotonic() < until:
+            raise RulesFailed(reason)
         image = self._image()
         if not image:
             raise RulesFailed("This process may not set packet rules, and there is no runner image that could.")
-        return Keeper(self._engine, image=image, instance=self._instance)
+        try:
+            return Keeper(self._engine, image=image, instance=self._instance)
+        except RulesFailed as error:
+            self._refused = str(error), time.monotonic() + REFUSED_SECONDS
+            raise
 
     def _let_go(self) -> None:
         if self._guard is not None:

@@ -9,7 +9,20 @@ from pathlib import Path
 
 OTHERS = 0o077
 # All that an instance puts into its folder. Anything else there is somebody's: then the folder may be, too
-OURS = (".*", "*.sqlite3*", "*.lock", "instance*", "logs*", "cache*", "git", "metrics*", "static*", "test", "test-*")
+OURS = (
+    ".*",
+    "*.sqlite3*",
+    "*.lock",
+    "server.*",
+    "instance*",
+    "logs*",
+    "cache*",
+    "git",
+    "metrics*",
+    "static*",
+    "test",
+    "test-*",
+)
 # A root file system on its way into an image, whose modes are to stay
 NOT_OURS = ("runner-base*",)
 

@@ -23,7 +23,7 @@ from customchecks.nftables import Kernel
 from customchecks.sandbox import Sandbox, SandboxOutcome
 from polling.results import Cause
 from teckochecker.management.commands import serve
-from tests import instances, private_engine
+from tests import absent, instances, private_engine
 from tests.private_engine import PrivateEngine
 from tests.security import boxes
 
@@ -205,6 +205,7 @@ def test_the_operators_word_lets_scripts_run_without_rules(made: tuple[str, Sand
     sandbox.close()
 
 
+@pytest.mark.django_db
 def test_the_start_and_doctor_say_that_rules_cannot_be_set(made: tuple[str, Sandbox], settings: Any) -> None:
     settings.TECKO_INSTANCE, _ = made
     with taken_away(settings.TECKO_INSTANCE):
@@ -298,7 +299,10 @@ sandbox = Sandbox(instance=instance, find_image=lambda runtime: image)
 outcome = sandbox.run(boxes.request(KNOCK, env={"TARGETS": target}))
 network = sandbox.status().network
 keeper = sandbox._engine.inspect(sandbox._network.keeper)
-print(json.dumps([outcome.stdout.decode(), outcome.message, network.rules, network.message, keeper["HostConfig"]]))
+said = [outcome.stdout.decode(), outcome.message, network.rules, network.message, keeper["HostConfig"]]
+print(json.dumps(said), flush=True)
+sandbox._engine.kill(sandbox._network.keeper)
+print(json.dumps(sandbox.run(boxes.request("print('here')")).stdout.decode()), flush=True)
 input()
 sandbox.dismantle()
 sandbox.close()
@@ -315,6 +319,7 @@ def test_rules_hold_for_a_user_of_dockers_group(inside: PrivateEngine, listener:
         assert process.stdin and process.stdout
         said, message, rules, complaint, config = json.loads(process.stdout.readline())
         assert (said, message, rules, complaint) == ("ConnectionRefusedError\n", "", True, "")
+        assert json.loads(process.stdout.readline()) == "here\n"  # with another one than that which has ended
         assert _has_table(instance)
         kept = {key: config[key] for key in ("CapAdd", "CapDrop", "NetworkMode", "ReadonlyRootfs", "Privileged")}
         assert kept == {
@@ -339,6 +344,8 @@ def strange_engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.Temp
     options, environ = ["--iptables=false"], {}
     if request.param == "iptables-legacy":
         programs = tmp_path_factory.mktemp("legacy")
+        if not shutil.which("iptables-legacy"):
+            absent.say("There is no iptables-legacy.")
         for program in ("iptables", "ip6tables"):
             (programs / program).symlink_to(str(shutil.which(f"{program}-legacy")))
         options, environ = [], {"PATH": f"{programs}:{os.environ['PATH']}"}
