@@ -48,6 +48,12 @@ HOST_MEMORY_SHARE = 0.85
 SLOTS_PER_CORE = 20
 
 
+TAKEN = (
+    "Another machine checks jobs under this instance's name: its home or disk was copied. Stop the server here, delete "
+    "instance.json in its TECKO_HOME, and start it again."
+)
+
+
 def this_host() -> str:
     """Names this machine's sweep, its claims and its containers."""
     return str(settings.TECKO_INSTANCE)
@@ -147,7 +153,7 @@ class Sweeper:
 
     def run(self) -> str:
         if not self._persistently(self._take_lease):
-            return "another sweep is on duty"
+            return self._not_needed()
         logger.info("sweep_started", host=self.host, slots=self._capacity.checks)
         self._runners = {kind: import_string(kind.runner)() for kind in self._kinds}
         threads = ThreadPoolExecutor(self._capacity.checks, thread_name_prefix="check")
@@ -179,6 +185,12 @@ class Sweeper:
         self._persistently(self._leave_lease)
         self._persistently(lambda: bool(async_task("polling.tasks.sweep", task_name="sweep")))
         return self._stopping()
+
+    def _not_needed(self) -> str:
+        lease = SweepLease.objects.filter(pk=self.host).first()
+        if lease and lease.elsewhere:
+            logger.error("instance_name_taken", host=self.host, reason=TAKEN)
+        return "another sweep is on duty"
 
     def _take_lease(self) -> bool:
         return SweepLease.take(self.host, sweep_id=self.sweep_id, now=self._clock.now())

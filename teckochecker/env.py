@@ -5,10 +5,8 @@ A value that cannot be read is kept as a fault: settings then hold the default, 
 """
 
 import difflib
-import hashlib
 import os
 import re
-import socket
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -111,11 +109,6 @@ def _misspelt(name: str, place: str, known: Collection[str]) -> Fault:
 
 def home_folder(base: Path) -> Path:
     return Path(os.environ.get("TECKO_HOME", "").strip() or base / "var").expanduser().resolve()
-
-
-def instance_id(home: Path) -> str:
-    """Names this instance's containers, network and queue: 10 hexadecimal digits of host name and home folder."""
-    return hashlib.sha256(f"{socket.gethostname()}:{home}".encode()).hexdigest()[:10]
 
 
 def host_ca_bundle() -> str:

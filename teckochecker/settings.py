@@ -5,13 +5,13 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from teckochecker import env, values
+from teckochecker import env, identity, values
 from teckochecker.setup import privacy
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 TECKO_HOME = env.home_folder(BASE_DIR)
-TECKO_INSTANCE = env.instance_id(TECKO_HOME)
 privacy.close(TECKO_HOME)
+TECKO_INSTANCE = identity.instance_id(TECKO_HOME)
 _read = env.Reader(TECKO_HOME)
 
 # Else GitPython cannot even be imported where there is no git; doctor says that it is missing

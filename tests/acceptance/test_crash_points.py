@@ -16,7 +16,7 @@ from customchecks.models import CustomCheckJob
 from polling.crashpoints import Point
 from polling.deliveries import Delivery
 from polling.polling_job import PollingJob
-from teckochecker import env
+from teckochecker import identity
 from tests import instances
 from tests.acceptance import sweeping
 from tests.acceptance.instance import Receiver
@@ -60,7 +60,7 @@ def test_a_sweep_that_is_killed_loses_nothing_and_doubles_nothing(
     point: Point, receiver: Receiver, tmp_path: Path, settings: Any
 ) -> None:
     settings.TECKO_WEBHOOK_ALLOW = ["127.0.0.1"]
-    instance = instances.record(env.instance_id(tmp_path))
+    instance = instances.record(identity.instance_id(tmp_path))
     try:
         job = due_job(receiver)
         assert sweeping.process(tmp_path, crash_at=point) == -signal.SIGKILL
