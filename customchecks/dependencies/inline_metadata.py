@@ -34,7 +34,7 @@ def find(archive: Archive, entrypoint: str, *, source_builds: bool, python: str)
         raise ManifestRefused(f"{shown(entrypoint)}: dependencies in its block is a list of texts.")
     if archive.has(f"{entrypoint}.lock"):
         return Inline(_locked(archive, entrypoint, block, wanted))
-    uv_settings.check(_uv(said), entrypoint, lock=f"uv lock --script {entrypoint}")
+    uv_settings.check(manifests.table(said.get("tool")).get("uv"), entrypoint, lock=f"uv lock --script {entrypoint}")
     lines = Lines(archive, folder=manifests.folders(entrypoint)[0], source_builds=source_builds)
     return Inline(lines.manifest(lines.require(entrypoint, wanted)))
 
@@ -44,9 +44,8 @@ def _locked(archive: Archive, entrypoint: str, block: str, wanted: list[str]) ->
     lock = f"{entrypoint}.lock"
     locked = toml_text.load(archive, lock)
     _check_current(locked, wanted, lock)
-    for package in locked.get("package", []):
-        source = package.get("source", {}) if isinstance(package, dict) else {}
-        if not isinstance(source, dict) or "registry" not in source:
+    for package in manifests.tables(locked.get("package")):
+        if "registry" not in manifests.table(package.get("source")):
             raise ManifestRefused(f"{shown(lock)}: only packages of an index are taken in a script's lock.")
     commented = "".join(f"# {line}".rstrip() + "\n" for line in block.splitlines())
     files = {entrypoint: f"{BEGIN}\n{commented}{END}\n".encode(), lock: archive.read(lock)}
@@ -54,17 +53,11 @@ def _locked(archive: Archive, entrypoint: str, block: str, wanted: list[str]) ->
 
 
 def _check_current(locked: dict[str, Any], wanted: list[str], lock: str) -> None:
-    manifest = locked.get("manifest")
-    known = manifest.get("requirements", []) if isinstance(manifest, dict) else []
-    names = {str(one.get("name")) for one in known if isinstance(one, dict)}
+    known = manifests.tables(manifests.table(locked.get("manifest")).get("requirements"))
+    names = {str(one.get("name")) for one in known}
     for text in wanted:
         if (name := manifests.canonical(parsed(text).name)) not in names:
             raise ManifestRefused(f"{shown(lock)} lacks {name}, which the script names: it is older. Run uv lock.")
-
-
-def _uv(said: dict[str, Any]) -> object:
-    tool = said.get("tool")
-    return tool.get("uv") if isinstance(tool, dict) else None
 
 
 def _block(archive: Archive, entrypoint: str) -> str | None:

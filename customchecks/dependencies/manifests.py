@@ -9,7 +9,7 @@ import posixpath
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 from customchecks.archives import Archive
 from polling import addresses
@@ -108,6 +108,15 @@ def folders(entrypoint: str) -> list[str]:
 
 def is_texts(value: object) -> TypeGuard[list[str]]:
     return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+def table(value: object) -> Mapping[str, Any]:
+    """Empty where something else stands in its place."""
+    return value if isinstance(value, dict) else {}
+
+
+def tables(value: object) -> list[Mapping[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def canonical(name: str) -> str:

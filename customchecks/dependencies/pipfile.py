@@ -19,14 +19,14 @@ def find(archive: Archive, folder: str, *, source_builds: bool) -> Manifest | No
     """Raises ManifestRefused."""
     pipfile, lock = manifests.joined(folder, PIPFILE), manifests.joined(folder, LOCK)
     wanted = toml_text.load(archive, pipfile) if archive.has(pipfile) else {}
-    packages = _table(wanted.get("packages"))
+    packages = manifests.table(wanted.get("packages"))
     if not archive.has(lock):
         return _manifest(archive, folder, pipfile, packages, sources=wanted.get("source"), source_builds=source_builds)
     locked = _lock(archive, lock)
-    pinned = _table(locked.get("default"))
+    pinned = manifests.table(locked.get("default"))
     if missing := {manifests.canonical(name) for name in packages} - {manifests.canonical(name) for name in pinned}:
         raise ManifestRefused(f"{lock} lacks {min(missing)}, which {PIPFILE} names: it is older. Run pipenv lock.")
-    sources = _table(locked.get("_meta")).get("sources")
+    sources = manifests.table(locked.get("_meta")).get("sources")
     return _manifest(archive, folder, lock, pinned, sources=sources, source_builds=source_builds)
 
 
@@ -34,7 +34,8 @@ def _manifest(
     archive: Archive, folder: str, path: str, packages: Mapping[str, Any], *, sources: object, source_builds: bool
 ) -> Manifest | None:
     lines = Lines(archive, folder=folder, source_builds=source_builds)
-    foreign = any(str(_table(one).get("url")).rstrip("/") not in public.PYTHON_INDEXES for one in _list(sources))
+    urls = [str(manifests.table(one).get("url")).rstrip("/") for one in _list(sources)]
+    foreign = any(url not in public.PYTHON_INDEXES for url in urls)
     return lines.manifest(lines.require(path, _requirements(path, packages, foreign=foreign)))
 
 
@@ -63,13 +64,9 @@ def _line(name: str, details: Mapping[str, Any]) -> str:
 
 def _lock(archive: Archive, path: str) -> Mapping[str, Any]:
     try:
-        return _table(strictjson.loads(manifests.read(archive, path)))
+        return manifests.table(strictjson.loads(manifests.read(archive, path)))
     except strictjson.NotStrict as error:
         raise ManifestRefused(f"{path} is not valid JSON: {error}.") from None
-
-
-def _table(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
 
 
 def _list(value: object) -> list[Any]:

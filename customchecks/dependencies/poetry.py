@@ -40,17 +40,17 @@ def find(
 ) -> Manifest | None:
     """``path`` is of pyproject.toml. Raises ManifestRefused."""
     folder = path.rpartition("/")[0]
-    poetry = _table(_table(project.get("tool")).get("poetry"))
-    interpreter = str(_table(poetry.get("dependencies")).get("python", "*"))
+    poetry = manifests.table(manifests.table(project.get("tool")).get("poetry"))
+    interpreter = str(manifests.table(poetry.get("dependencies")).get("python", "*"))
     if "|" not in interpreter:
         python_versions.check(specifier(interpreter, where=path), where=path, python=python)
     lines = Lines(archive, folder=folder, source_builds=source_builds)
     lock = manifests.joined(folder, LOCK)
     if not archive.has(lock):
-        if any(one.get("url") for one in _tables(poetry.get("source"))):
+        if any(one.get("url") for one in manifests.tables(poetry.get("source"))):
             raise ManifestRefused(f"{path}: its source is not asked: the operator sets the package index. {_EXPORT}")
         return lines.manifest(lines.require(path, _wanted(poetry, project, path, None)))
-    packages = _tables(toml_text.load(archive, lock).get("package"))
+    packages = manifests.tables(toml_text.load(archive, lock).get("package"))
     pins = _pins(packages, lock)
     wanted = [*_wanted(poetry, project, path, pins), *_pinned(pins, exact=True)]
     if not wanted:
@@ -63,13 +63,13 @@ def _wanted(
     poetry: Mapping[str, Any], project: Mapping[str, Any], path: str, pins: Mapping[str, list[_Pin]] | None
 ) -> Iterator[str]:
     """Poetry 2 takes what the standard has, and its own table where that says more."""
-    named = _table(project.get("project")).get("dependencies", [])
+    named = manifests.table(project.get("project")).get("dependencies", [])
     if not manifests.is_texts(named):
         raise ManifestRefused(f"{path}: dependencies is a list of texts.")
     for text in named:
         _check_locked(parsed(text).name, path, pins)
         yield text
-    for name, value in _table(poetry.get("dependencies")).items():
+    for name, value in manifests.table(poetry.get("dependencies")).items():
         if name.lower() == "python":
             continue
         for one in value if isinstance(value, list) else [value]:
@@ -160,7 +160,7 @@ def _pins(packages: Iterable[Mapping[str, Any]], path: str) -> dict[str, list[_P
         name = manifests.canonical(str(package.get("name")))
         found = pins.setdefault(name, [])
         pin = _pin(package, told=isinstance(groups, list))
-        kind = _table(package.get("source")).get("type")
+        kind = manifests.table(package.get("source")).get("type")
         if kind == "legacy" and not pin.hashes:
             raise ManifestRefused(f"{path}: {name} comes from an index of its own, without hashes. {_EXPORT}")
         if kind not in _FETCHED:
@@ -176,18 +176,10 @@ def _pin(package: Mapping[str, Any], *, told: bool) -> _Pin:
     return _Pin(
         version=str(package.get("version")),
         marker=marker if isinstance(marker, str) else "",
-        hashes=tuple(str(file.get("hash")) for file in _tables(package.get("files"))),
+        hashes=tuple(str(file.get("hash")) for file in manifests.tables(package.get("files"))),
         exact=told and not package.get("optional"),
     )
 
 
 def _pinned(pins: Mapping[str, list[_Pin]], *, exact: bool) -> Iterator[str]:
     return (pin.line(name) for name, found in pins.items() for pin in found if pin.exact is exact)
-
-
-def _table(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _tables(value: object) -> list[Mapping[str, Any]]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

@@ -71,7 +71,7 @@ def _pylock(place: _Place) -> Manifest | None:
     """PEP 751."""
     lock = place.toml(PYLOCK)
     python_versions.check(lock.get("requires-python"), where=place.path(PYLOCK), python=place.python)
-    packages = _tables(lock.get("packages"))
+    packages = manifests.tables(lock.get("packages"))
     if not packages:
         return None
     local = [_check_source(place, source) for package in packages for source in _files_of(package)]
@@ -83,7 +83,7 @@ def _project(place: _Place) -> Manifest | None:
     project = place.toml(PROJECT)
     found = _found_in(place, project)
     if found:  # of a project that asks for nothing it is for the linters
-        wanted = _table(project.get("project")).get("requires-python")
+        wanted = manifests.table(project.get("project")).get("requires-python")
         python_versions.check(wanted, where=place.path(PROJECT), python=place.python)
     return found
 
@@ -92,12 +92,12 @@ def _found_in(place: _Place, project: Mapping[str, Any]) -> Manifest | None:
     if place.has(UV_LOCK):
         return _uv(place, project)
     unsupported.check_locks(place.archive, place.folder)
-    if "poetry" in _table(project.get("tool")):
+    if "poetry" in manifests.table(project.get("tool")):
         return poetry.find(
             place.archive, place.path(PROJECT), project, source_builds=place.source_builds, python=place.python
         )
     unsupported.check_project(project, place.path(PROJECT))
-    wanted = _table(project.get("project")).get("dependencies")
+    wanted = manifests.table(project.get("project")).get("dependencies")
     if not wanted:
         return None
     if not manifests.is_texts(wanted):
@@ -106,13 +106,13 @@ def _found_in(place: _Place, project: Mapping[str, Any]) -> Manifest | None:
         return poetry.find(
             place.archive, place.path(PROJECT), project, source_builds=place.source_builds, python=place.python
         )
-    uv_settings.check(_table(project.get("tool")).get("uv"), place.path(PROJECT), lock="uv lock")
+    uv_settings.check(manifests.table(project.get("tool")).get("uv"), place.path(PROJECT), lock="uv lock")
     lines = place.lines()
     return lines.manifest(lines.require(place.path(PROJECT), wanted))
 
 
 def _uv(place: _Place, project: Mapping[str, Any]) -> Manifest | None:
-    packages = _tables(place.toml(UV_LOCK).get("package"))
+    packages = manifests.tables(place.toml(UV_LOCK).get("package"))
     others = [package for package in packages if not _is_root(package)]
     _check_current(place, project, [package for package in packages if _is_root(package)])
     if not others:
@@ -125,8 +125,8 @@ def _uv(place: _Place, project: Mapping[str, Any]) -> Manifest | None:
 
 def _check_current(place: _Place, project: Mapping[str, Any], roots: list[Mapping[str, Any]]) -> None:
     """``uv export --frozen`` would leave out what was added since."""
-    wanted = _table(project.get("project")).get("dependencies")
-    locked = {str(one.get("name")) for root in roots for one in _tables(root.get("dependencies"))}
+    wanted = manifests.table(project.get("project")).get("dependencies")
+    locked = {str(one.get("name")) for root in roots for one in manifests.tables(root.get("dependencies"))}
     for text in wanted if manifests.is_texts(wanted) else ():
         name = manifests.canonical(parsed(text).name)
         if name not in locked:
@@ -143,7 +143,7 @@ def _files_of(package: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     for name in ("archive", "sdist"):
         if isinstance(package.get(name), dict):
             yield package[name]
-    yield from _tables(package.get("wheels"))
+    yield from manifests.tables(package.get("wheels"))
 
 
 def _check_source(place: _Place, source: Mapping[str, Any]) -> bool:
@@ -166,15 +166,7 @@ def _is_root(package: Mapping[str, Any]) -> bool:
 
 
 def _source_of(package: Mapping[str, Any]) -> Mapping[str, Any]:
-    return _table(package.get("source"))
-
-
-def _table(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _tables(value: object) -> list[Mapping[str, Any]]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+    return manifests.table(package.get("source"))
 
 
 def _pipfile(place: _Place) -> Manifest | None:
