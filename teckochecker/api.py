@@ -1,6 +1,7 @@
 """One shape of error for the whole API, health and metrics."""
 
 import os
+import re
 import sys
 from typing import Any
 
@@ -9,6 +10,7 @@ from django.conf import settings
 from django.core.exceptions import (
     NON_FIELD_ERRORS,
     BadRequest,
+    DisallowedHost,
     ObjectDoesNotExist,
     RequestDataTooBig,
     SuspiciousOperation,
@@ -181,7 +183,16 @@ def _counters() -> CollectorRegistry:
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
-    return _json(request, "The request could not be read.", status=400) or defaults.bad_request(request, exception)
+    detail = _foreign_host(request) if isinstance(exception, DisallowedHost) else "The request could not be read."
+    page = render_to_string("400.html", {"detail": detail})
+    return _json(request, detail, status=400) or HttpResponse(page, status=status.HTTP_400_BAD_REQUEST)
+
+
+def _foreign_host(request: HttpRequest) -> str:
+    named = request.META.get("HTTP_HOST", "")
+    host = named.rpartition(":")[0] if re.search(r":[0-9]{1,5}\Z", named) else named
+    shown = f"{strictjson.storable(host)!r:.100}"
+    return f"This server is not called {shown}. If it should be, add the name to TECKO_ALLOWED_HOSTS and restart it."
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponseBase:

@@ -27,6 +27,7 @@ TECKO_PUBLIC_URL = _read.parsed(
     values.web_origin,
     "Use http:// or https:// and a host, without a path.",
 )
+TECKO_HSTS = _read.parsed("TECKO_HSTS", "host", values.hsts, f"Use one of {', '.join(values.HSTS)}.")
 TECKO_LOG_LEVEL = _read.parsed(
     "TECKO_LOG_LEVEL", "INFO", values.log_level, f"Use one of {', '.join(values.LOG_LEVELS)}."
 )
@@ -102,6 +103,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "teckochecker.bodies.BodyLimitMiddleware",
+    "teckochecker.tls.RedirectMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -232,11 +234,12 @@ SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 CSRF_TRUSTED_ORIGINS = [TECKO_PUBLIC_URL]
 if _https:
-    SECURE_SSL_REDIRECT = True
-    SECURE_HSTS_SECONDS = 31_536_000
-    SECURE_HSTS_INCLUDE_SUBDOMAINS = True
-    SECURE_HSTS_PRELOAD = True
+    SECURE_HSTS_SECONDS = 0 if TECKO_HSTS == "off" else 31_536_000
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = TECKO_HSTS in ("subdomains", "preload")
+    SECURE_HSTS_PRELOAD = TECKO_HSTS == "preload"
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    # teckochecker.tls redirects, and what HSTS binds is the operator's to say
+    SILENCED_SYSTEM_CHECKS = ["security.W004", "security.W005", "security.W008", "security.W021"]
 else:
     # Plain HTTP serves the loopback only; teckochecker.W001 reports any other address instead of these four
     SILENCED_SYSTEM_CHECKS = ["security.W004", "security.W008", "security.W012", "security.W016"]

@@ -10,12 +10,17 @@ import environ
 LABEL = r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?"
 HOST_NAME = re.compile(rf"{LABEL}(\.{LABEL})*", re.IGNORECASE)
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+HSTS = ("off", "host", "subdomains", "preload")
 SMALLEST_SUBNET = 64  # the engine's gateway, 50 checks at a time, and installs
 DATABASES = ("sqlite", "postgres", "postgresql")
 
 
 def log_level(raw: str) -> str:
     return raw.upper() if raw.upper() in LOG_LEVELS else _refuse(raw)
+
+
+def hsts(raw: str) -> str:
+    return raw.lower() if raw.lower() in HSTS else _refuse(raw)
 
 
 def host(raw: str) -> str:

@@ -62,6 +62,7 @@ class Command(BaseCommand):
             "  Login   admin, with the password shown at the first start\n"
             f"          (forgotten: {_named_home()}.venv/bin/python manage.py changepassword admin)\n"
             f"  Logs    {settings.TECKO_HOME / 'logs'}\n"
+            f"{_about_the_proxy()}"
             "  Stop    Ctrl-C\n"
         )
 
@@ -89,6 +90,12 @@ def own_programs(environ: dict[str, str]) -> list[Program]:
         Program(name="web", argv=web, log=logs / "web.log", environ=environ),
         Program(name="cluster", argv=cluster, log=logs / "cluster.log", environ=environ, heartbeat=sweep_silence),
     ]
+
+
+def _about_the_proxy() -> str:
+    if not settings.TECKO_PUBLIC_URL.startswith("https://"):
+        return ""
+    return "  TLS     the proxy in front has to send X-Forwarded-Proto and X-Forwarded-For: docs/operations.md\n"
 
 
 def exposures() -> Iterator[str]:
