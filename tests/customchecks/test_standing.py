@@ -1,8 +1,6 @@
 """Which objects of an output stand by themselves: whatever is around them, and however they are printed."""
 
-import gc
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -139,16 +137,6 @@ def test_what_is_around_an_object_decides(around: str, found: int) -> None:
     assert sum(each.claims for each in standing.objects(printed)) == found
 
 
-@pytest.fixture
-def steady() -> Iterator[None]:
-    """A collection of garbage takes as long as all that the other tests have left."""
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
-
-
-@pytest.mark.usefixtures("steady")
 @pytest.mark.parametrize(
     "piece",
     [
@@ -206,7 +194,6 @@ def test_reading_an_answer_takes_time_in_proportion_to_it(piece: str) -> None:
     grows_linearly(read, lambda size: (piece * (size // len(piece) + 1))[:size] + "status", size=160_000)
 
 
-@pytest.mark.usefixtures("steady")
 @pytest.mark.parametrize(
     ("opening", "closing"), [("[", "]"), ("{", "}"), ("[{", "}]"), ('{"a":', "}"), ("{\n", "}\n"), ("[", "x]")]
 )
@@ -217,7 +204,6 @@ def test_brackets_within_brackets_take_time_in_proportion_to_them(opening: str, 
     grows_linearly(standing.objects, nested, size=400_000)
 
 
-@pytest.mark.usefixtures("steady")
 @pytest.mark.parametrize("between", ["[]", "[x]", "{}", "[x\n"])
 def test_brackets_at_the_greatest_depth_take_time_in_proportion_to_them(between: str) -> None:
     def deep(size: int) -> str:
