@@ -68,7 +68,7 @@ class EgressNetwork:
         self._image = image
         self._subnet = subnet
         self._allow = tuple(str(ipaddress.ip_network(item, strict=False)) for item in allow)
-        self._unprotected_allowed = unprotected_allowed
+        self.unprotected_allowed = unprotected_allowed
         self.name = f"teckochecker-{instance}"
         self._bridge = f"tck-{instance[:8]}"
         self._lock = threading.RLock()
@@ -98,7 +98,7 @@ class EgressNetwork:
                 self.complaint = ""
             except RulesFailed as error:
                 self._complain(str(error))
-                if not self._unprotected_allowed:
+                if not self.unprotected_allowed:
                     raise Unprotected(str(error)) from error
 
     def forget(self) -> None:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import structlog
+from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
@@ -20,10 +21,10 @@ from customchecks.models import CustomCheckJob
 from customchecks.sandbox import Sandbox, SandboxOutcome, SandboxRequest
 from customchecks.sources import Script, SourceFailed, Sources
 from customchecks.stream import KEEP
-from polling import metrics
+from polling import disk, metrics
 from polling.crashpoints import Point, reach
 from polling.results import Cause, CheckResult, Verdict
-from polling.runners import secret_cause
+from polling.runners import Condition, secret_cause
 from polling.scheduling import Claim
 from secrets_app import masking, references
 
@@ -83,6 +84,9 @@ class CustomCheckRunner:
         self._resumed = True
         for job in CustomCheckJob.objects.filter(dependency_key__in=keys, consecutive_errors__gt=0):
             job.hasten()
+
+    def condition(self) -> Condition:
+        return self._sandbox.condition()
 
     def close(self) -> None:
         self._sandbox.close()
@@ -199,7 +203,19 @@ def _scalar(value: str | float | bool) -> str:
 
 
 def _error(failure: CheckFailed) -> CheckResult:
-    return CheckResult(verdict=Verdict.ERROR, cause=failure.cause, message=str(failure), stderr=failure.stderr)
+    if not _is_ours(failure):
+        return CheckResult(verdict=Verdict.ERROR, cause=failure.cause, message=str(failure), stderr=failure.stderr)
+    message = f"The disk of TeckoChecker is full. {failure}"
+    return CheckResult(verdict=Verdict.ERROR, cause=Cause.DISK_FULL, message=message, stderr=failure.stderr)
+
+
+def _is_ours(failure: CheckFailed) -> bool:
+    """A repository cannot be fetched, and a package not installed, where our own disk has no room for them."""
+    if failure.cause not in (Cause.SOURCE_FAILED, Cause.DEPS_FAILED):
+        return False
+    if failure.cause is Cause.DEPS_FAILED and disk.NO_SPACE not in failure.stderr.lower():
+        return False
+    return disk.is_low(disk.own_places(), floor_mb=settings.TECKO_MIN_FREE_MB)
 
 
 def _answer(

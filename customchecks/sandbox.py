@@ -25,8 +25,10 @@ from customchecks.removals import Removals
 from customchecks.runs import Killed, Run, SandboxOutcome, SandboxRequest
 from customchecks.spares import Spares
 from customchecks.volumes import Volumes
+from polling import disk
 from polling.crashpoints import Point, reach
 from polling.results import Cause
+from polling.runners import Condition, Fault
 
 __all__ = ["EngineStatus", "Sandbox", "SandboxOutcome", "SandboxRequest"]
 
@@ -137,7 +139,8 @@ class Sandbox:
             except Killed:
                 return run.ended(runs.ended_from_outside(run))
             except EngineError as error:
-                return run.ended(SandboxOutcome(cause=Cause.ENGINE_UNAVAILABLE, message=str(error)))
+                cause = Cause.DISK_FULL if disk.is_full(error) else Cause.ENGINE_UNAVAILABLE
+                return run.ended(SandboxOutcome(cause=cause, message=str(error)))
 
     def kill(self, claim_id: str) -> None:
         """Ends the claim's run wherever it is; a run of this process that has not started yet will not start."""
@@ -171,6 +174,21 @@ class Sandbox:
         with suppress(Unprotected):
             self._network.ensure()
         return self._network.complaint
+
+    def condition(self) -> Condition:
+        """As health shows it: the rules as they were found when they were last looked at."""
+        try:
+            places = (Path(self._engine.info()["DockerRootDir"]),)
+            faults = [] if self._any_image() else [Fault("engine", "No runner image is built.")]
+        except EngineError:
+            return Condition(faults=(Fault("engine", "The Docker Engine does not answer."),))
+        if self._network.complaint:
+            optional = self._network.unprotected_allowed
+            message = "The packet rules of the network do not hold" + (
+                ": scripts run without them, as the operator wants." if optional else ": no script runs without them."
+            )
+            faults.append(Fault("rules", message, checks_run=optional))
+        return Condition(faults=tuple(faults), places=places)
 
     def status(self) -> EngineStatus:
         try:

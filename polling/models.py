@@ -2,8 +2,10 @@
 
 import os
 import uuid
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import psutil
 from django.db import models, transaction
@@ -92,8 +94,8 @@ class SweepLease(models.Model):
         return True
 
     @classmethod
-    def renew(cls, host: str, *, sweep_id: uuid.UUID, now: datetime) -> bool:
-        return bool(cls.objects.filter(pk=host, sweep_id=sweep_id).update(heartbeat_at=now))
+    def renew(cls, host: str, *, sweep_id: uuid.UUID, now: datetime, report: Mapping[str, Any]) -> bool:
+        return bool(cls.objects.filter(pk=host, sweep_id=sweep_id).update(heartbeat_at=now, report=report))
 
     @classmethod
     def leave(cls, host: str, *, sweep_id: uuid.UUID) -> None:

@@ -6,11 +6,12 @@ from typing import Any
 import structlog
 from django.db import DatabaseError, InterfaceError
 
-from polling import claims
+from polling import claims, database, disk
 from polling.clock import Clock
 from polling.crashpoints import Point, reach
+from polling.database import Trouble
 from polling.outage import Outage
-from polling.results import CheckResult
+from polling.results import Cause, CheckResult, Verdict
 from polling.scheduling import Claim
 
 logger = structlog.get_logger(__name__)
@@ -50,3 +51,17 @@ class Recorder:
 def _tell(result: CheckResult, *, recorded: bool) -> None:
     details: dict[str, Any] = {"verdict": result.verdict.value, "cause": result.cause, "recorded": recorded}
     logger.info("check_ended", duration_ms=result.execution_time_ms, **details, **result.timings)
+
+
+def crashed(error: Exception) -> CheckResult:
+    """The answer of a check that something of ours has ended; nothing is said of its script."""
+    trouble = database.trouble(error)
+    if trouble is Trouble.FULL or disk.is_full(error):
+        return _failed(Cause.DISK_FULL, "The disk of TeckoChecker is full.")
+    if trouble is not None:
+        return _failed(Cause.DATABASE_UNAVAILABLE, trouble.sentence)
+    return _failed(Cause.RUNNER_LOST, "TeckoChecker failed while it ran this check; its log has the details.")
+
+
+def _failed(cause: Cause, message: str) -> CheckResult:
+    return CheckResult(verdict=Verdict.ERROR, cause=cause, message=message)

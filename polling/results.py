@@ -38,6 +38,8 @@ class Cause(enum.StrEnum):
     KEYS_WRONG = "keys_wrong"
     ENGINE_UNAVAILABLE = "engine_unavailable"
     NETWORK_UNPROTECTED = "network_unprotected"
+    DATABASE_UNAVAILABLE = "database_unavailable"
+    DISK_FULL = "disk_full"
     RUNNER_LOST = "runner_lost"
     SERVICE_FAILED = "service_failed"
     DEADLINE = "deadline"
@@ -54,7 +56,16 @@ class Cause(enum.StrEnum):
         return self in (Cause.DEADLINE, Cause.MAX_CHECKS, Cause.MAX_CONSECUTIVE_ERRORS)
 
 
-OURS = frozenset({Cause.IMAGE_MISSING, Cause.ENGINE_UNAVAILABLE, Cause.NETWORK_UNPROTECTED, Cause.KEYS_WRONG})
+OURS = frozenset(
+    {
+        Cause.IMAGE_MISSING,
+        Cause.ENGINE_UNAVAILABLE,
+        Cause.NETWORK_UNPROTECTED,
+        Cause.KEYS_WRONG,
+        Cause.DATABASE_UNAVAILABLE,
+        Cause.DISK_FULL,
+    }
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,11 +1,33 @@
 """What a kind of job gives the sweep to run its checks with."""
 
 from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from polling.results import Cause, CheckResult
 from polling.scheduling import Claim
 from secrets_app.references import KeysWrong, SecretMissing
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What keeps a host from checking jobs, or, where ``checks_run``, is not as it should be.
+
+    ``message`` is for everybody: it names no path, address or host.
+    """
+
+    part: str
+    message: str
+    checks_run: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Condition:
+    """Of what a kind's checks need. ``places``: the file systems that they fill."""
+
+    faults: tuple[Fault, ...] = ()
+    places: tuple[Path, ...] = ()
 
 
 class Runner(Protocol):
@@ -21,6 +43,9 @@ class Runner(Protocol):
 
     def reap(self, live: Collection[str]) -> None:
         """Removes what checks have left behind, except that of the live claim ids."""
+
+    def condition(self) -> Condition:
+        """Asked every few seconds, in the thread of ``reap``."""
 
     def close(self) -> None: ...
 

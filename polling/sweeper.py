@@ -25,13 +25,14 @@ from django_q.tasks import async_task
 
 from polling import claims, clock, scheduling
 from polling.clock import Clock
+from polling.conditions import Reporter
 from polling.courier import Courier
 from polling.crashpoints import Point, reach
 from polling.deadlines import Deadlines
 from polling.models import SweepLease
 from polling.outage import Outage
-from polling.recording import Recorder
-from polling.results import Cause, CheckResult, Verdict
+from polling.recording import Recorder, crashed
+from polling.results import CheckResult
 from polling.runners import Runner
 from polling.scheduling import Claim, ScheduledJob
 
@@ -142,6 +143,7 @@ class Sweeper:
         self._clock = clock or Clock()
         self._outage = Outage()
         self._recorder = Recorder(self._clock, self._outage)
+        self._reporter = Reporter(floor_mb=settings.TECKO_MIN_FREE_MB)
         self._deadlines = Deadlines(self._kinds, clock=self._clock)
         self._housekeeper = ThreadPoolExecutor(1, thread_name_prefix="housekeeping")
         self._tidying: Future[None] | None = None
@@ -156,6 +158,7 @@ class Sweeper:
             return self._not_needed()
         logger.info("sweep_started", host=self.host, slots=self._capacity.checks)
         self._runners = {kind: import_string(kind.runner)() for kind in self._kinds}
+        self._reporter.begin(kind.kind for kind in self._kinds)
         threads = ThreadPoolExecutor(self._capacity.checks, thread_name_prefix="check")
         courier = Courier.from_settings(outage=self._outage)
         courier.start()
@@ -225,7 +228,9 @@ class Sweeper:
     def _pass(self, threads: ThreadPoolExecutor) -> bool:
         if time.monotonic() >= self._upkeep_due:
             self._deadlines.follow()
-            if not SweepLease.renew(self.host, sweep_id=self.sweep_id, now=self._clock.now()):
+            self._reporter.look()
+            report = self._reporter.report()
+            if not SweepLease.renew(self.host, sweep_id=self.sweep_id, now=self._clock.now(), report=report):
                 return False
             self._upkeep()
             self._upkeep_due = time.monotonic() + UPKEEP_SECONDS
@@ -236,7 +241,7 @@ class Sweeper:
 
     def _start_due(self, threads: ThreadPoolExecutor, now: datetime) -> None:
         kinds = [kind for kind in self._kinds if kind.objects.due(now).exists()]
-        if not kinds:
+        if not kinds or self._reporter.paused:
             return
         room = self._room()
         if room.checks < 1:
@@ -296,6 +301,7 @@ class Sweeper:
         for kind, runner in self._runners.items():
             try:
                 runner.reap(self._live(kind))
+                self._reporter.examine(kind.kind, runner)
             except Exception:
                 logger.exception("reaping_failed", kind=kind.kind)
         connections.close_all()
@@ -346,10 +352,6 @@ class Sweeper:
 def _answer(runner: Runner, job: ScheduledJob, claim: Claim) -> CheckResult:
     try:
         return runner.check(job, claim)
-    except Exception:
+    except Exception as error:
         logger.exception("check_crashed")
-        return CheckResult(
-            verdict=Verdict.ERROR,
-            cause=Cause.RUNNER_LOST,
-            message="TeckoChecker failed while it ran this check; its log has the details.",
-        )
+        return crashed(error)

@@ -6,7 +6,6 @@ import sys
 from typing import Any
 
 import structlog
-from django.conf import settings
 from django.core.exceptions import (
     NON_FIELD_ERRORS,
     BadRequest,
@@ -16,17 +15,14 @@ from django.core.exceptions import (
     SuspiciousOperation,
     ValidationError,
 )
-from django.db import DatabaseError, connection
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
 from django.template.loader import render_to_string
-from django.utils import timezone
 from django.views import defaults
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 from rest_framework import exceptions, permissions, status
 from rest_framework.authentication import get_authorization_header
-from rest_framework.decorators import api_view, authentication_classes, permission_classes, throttle_classes
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import as_serializer_error
@@ -138,27 +134,6 @@ def _name(key: object) -> str:
 
 def _messages(found: Any) -> list[str]:
     return [strictjson.storable(str(message)) for message in (found if isinstance(found, list) else [found])]
-
-
-@api_view(["GET"])
-@authentication_classes([])
-@permission_classes([permissions.AllowAny])
-@throttle_classes([])
-def health(request: Request) -> Response:
-    state = "ok"
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-    except DatabaseError:
-        state = "unavailable"
-    healthy = state == "ok"
-    body = {
-        "status": "healthy" if healthy else "unhealthy",
-        "timestamp": timezone.now(),
-        "database": state,
-        "version": settings.VERSION,
-    }
-    return Response(body, status=status.HTTP_200_OK if healthy else status.HTTP_503_SERVICE_UNAVAILABLE)
 
 
 class Metrics(APIView):

@@ -8,10 +8,37 @@ from teckochecker.tokens import NewTokenSerializer
 
 SYSTEM, ACCESS = "System", "Access"
 TIME = {"type": "string", "format": "date-time"}
+PARTS = ("database", "sweep", "engine", "rules", "queue", "disk", "deliveries")
+STATE = {**TEXT, "enum": ["ok", "degraded", "failed", "unknown", "unavailable"]}
 HEALTH = says(
-    {"status": {**TEXT, "enum": ["healthy", "unhealthy"]}, "timestamp": TIME, "database": TEXT, "version": TEXT}
+    {
+        "status": {**TEXT, "enum": ["healthy", "degraded", "unhealthy"]},
+        "timestamp": TIME,
+        "version": TEXT,
+        "reasons": {"type": "array", "items": TEXT},
+        "sweep_age_seconds": {"type": "number", "nullable": True},
+        "deliveries_waiting": {"type": "integer", "nullable": True},
+        **dict.fromkeys(PARTS, STATE),
+    }
 )
-HEALTHY = {"status": "healthy", "timestamp": "2026-01-31T22:04:11.120000Z", "database": "ok", "version": "1.0.0"}
+HEALTHY = {
+    "status": "healthy",
+    "timestamp": "2026-01-31T22:04:11.120000Z",
+    "version": "1.0.0",
+    "reasons": [],
+    "sweep_age_seconds": 0.9,
+    "deliveries_waiting": 0,
+    **dict.fromkeys(PARTS, "ok"),
+}
+AWAY = {
+    **HEALTHY,
+    "status": "unhealthy",
+    "reasons": ["The database does not answer."],
+    "sweep_age_seconds": None,
+    "deliveries_waiting": None,
+    **dict.fromkeys(PARTS, "unknown"),
+    "database": "unavailable",
+}
 
 TOKEN = {
     "id": 3,
@@ -43,11 +70,9 @@ OPERATIONS: Table = {
     "GET /api/health": Operation(
         summary="Tell whether the server works",
         tag=SYSTEM,
-        about="Open to all.",
-        answers={
-            200: Answer(HEALTH, HEALTHY),
-            503: Answer(HEALTH, {**HEALTHY, "status": "unhealthy", "database": "unavailable"}),
-        },
+        about="Open to all. 503 where no job is checked, with the reasons; `degraded` where checks run, and something "
+        "is amiss.",
+        answers={200: Answer(HEALTH, HEALTHY), 503: Answer(HEALTH, AWAY)},
     ),
     "GET /metrics": Operation(
         summary="Metrics for Prometheus",

@@ -56,6 +56,7 @@ TECKO_ALERT_URL = _read.text("TECKO_ALERT_URL")
 TECKO_OPENAI_URL = _read.text("TECKO_OPENAI_URL", "https://api.openai.com")
 TECKO_PYTHON_BASE = _read.text("TECKO_PYTHON_BASE", "python:{version}-slim")
 TECKO_NODE_BASE = _read.text("TECKO_NODE_BASE", "node:{version}-slim")
+TECKO_MIN_FREE_MB = _read.whole("TECKO_MIN_FREE_MB", 200, 0, 1_000_000)
 TECKO_DEPS_CACHE_MB = _read.whole("TECKO_DEPS_CACHE_MB", 5000, 100, 1_000_000)
 TECKO_DEPS_INSTALL_SECONDS = _read.whole("TECKO_DEPS_INSTALL_SECONDS", 300, 10, 3600)
 

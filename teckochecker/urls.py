@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
-from teckochecker import api, reference
+from teckochecker import api, health, reference
 
 admin.site.site_header = admin.site.site_title = "TeckoChecker"
 urlpatterns = [
@@ -15,7 +15,7 @@ urlpatterns = [
     path("api/", include("polling.group_api")),
     path("api/", include("polling.legacy_api")),
     path("api/admin/", include("secrets_app.api")),
-    re_path(r"^api/health/?$", api.health, name="health"),
+    re_path(r"^api/health/?$", health.health, name="health"),
     re_path(r"^api/schema/?$", reference.SchemaView.as_view(), name="schema"),
     re_path(r"^api/docs/?$", reference.Page.as_view(template="reference/swagger.html"), name="docs"),
     re_path(r"^api/redoc/?$", reference.Page.as_view(template="reference/redoc.html"), name="redoc"),

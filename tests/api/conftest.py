@@ -27,6 +27,7 @@ from secrets_app.access.models import ApiToken, Scope
 from secrets_app.models import Secret
 from tests.api import live
 from tests.archives import tgz
+from tests.polling.leases import on_duty
 
 JOBS = "/api/custom-checks"
 SCRIPT = {"main.py": 'print(\'{"status": "PENDING"}\')\n'}
@@ -100,6 +101,7 @@ def gunicorn(django_db_setup: None) -> Iterator[tuple[int, int]]:
 @pytest.fixture
 def server(gunicorn: tuple[int, int], transactional_db: None) -> live.Server:
     _, token = ApiToken.objects.create(User.objects.create_superuser("boss"), scope=Scope.ADMIN)
+    on_duty()
     port, pid = gunicorn
     return live.Server(port, token, pid)
 

@@ -68,7 +68,7 @@ def wait_for_port(port: int) -> None:
     while time.monotonic() < deadline:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=30) as line:
             line.sendall(b"GET /api/health HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n")
-            if b" 200 " in line.recv(100):
+            if line.recv(100).startswith(b"HTTP/1."):
                 return
         time.sleep(0.1)
     raise TimeoutError

@@ -31,6 +31,9 @@ class Web:
     def read(self) -> httpx.Response:
         return self._client.get("/api/custom-checks")
 
+    def health(self) -> httpx.Response:
+        return self._client.get("/api/health", headers={"Authorization": ""})
+
     def store(self) -> httpx.Response:
         secret = {"name": next(self._names), "type": "openai", "value": "v" * 5000}
         return self._client.post("/api/admin/secrets", json=secret)
@@ -93,6 +96,8 @@ def test_a_postgresql_that_is_away_answers_503_until_it_is_back(
         postgresql_server.stop()
         try:
             assert told(web.read()) == told(web.store()) == (503, True, "The database does not answer.")
+            answer = web.health()
+            assert (answer.status_code, answer.json()["reasons"]) == (503, ["The database does not answer."])
             assert (web.log_in().status_code, web.read().headers["Content-Type"]) == (503, "application/json")
         finally:
             postgresql_server.start()

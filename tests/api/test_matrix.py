@@ -13,6 +13,7 @@ from rest_framework.test import APIClient
 
 from secrets_app.access.models import ApiToken, Scope
 from tests.api.matrix import PRINCIPALS, ROWS
+from tests.polling.leases import on_duty
 
 METHODS = ("get", "post", "put", "patch", "delete")
 FOLDERS = ("api/", "metrics")
@@ -69,6 +70,7 @@ def test_every_row_has_an_endpoint() -> None:
 
 @pytest.fixture
 def everybody(db: None) -> dict[str, APIClient]:
+    on_duty()
     users = {name: User.objects.create_user(name) for name in ("viewer", "operator", "admin")}
     for name, user in users.items():
         user.groups.add(Group.objects.get(name=name))

@@ -3,7 +3,10 @@
 import time
 from collections.abc import Collection
 
+from django.db import connection
+
 from polling.results import Cause, CheckResult, Verdict
+from polling.runners import Condition
 from polling.scheduling import Claim
 from tests.kinds.models import ScriptedJob
 
@@ -19,6 +22,8 @@ class ScriptedRunner:
         answer = job.answers[min(job.check_count, len(job.answers) - 1)] if job.answers else "PENDING"
         if answer == "CRASH":
             raise RuntimeError("a runner's own fault")
+        if answer == "NO TABLE":
+            connection.cursor().execute("SELECT * FROM no_such_table")
         verdict = Verdict(answer)
         return CheckResult(verdict=verdict, cause=Cause.SCRIPT if verdict is Verdict.ERROR else None)
 
@@ -30,6 +35,9 @@ class ScriptedRunner:
 
     def reap(self, live: Collection[str]) -> None:
         pass
+
+    def condition(self) -> Condition:
+        return Condition()
 
     def close(self) -> None:
         pass

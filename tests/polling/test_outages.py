@@ -59,8 +59,8 @@ class Watched:
 
 
 @contextlib.contextmanager
-def watched(home: Path, url: str, ask: Callable[[str], list[tuple[Any, ...]]]) -> Iterator[Watched]:
-    with host(home, url) as at:
+def watched(home: Path, url: str, ask: Callable[[str], list[tuple[Any, ...]]], **variables: str) -> Iterator[Watched]:
+    with host(home, url, **variables) as at:
         cluster = Watched(at, ask)
         cluster.begin()
         yield cluster
@@ -100,12 +100,33 @@ def test_a_sweep_outlasts_a_file_that_another_process_holds(tmp_path: Path) -> N
 def test_a_sweep_outlasts_a_disk_that_is_full(tmp_path: Path) -> None:
     with tmpfs.mounted(tmp_path / "small", megabytes=8) as small:
         file = small / "db.sqlite3"
-        with watched(tmp_path / "home", f"sqlite:///{file}", reader(file)) as cluster:
+        with watched(tmp_path / "home", f"sqlite:///{file}", reader(file), TECKO_MIN_FREE_MB="0") as cluster:
             sweep, answered = cluster.sweeps(), cluster.answers("often")
             tmpfs.fill(small)
             time.sleep(AWAY_SECONDS)
             tmpfs.empty(small)
             cluster.goes_on(sweep=sweep, answered=answered)
+
+
+def test_no_check_starts_while_the_disk_is_nearly_full_and_they_go_on_by_themselves(tmp_path: Path) -> None:
+    with tmpfs.mounted(tmp_path / "small", megabytes=12) as small:
+        file = small / "db.sqlite3"
+        ask = reader(file)
+        with host(tmp_path / "home", f"sqlite:///{file}", TECKO_MIN_FREE_MB="4") as at:
+            at.prepare()
+            at.start()
+            wait_for(lambda: ask("SELECT 1 FROM sweep_leases WHERE report LIKE '%faults%'"), seconds=60, what="a sweep")
+            tmpfs.fill(small, leave=3 * 1024**2)
+            paused = "SELECT 1 FROM sweep_leases WHERE report LIKE '%nearly full%'"
+            wait_for(lambda: ask(paused), seconds=10, what="the pause")
+            at.new_jobs(2)
+            time.sleep(3)
+            assert ask("SELECT count(*) FROM kinds_scriptedjob WHERE claim_id IS NOT NULL OR check_count > 0") == [(0,)]
+            tmpfs.empty(small)
+            ended = "SELECT count(*) FROM kinds_scriptedjob WHERE status = 'completed'"
+            wait_for(lambda: ask(ended) == [(2,)], seconds=15, what="the checks")
+            assert not ask(paused)
+    assert (at.log().count("checks_paused"), at.log().count("checks_resumed")) == (1, 1)
 
 
 def test_what_a_receiver_answered_waits_for_the_database_and_it_is_not_called_again(

@@ -119,6 +119,14 @@ def test_a_check_that_crashes_is_an_error_and_harms_no_other() -> None:
     assert fine.logs.get().verdict == "SUCCESS"
 
 
+def test_a_database_that_fails_under_a_check_is_not_held_against_its_job() -> None:
+    unlucky = job(answers=["NO TABLE"])
+    sweep_until(lambda: unlucky.logs.exists())
+    unlucky.refresh_from_db()
+    assert unlucky.logs.get().cause == "database_unavailable"
+    assert (unlucky.check_count, unlucky.consecutive_errors) == (0, 0)
+
+
 def test_a_stop_waits_for_running_checks() -> None:
     running = job(seconds=1.5)
     assert sweep_until(lambda: ScriptedJob.objects.filter(claim_id__isnull=False).exists()) == "stopped"

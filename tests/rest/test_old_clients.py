@@ -13,6 +13,7 @@ from django.utils import timezone
 from polling.polling_job import PollingLog
 from secrets_app.access.models import ApiToken, Scope
 from tests.api import live
+from tests.polling.leases import on_duty
 from tests.rest.walk import Walk
 
 PASSWORD = "correct horse battery"
@@ -66,5 +67,6 @@ def test_a_password_is_enough_for_a_call(origin: str, user: User, library: Any) 
 
 @pytest.mark.parametrize("library", [requests, httpx], ids=["requests", "httpx"])
 def test_a_client_that_does_not_log_in_is_told_so(origin: str, library: Any) -> None:
+    on_duty()
     codes = {path: library.get(f"{origin}{path}").status_code for path in ("/api/health", "/api/jobs", "/api/stats")}
     assert codes == {"/api/health": 200, "/api/jobs": 401, "/api/stats": 401}

@@ -17,6 +17,7 @@ from rest_framework.test import APIClient
 from polling.deliveries import Delivery
 from polling.polling_job import PollingJob
 from tests.kinds.models import ScriptedJob
+from tests.polling.leases import on_duty
 from tests.polling.services import FakeKeboola, FakeOpenAI, call_keboola, check, serving
 
 pytestmark = pytest.mark.django_db
@@ -317,6 +318,7 @@ def test_a_client_walks_through_version_0_9(
     said = {"batch_1": ["validating", "completed"], "batch_2": ["expired"]}
     with serving(FakeOpenAI(said)) as openai, serving(FakeKeboola([201])) as keboola:  # type: ignore[arg-type]
         settings.TECKO_OPENAI_URL, settings.TECKO_WEBHOOK_ALLOW = openai.url, ["127.0.0.1"]
+        on_duty()
         assert ask("GET", "/api/health")[1]["status"] == "healthy"
         secrets = {}
         for kind in ("openai", "keboola"):

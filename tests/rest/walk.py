@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from tests.polling.leases import on_duty
+
 TEXT, NUMBER = str, int
 MOMENT, MAYBE_MOMENT = "moment", "moment or null"
 
@@ -34,7 +36,16 @@ JOB = {
     "created_at": MOMENT,
     "completed_at": MAYBE_MOMENT,
 }
-HEALTH = {"status": TEXT, "timestamp": MOMENT, "database": TEXT, "version": TEXT}
+PARTS = ("database", "sweep", "engine", "rules", "queue", "disk", "deliveries")
+HEALTH = {
+    "status": TEXT,
+    "timestamp": MOMENT,
+    "version": TEXT,
+    "reasons": list,
+    "deliveries_waiting": NUMBER,
+    "sweep_age_seconds": float,
+    **dict.fromkeys(PARTS, TEXT),
+}
 COUNTS = ("total_jobs", "active_jobs", "paused_jobs", "completed_jobs", "failed_jobs", "total_secrets", "total_logs")
 STATS = {**dict.fromkeys(COUNTS, NUMBER), "uptime_seconds": float}
 
@@ -111,6 +122,7 @@ class Walk:
         self.remove(job, secrets)
 
     def system(self, *, jobs: int) -> None:
+        on_duty()
         health = self.call("GET", "/api/health", 200)
         has(health, HEALTH)
         assert health["status"] == "healthy"

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from customchecks import nftables, packet_rules
 from customchecks.cli import diagnosis
@@ -101,6 +102,18 @@ def taken_away(instance: str) -> Iterator[None]:
         yield
     finally:
         kernel.close()  # the kernel removes what it owned
+
+
+def test_a_sweep_reports_rules_that_do_not_hold_until_they_do(made: tuple[str, Sandbox]) -> None:
+    instance, sandbox = made
+    with taken_away(instance):
+        sandbox.reap([], now=timezone.now())
+        (fault,) = sandbox.condition().faults
+        assert (fault.part, fault.checks_run) == ("rules", False)
+    sandbox.reap([], now=timezone.now())
+    condition = sandbox.condition()
+    assert condition.faults == ()
+    assert [place.is_dir() for place in condition.places] == [True]
 
 
 def test_a_flushed_and_opened_firewall_lets_no_script_out(made: tuple[str, Sandbox], listener: int) -> None:
