@@ -6,7 +6,8 @@ from typing import Any, cast
 from django.contrib import admin, messages
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
-from django.db.models import Model, QuerySet
+from django.db.models import Model, QuerySet, TextField
+from django.db.models.functions import Cast
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -48,6 +49,8 @@ STATE = (
     "script_state",
 )
 
+OF_THE_FORM = ("definition", "script")  # not the job's: who may only look has no form
+
 BUTTONS = {
     JobStatus.ACTIVE: (("trigger", "Check now"), ("pause", "Pause")),
     JobStatus.PAUSED: (("trigger", "Check now"), ("resume", "Resume")),
@@ -74,7 +77,7 @@ class CustomCheckJobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         "interval",
     )
     list_filter = ("status", "last_check_status", "alerting", "script_runtime", "script_source_type")
-    search_fields = ("=id", "name", "script_git_url", "webhook_url")
+    search_fields = ("=id", "name", "tag_text", "script_git_url", "webhook_url")
     list_per_page = 50
     actions = ("pause", "resume", "trigger", "restart", "send_test")
     readonly_fields = STATE
@@ -137,7 +140,18 @@ class CustomCheckJobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> Any:
         fieldsets = super().get_fieldsets(request, obj)
-        return fieldsets if obj else fieldsets[:-1]
+        if obj is None:
+            return fieldsets[:-1]
+        if self.has_change_permission(request, obj):
+            return fieldsets
+        return [
+            (title, {"fields": [name for name in options["fields"] if name not in OF_THE_FORM]})
+            for title, options in fieldsets
+        ]
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> Any:
+        """Also in tags, which are JSON: by their text."""
+        return super().get_search_results(request, queryset.alias(tag_text=Cast("tags", TextField())), search_term)
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         job = context.get("original")

@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString
 
 from customchecks.models import CustomCheckLog
 from polling.admin import HistoryAdmin
+from polling.filters import NamedValues
 
 STYLE = {"all": ("customchecks/admin.css",)}
 
@@ -22,7 +23,7 @@ class CustomCheckLogAdmin(HistoryAdmin):
         css = STYLE
 
     list_display = ("created_at", "job_link", "verdict", "cause", "short_message", "seconds")
-    list_filter = ("status", "cause", "created_at")
+    list_filter = ("status", ("cause", NamedValues), "created_at")
     list_select_related = ("job",)
     list_per_page = 50
     search_fields = ("=job__id", "job__name", "message", "=check_id")

@@ -14,6 +14,7 @@ from django.utils.html import format_html
 
 from polling import confirmation, consequences, group_changes, namesakes, trials
 from polling.deliveries import Delivery
+from polling.filters import NamedValues
 from polling.groups import GroupRefused, JobGroup
 from polling.kinds import job_kinds
 from polling.members import LARGEST_ID, Key
@@ -86,7 +87,7 @@ class GroupForm(forms.ModelForm):  # type: ignore[type-arg]
 class JobGroupAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     form = GroupForm
     list_display = ("name", "id", "status", "failure_cause", "rule", "deadline_at", "completed_at")
-    list_filter = ("status", "failure_cause", "rule")
+    list_filter = ("status", ("failure_cause", NamedValues), "rule")
     search_fields = ("=id", "name", "webhook_url")
     list_per_page = 50
     actions = ("restart", "send_test")

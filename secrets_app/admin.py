@@ -97,6 +97,13 @@ class SecretAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     readonly_fields = ("uuid", "key_id", "created_by", "created_at", "updated_at")
     inlines = (SecretGrantInline,)
 
+    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        """Who may only look has no form, and so nothing to give a value in."""
+        fields = super().get_fields(request, obj)
+        if self.has_change_permission(request, obj) or obj is None:
+            return fields
+        return [name for name in fields if name not in ("value", "value_file")]
+
     def save_model(self, request: HttpRequest, obj: Secret, form: SecretForm, change: bool) -> None:
         columns = {"name", "type", "updated_at"}
         if value := form.new_value():

@@ -63,8 +63,12 @@ UNDESCRIBED = Operation(summary="", tag="", answers={})
 
 
 def parameter(name: str, about: str, *, example: Any, **schema: Any) -> OpenApiParameter:
-    """In the query; ``schema`` is JSON schema."""
-    return OpenApiParameter(name, {"type": "string", **schema, "example": example}, description=about)
+    """In the query; ``schema`` is JSON schema.
+
+    The example is words: Swagger UI fills in any other, and a call that somebody only tries would be narrowed by it.
+    """
+    shown = str(example).lower() if isinstance(example, bool) else example
+    return OpenApiParameter(name, {"type": "string", **schema}, description=f"{about} Such as `{shown}`.")
 
 
 def envelope(name: str, key: str, rows: type[serializers.Serializer[Any]], *, paged: bool = True) -> Shape:

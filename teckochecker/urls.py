@@ -1,14 +1,27 @@
 """Where everything is served."""
 
 from django.contrib import admin
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
+from django.templatetags.static import static
 from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
 from teckochecker import api, health, reference
 
+FAVICON = "teckochecker/favicon.png"
+
+
+def favicon(request: HttpRequest) -> HttpResponseBase:
+    """Browsers ask for it on their own: on pages that name none, and beside JSON."""
+    return redirect(static(FAVICON))
+
+
 admin.site.site_header = admin.site.site_title = "TeckoChecker"
 urlpatterns = [
     path("", RedirectView.as_view(url="/admin/")),
+    path("favicon.ico", favicon),
     path("admin/", admin.site.urls),
     path("api/", include("customchecks.api.urls")),
     path("api/", include("polling.api")),

@@ -3,11 +3,12 @@
 Only the API and the command line can show a new token.
 """
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from auditlog import admin as _registered  # what is replaced below has to be there first
 from auditlog.models import LogEntry
 from django.contrib import admin
+from django.contrib.auth.models import User
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
@@ -30,6 +31,32 @@ class ApiTokenAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return True
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """As the API has it: everybody their own."""
+        return obj is None or _own(request, obj) or super().has_view_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return obj is None or _own(request, obj) or super().has_delete_permission(request, obj)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ApiToken]:
+        rows: QuerySet[ApiToken] = super().get_queryset(request)
+        return rows if super().has_view_permission(request) else rows.filter(user=cast(User, request.user))
+
+    def get_deleted_objects(
+        self, objs: Any, request: HttpRequest
+    ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
+        """Nothing hangs on a token."""
+        found = list(objs)
+        missing = set() if all(self.has_delete_permission(request, token) for token in found) else {"API token"}
+        return [str(token) for token in found], {"API tokens": len(found)}, missing, []
+
+
+def _own(request: HttpRequest, token: Model) -> bool:
+    return isinstance(token, ApiToken) and token.user_id == request.user.pk
 
 
 @admin.register(LogEntry)

@@ -1,10 +1,12 @@
 """Every page of the admin opens, shows no text as markup, and what is history cannot be written."""
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 from django.contrib import admin
+from django.contrib.staticfiles import finders
 from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
@@ -121,3 +123,26 @@ def test_the_lists_ask_a_constant_number_of_questions(
     for model in (CustomCheckJob, CustomCheckLog, Delivery):
         with django_assert_max_num_queries(12):
             browser.get(url(model, "changelist"))
+
+
+def test_jobs_are_found_by_their_tags(browser: Client, make_job: MakeJob) -> None:
+    make_job("tagged", tags=["exports"])
+    make_job("other", tags=["imports"])
+    found = browser.get(url(CustomCheckJob, "changelist"), {"q": "exports"}).content.decode()
+    assert (">tagged<" in found, ">other<" in found) == (True, False)
+
+
+def test_every_filter_has_words_to_click_on(browser: Client, make_job: MakeJob) -> None:
+    make_log(make_job())
+    CustomCheckLog.objects.update(cause="")
+    make_log(make_job())
+    page = browser.get(url(CustomCheckLog, "changelist")).content.decode()
+    assert re.findall(r'<a href="[^"]*">\s*</a>', page) == []
+    assert "(none)" in page
+
+
+def test_there_is_an_icon_for_pages_that_name_none(browser: Client) -> None:
+    answer = browser.get("/favicon.ico")
+    assert (answer.status_code, answer["Location"]) == (302, "/static/teckochecker/favicon.png")
+    assert finders.find("teckochecker/favicon.png")
+    assert 'rel="icon"' in browser.get("/admin/").content.decode()

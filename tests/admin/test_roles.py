@@ -37,8 +37,7 @@ def member(browser: Client) -> Callable[[str], Client]:
         *((role, "admin:secrets_app_secret_changelist", 200) for role in ("viewer", "operator", "admin")),
         *((role, "admin:secrets_app_secret_add", 403) for role in ("viewer", "operator")),
         ("admin", "admin:secrets_app_secret_add", 200),
-        *((role, "admin:access_apitoken_changelist", 403) for role in ("viewer", "operator")),
-        ("admin", "admin:access_apitoken_changelist", 200),
+        *((role, "admin:access_apitoken_changelist", 200) for role in ("viewer", "operator", "admin")),
         *((role, "admin:auth_user_changelist", 403) for role in ("viewer", "operator")),
         ("admin", "admin:auth_user_changelist", 200),
         *((role, "admin:auditlog_logentry_changelist", 200) for role in ("viewer", "operator", "admin")),
@@ -77,6 +76,37 @@ def test_an_operator_changes_no_secret(member: Callable[[str], Client]) -> None:
     page = reverse("admin:secrets_app_secret_change", args=[secret.pk])
     assert member("operator").post(page, {"name": "other", "type": "generic", "value": ""}).status_code == 403
     assert Secret.objects.get().name == "gemini"
+
+
+@pytest.mark.parametrize("role", ["viewer", "operator"])
+def test_everybody_sees_and_revokes_their_own_tokens_and_no_others(member: Callable[[str], Client], role: str) -> None:
+    client = member(role)
+    own, _ = ApiToken.objects.create(User.objects.get(username=role), name="of my own")
+    other, _ = ApiToken.objects.create(User.objects.get(username="boss"), name="of the boss")
+    listed = client.get(reverse("admin:access_apitoken_changelist")).content.decode()
+    assert ("of my own" in listed, "of the boss" in listed) == (True, False)
+    assert "API tokens" in client.get(reverse("admin:index")).content.decode()
+    client.post(reverse("admin:access_apitoken_delete", args=[other.pk]), {"post": "yes"})
+    chosen = {"action": "delete_selected", "_selected_action": [other.pk], "post": "yes"}
+    client.post(reverse("admin:access_apitoken_changelist"), chosen)
+    client.post(reverse("admin:access_apitoken_delete", args=[own.pk]), {"post": "yes"})
+    assert list(ApiToken.objects.all()) == [other]
+
+
+def test_who_may_only_look_is_shown_no_field_of_a_form(member: Callable[[str], Client], make_job: MakeJob) -> None:
+    secret = Secret(name="gemini")
+    secret.set_value("long enough")
+    secret.save()
+    pages = [
+        reverse(f"{JOBS}_change", args=[make_job().pk]),
+        reverse("admin:secrets_app_secret_change", args=[secret.pk]),
+    ]
+    client = member("viewer")
+    for page in pages:
+        shown = client.get(page).content.decode()
+        assert '<div class="readonly">None</div>' not in shown
+        assert "field-value_file" not in shown
+        assert "field-script " not in shown
 
 
 def test_an_admin_revokes_a_token_and_makes_none(member: Callable[[str], Client]) -> None:

@@ -123,3 +123,16 @@ def test_the_pages_let_the_browser_load_from_here_only(client: APIClient, path: 
 def test_whoever_may_log_in_may_read_about_the_calls(login: Any, path: str) -> None:
     assert login().get(path).status_code == 200
     assert Client().get(path).status_code == 401
+
+
+def test_no_filter_is_filled_in_where_somebody_only_tries_a_call() -> None:
+    """Swagger UI fills in what is an example."""
+    queries = [
+        parameter
+        for item in openapi.document()["paths"].values()
+        for call in item.values()
+        for parameter in call.get("parameters", ())
+        if parameter["in"] == "query"
+    ]
+    assert queries
+    assert [each["name"] for each in queries if {"example", "examples"} & {*each, *each["schema"]}] == []
