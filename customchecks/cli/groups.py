@@ -101,11 +101,13 @@ def list_groups(status: Status = None, limit: Limit = 100, offset: Offset = 0, a
       manage.py customcheck group list --status active
     """
     rows = groups.JobGroup.objects.filter(**({"status": status} if status else {})).order_by("id")
-    shown = group_api.GroupSerializer(rows[offset : offset + limit], many=True).data
+    page = rows[offset : offset + limit]
     if as_json:
+        shown = group_api.GroupSerializer(page, many=True).data
         output.document({"groups": shown, "total": rows.count(), "limit": limit, "offset": offset})
     else:
-        output.table(COLUMNS, [_row(each) for each in shown])
+        found = members.states(members.GroupMember.objects.filter(group__in=list(page)))
+        output.table(COLUMNS, [_row(each, found.get(each.pk, [])) for each in page])
 
 
 def show(group: Group, as_json: options.Json = False) -> None:
@@ -263,18 +265,10 @@ def _shown(group: "groups.JobGroup") -> dict[str, Any]:
     return dict(group_api.GroupWithAnswersSerializer(group).data)
 
 
-def _row(group: dict[str, Any]) -> tuple[object, ...]:
-    rule = f"{group['count']} of {len(group['members'])}" if group["rule"] == groups.Rule.COUNT else group["rule"]
-    ended = sum(member["ended"] for member in group["members"])
-    return (
-        group["id"],
-        group["name"],
-        group["status"],
-        rule,
-        len(group["members"]),
-        ended,
-        group["deadline_at"],
-    )
+def _row(group: "groups.JobGroup", of_it: "list[members.Member]") -> tuple[object, ...]:
+    rule = f"{group.count} of {len(of_it)}" if group.rule == groups.Rule.COUNT else group.rule
+    ended = sum(member.ended for member in of_it)
+    return group.pk, group.name, group.status, rule, len(of_it), ended, group.deadline_at
 
 
 COMMANDS = (

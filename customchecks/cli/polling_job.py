@@ -11,9 +11,10 @@ from customchecks.cli.later import later
 
 if TYPE_CHECKING:
     from customchecks.cli import lookups
-    from polling import jobs, legacy_api, namesakes, polling_job, scheduling
+    from polling import batches, jobs, legacy_api, namesakes, polling_job, scheduling
     from secrets_app import models as secrets
 else:
+    batches = later("polling.batches")
     jobs = later("polling.jobs")
     legacy_api = later("polling.legacy_api")
     lookups = later("customchecks.cli.lookups")
@@ -113,11 +114,11 @@ def list_jobs(status: Status = None, as_json: options.Json = False) -> None:
         "-created_at", "-id"
     )
     rows = rows.select_related("openai_secret", "keboola_secret").prefetch_related("batches")
-    shown = legacy_api.PollingJobSerializer(rows, many=True).data
     if as_json:
+        shown = legacy_api.PollingJobSerializer(rows, many=True).data
         output.document({"jobs": shown, "total": len(shown)})
     else:
-        output.table(COLUMNS, [_row(job) for job in shown])
+        output.table(COLUMNS, [_row(job) for job in rows])
 
 
 def show(job: Target, logs: Logs = 0, as_json: options.Json = False) -> None:
@@ -208,17 +209,10 @@ def _shown(job: "polling_job.PollingJob") -> dict[str, Any]:
     return dict(legacy_api.PollingJobSerializer(job).data)
 
 
-def _row(job: dict[str, Any]) -> tuple[object, ...]:
-    ended = job["completed_count"] + job["failed_count"]
-    return (
-        job["id"],
-        job["name"],
-        job["status"],
-        job["batch_count"],
-        ended,
-        job["last_check_at"],
-        job["next_check_at"],
-    )
+def _row(job: "polling_job.PollingJob") -> tuple[object, ...]:
+    watched = job.batches.all()
+    ended = sum(batch.status in batches.FINAL for batch in watched)
+    return job.pk, job.name, job.status, len(watched), ended, job.last_check_at, job.next_check_at
 
 
 COMMANDS = (

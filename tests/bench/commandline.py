@@ -25,6 +25,14 @@ COMMANDS = (
     ("customcheck", "show", "no-such-job"),
     ("customcheck", "secret", "list"),
     ("customcheck", "group", "list"),
+    ("customcheck", "polling-job", "list"),
+    ("customcheck", "deliveries", "list"),
+    ("customcheck", "token", "list"),
+    ("customcheck", "logs", "no-such-job"),
+    ("customcheck", "pause", "no-such-job"),
+    ("customcheck", "export"),
+    ("customcheck", "deps", "list"),
+    ("customcheck", "versions", "no-such-job"),
 )
 
 
