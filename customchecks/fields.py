@@ -173,16 +173,16 @@ def is_variable_name(key: str) -> bool:
     return _VARIABLE.fullmatch(key) is not None and not reserved
 
 
+NO_TAG = "is no tag: that is up to 50 small letters, digits and . _ : / -, such as team:exports."
+
+
 def tags(value: object) -> None:
     """Plain words, so that a tag is found the same way in every database, URL and shell."""
     if not isinstance(value, list) or len(value) > MAX_TAGS:
         raise ValidationError(f"A list of at most {MAX_TAGS} words is wanted.", code="tags")
     for word in value:
         if not isinstance(word, str) or not TAG.fullmatch(word):
-            raise ValidationError(
-                f"{word!r:.80} is no tag: that is up to 50 small letters, digits and . _ : / -, such as team:exports.",
-                code="tag",
-            )
+            raise ValidationError(f"{word!r:.80} {NO_TAG}", code="tag")
     if len(set(value)) < len(value):
         raise ValidationError("A tag is given twice.", code="tag_twice")
 

@@ -94,7 +94,7 @@ def _found(search: str) -> Q:
 
 def _tag(tag: str) -> str:
     if not isinstance(tag, str) or not fields.TAG.fullmatch(tag):
-        raise ValidationError({"tag": f"{tag!r:.80} is no tag."})
+        raise ValidationError({"tag": f"{tag!r:.80} {fields.NO_TAG}"})
     return tag
 
 

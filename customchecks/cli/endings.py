@@ -13,6 +13,8 @@ OPTIONS = {
     "name": "--name",
     "tags": "--tag",
     "tag": "--tag",
+    "runtime": "--runtime",
+    "status": "--status",
     "search": "--search",
     "ordering": "--order",
     "since": "--since",

@@ -40,7 +40,7 @@ def build_images(
       manage.py customcheck build-images --offline --runtime node-22
     """
     if runtime:
-        options.valid(lambda: fields.runtime(runtime))
+        options.valid(lambda: fields.runtime(runtime), field="script_runtime")
     built = images.build_all([runtime] if runtime else [], offline=offline or None, force=force, progress=output.say)
     if as_json:
         output.document(built)

@@ -166,12 +166,16 @@ def git(
     return columns | ({"script_source_type": "git"} if url else {})
 
 
-def valid(step: Callable[[], T], *, names: Mapping[str, str] | None = None) -> T:
-    """Raises Invalid for what the step refuses; ``names`` are the options of the command's own."""
+def valid(step: Callable[[], T], *, names: Mapping[str, str] | None = None, field: str = "") -> T:
+    """Raises Invalid for what the step refuses; ``names`` are the options of the command's own.
+
+    ``field`` is what a step is about that checks one value and does not name it.
+    """
     try:
         return step()
     except exceptions.ValidationError as error:
-        raise Invalid.of(error, options=names) from None
+        named = exceptions.ValidationError({field: error.messages}) if field else error
+        raise Invalid.of(named, options=names) from None
 
 
 def confirm(question: str) -> None:

@@ -141,17 +141,14 @@ def validate(
       manage.py customcheck validate ./checker --runtime node
       manage.py customcheck validate https://git.example.com/team/checks.git --path nightly
     """
-    try:
-        runtime = runtime or runtimes.DEFAULTS[0]
-        fields.runtime(runtime)
-        wanted = entrypoint or runtimes.default_entrypoint(runtime)
-        fields.entrypoint(runtime, wanted)
-        archive, notes = _of_repository(place, branch, commit, path) if "://" in place else (_of_path(place), ())
-    except exceptions.ValidationError as error:
-        raise Invalid.of(error) from None
+    chosen = runtime or runtimes.DEFAULTS[0]
+    options.valid(lambda: fields.runtime(chosen), field="script_runtime")
+    wanted = entrypoint or runtimes.default_entrypoint(chosen)
+    options.valid(lambda: fields.entrypoint(chosen, wanted), field="script_entrypoint")
+    archive, notes = _of_repository(place, branch, commit, path) if "://" in place else (_of_path(place), ())
     if not archive.has(wanted):
         raise Invalid(f"script_entrypoint (--entrypoint): {place} has no file {wanted!r}.")
-    use = detection.Use(runtime=runtime, entrypoint=wanted, source_builds=source_builds)
+    use = detection.Use(runtime=chosen, entrypoint=wanted, source_builds=source_builds)
     manifest = _manifest(archive, use)
     for note in notes:
         output.say(note)
@@ -180,11 +177,11 @@ def _of_path(place: str) -> "archives.Archive":
 def _of_repository(
     url: str, branch: str, commit: str | None, path: str | None
 ) -> "tuple[archives.Archive, tuple[str, ...]]":
-    fields.git_branch(branch)
+    options.valid(lambda: fields.git_branch(branch), field="script_git_branch")
     if commit is not None:
-        fields.git_commit(commit)
+        options.valid(lambda: fields.git_commit(commit), field="script_git_commit")
     if path is not None:
-        fields.git_path(path)
+        options.valid(lambda: fields.git_path(path), field="script_git_path")
     with tempfile.TemporaryDirectory() as folder:
         store = repositories.Repositories.from_settings(folder=Path(folder))
         remote = repositories.Remote(url=url)

@@ -118,6 +118,21 @@ def server(tmp_path: Path) -> Iterator[GitServer]:
     server.stop()
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--runtime", "perl"), "script_runtime (--runtime): "),
+        (("--entrypoint", "../x.py"), "script_entrypoint (--entrypoint): "),
+        (("--git-branch", ""), "script_git_branch (--git-branch): "),
+        (("--git-commit", "main"), "script_git_commit (--git-commit): "),
+        (("--git-path", "../x"), "script_git_path (--git-path): "),
+    ],
+)
+def test_what_is_odd_is_named_with_its_option(here: Here, words: tuple[str, ...], said: str) -> None:
+    ended = here("validate", "https://git.example.com/team/checks.git", *words)
+    assert (ended.code, said in ended.err) == (4, True), ended.err
+
+
 def test_a_repository_is_validated_without_an_engine(cli: Cli, server: GitServer, tmp_path: Path) -> None:
     origin = Origin(tmp_path)
     commit = origin.commit({"nightly/main.py": "x"})

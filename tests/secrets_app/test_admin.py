@@ -55,6 +55,19 @@ def test_a_value_of_several_lines_comes_from_a_file(admin_page: Client) -> None:
     assert Secret.objects.get().value() == pem
 
 
+def test_a_newline_at_the_end_of_a_files_line_is_left_out_with_a_word(admin_page: Client) -> None:
+    posted = form(value_file=SimpleUploadedFile("key.txt", f"{CANARY}\n".encode()))
+    shown = admin_page.post(reverse(ADD), posted, follow=True).content.decode()
+    assert Secret.objects.get().value() == CANARY
+    assert "A newline at the end of the file was left out." in shown
+
+
+def test_a_name_that_is_taken_is_told_what_to_do(admin_page: Client) -> None:
+    admin_page.post(reverse(ADD), form(value=CANARY))
+    shown = admin_page.post(reverse(ADD), form(value=CANARY)).content.decode()
+    assert "already: give that one a new value, or choose another name." in shown
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
