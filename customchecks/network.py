@@ -101,6 +101,26 @@ class EgressNetwork:
                 if not self.unprotected_allowed:
                     raise Unprotected(str(error)) from error
 
+    def obstacle(self) -> str:
+        """Why rules do not hold, or would not; makes nothing that stays, but the rules of a network that is there."""
+        try:
+            self._engine.network(self.name)
+        except NotFound:
+            return self._obstacle()
+        with suppress(Unprotected):
+            self.ensure()
+        return self.complaint
+
+    def _obstacle(self) -> str:
+        with self._lock:
+            try:
+                guard = guards.anybody(self._engine, keeper=self._new_keeper)
+                guard.generation()
+                guard.close()
+            except RulesFailed as error:
+                return str(error)
+        return ""
+
     def forget(self) -> None:
         """The next ``ensure`` looks again."""
         with self._lock:

@@ -170,10 +170,8 @@ class Sandbox:
         return sum(removed)
 
     def protect(self) -> str:
-        """Makes the network and sets its rules; returns why they do not hold. Raises EngineError."""
-        with suppress(Unprotected):
-            self._network.ensure()
-        return self._network.complaint
+        """Sets the rules of a network that is there; returns why none hold, or would hold. Raises EngineError."""
+        return self._network.obstacle()
 
     def condition(self) -> Condition:
         """As health shows it: the rules as they were found when they were last looked at."""

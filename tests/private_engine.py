@@ -6,14 +6,17 @@ Its network is this thread's, and that of all threads and processes that it star
 
 import contextlib
 import ctypes
+import http.client
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -107,12 +110,14 @@ class PrivateEngine:
                 else:
                     os.environ["DOCKER_HOST"] = before
 
-    def load(self, *references: str) -> None:
-        """Copies images of this machine's engine."""
-        with subprocess.Popen(["docker", "save", *references], stdout=subprocess.PIPE) as saved:
-            subprocess.run(
-                ["docker", "--host", self.url, "load"], stdin=saved.stdout, stdout=subprocess.DEVNULL, check=True
-            )
+    def load(self, image: str) -> None:
+        """Copies an image of this machine's engine."""
+        with answered(dockerd.DEFAULT_SOCKET, "GET", f"/images/{image}/get") as saved:
+            self.ask("POST", "/images/load?quiet=1", iter(partial(saved.read, 1 << 20), b""))
+
+    def ask(self, method: str, path: str, body: Iterable[bytes]) -> bytes:
+        with answered(str(self.socket), method, path, body) as answer:
+            return answer.read()
 
     def command(self, *words: str) -> str:
         """Runs a program of this machine in the engine's network; returns what it prints."""
@@ -136,9 +141,25 @@ class PrivateEngine:
 
 
 @contextlib.contextmanager
+def answered(
+    place: str, method: str, path: str, body: Iterable[bytes] | None = None
+) -> Iterator[http.client.HTTPResponse]:
+    """An engine's answer, without Docker's command line, which not every machine has."""
+    with socket.socket(socket.AF_UNIX) as stream:
+        stream.connect(place)
+        connection = http.client.HTTPConnection("docker")
+        connection.sock = stream
+        kind = {"Content-Type": "application/json" if "load" not in path else "application/x-tar"}
+        connection.request(method, path, body=body, headers=kind, encode_chunked=body is not None)
+        answer = connection.getresponse()
+        assert answer.status < 300, answer.read()
+        yield answer
+
+
+@contextlib.contextmanager
 def started(*options: str, environ: Mapping[str, str] | None = None) -> Iterator[PrivateEngine]:
     """One with the runner image for Python, or the reason why there is none."""
-    missing = [program for program in ("unshare", "dockerd", "docker") if not shutil.which(program)]
+    missing = [program for program in ("unshare", "dockerd") if not shutil.which(program)]
     if os.geteuid() != 0 or missing:
         absent.say(f"An engine of its own takes root{''.join(f' and {program}' for program in missing)}.")
     with PrivateEngine(*options, environ=environ) as engine:

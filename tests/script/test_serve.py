@@ -1,11 +1,13 @@
 """What ``manage.py serve`` says and sets before it starts anything."""
 
+import contextlib
 import io
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from customchecks.engine import Engine, NotFound
 from teckochecker.demo import Demo
 from teckochecker.management.commands import serve
 from tests import instances
@@ -23,7 +25,8 @@ def test_the_start_says_that_scripts_may_run_unprotected(settings: Any) -> None:
     assert list(serve.exposures()) == []
     settings.TECKO_UNPROTECTED_NETWORK = True
     assert [line.partition(":")[0] for line in serve.exposures()] == ["TECKO_UNPROTECTED_NETWORK is yes"]
-    instances.dismantle(settings.TECKO_INSTANCE)
+    with contextlib.closing(Engine()) as engine, pytest.raises(NotFound):
+        engine.network(f"teckochecker-{settings.TECKO_INSTANCE}")  # only a check makes one
 
 
 def test_the_hint_for_a_lost_password_names_the_home_of_another_instance(settings: Any) -> None:

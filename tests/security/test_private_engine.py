@@ -4,6 +4,8 @@ import subprocess
 
 import pytest
 
+from teckochecker.setup import dockerd
+from tests import private_engine
 from tests.private_engine import PrivateEngine
 from tests.security import boxes
 
@@ -11,12 +13,11 @@ pytestmark = pytest.mark.engine
 
 
 def test_an_engine_of_our_own_has_a_network_of_its_own(own_engine: PrivateEngine) -> None:
-    before = _networks()
     with own_engine.inside():
         instance, sandbox = boxes.instance_sandbox()
         assert sandbox.run(boxes.request("print('here')")).stdout == b"here\n"
-        assert f"teckochecker-{instance}" not in _networks("--host", "unix:///var/run/docker.sock") | before
-        assert f"teckochecker-{instance}" in _networks()
+        assert f"teckochecker-{instance}".encode() in _networks(str(own_engine.socket))
+        assert f"teckochecker-{instance}".encode() not in _networks(dockerd.DEFAULT_SOCKET)
         sandbox.dismantle()
         sandbox.close()
     own_engine.command("iptables", "-F", "FORWARD")
@@ -25,6 +26,6 @@ def test_an_engine_of_our_own_has_a_network_of_its_own(own_engine: PrivateEngine
     assert "DOCKER-USER" in there
 
 
-def _networks(*options: str) -> set[str]:
-    words = ["docker", *options, "network", "ls", "--format", "{{.Name}}"]
-    return set(subprocess.run(words, capture_output=True, text=True, check=True).stdout.split())
+def _networks(place: str) -> bytes:
+    with private_engine.answered(place, "GET", "/networks") as answer:
+        return answer.read()
