@@ -7,6 +7,8 @@ from django_q.models import Schedule
 from customchecks import trials, versions
 from customchecks.repositories import Repositories
 from polling.sweeper import this_host
+from secrets_app import former
+from secrets_app.models import Secret
 
 COLLECT = "customchecks.tasks.collect"
 
@@ -16,6 +18,7 @@ def collect() -> dict[str, int]:
     return {
         "versions": versions.collect(now),
         "trials": trials.forget_old(now),
+        "former_values": former.forget(Secret.objects.all(), now),
         "repositories": Repositories.from_settings().cache.forget_unused(now),
     }
 

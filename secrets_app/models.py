@@ -11,6 +11,7 @@ from django.db import models
 from django.utils import timezone
 
 from secrets_app.crypto import DecryptionFailed, KeyRing, KeyRingError, fingerprint, key_id
+from secrets_app.former import FormerValues
 from secrets_app.needles import SHORTEST
 
 LONGEST_BYTES = 64 * 1024
@@ -67,7 +68,7 @@ class SecretQuerySet(models.QuerySet["Secret"]):
         return self.filter(usable)
 
 
-class Secret(models.Model):
+class Secret(FormerValues):
     """A value that only scripts and deliveries read. ``uuid`` binds the ciphertext to its row."""
 
     class Type(models.TextChoices):
@@ -120,6 +121,7 @@ class Secret(models.Model):
         validate_value(value)
         ring = KeyRing.from_settings()
         KeyFingerprint.confirm(ring)
+        self.retire_value()
         self.ciphertext = ring.encrypt(value, row=self.uuid)
 
     def value(self) -> str:
@@ -138,7 +140,7 @@ class Secret(models.Model):
         """
         renewed = ring.encrypt(ring.decrypt(self.ciphertext, row=self.uuid), row=self.uuid)
         same = Secret.objects.filter(pk=self.pk, ciphertext=self.ciphertext)
-        return same.update(ciphertext=renewed) == 1
+        return same.update(ciphertext=renewed, former=self.former_renewed(ring)) == 1
 
     @property
     def key_id(self) -> str:

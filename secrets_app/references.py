@@ -150,9 +150,10 @@ def resolve(
     plain = {token: _value(secret) for token, secret in used.items()}
     pieces = {key: _pieces(values[key], each, plain, literal) for key, each in found.items()}
     _check_lengths(pieces)
+    former = [value for secret in used.values() for value in secret.former_values()]
     _write_down(used.values(), job_kind=job_kind, job_id=job_id, check_id=check_id)
     replaced = {key: "".join(each) for key, each in pieces.items()}
-    return Resolved(values=replaced, masker=Masker(plain.values()))
+    return Resolved(values=replaced, masker=Masker([*plain.values(), *former]))
 
 
 def _reference(value: str, start: int, token_at: int) -> Reference:

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.db.models import Q
 
 from secrets_app.crypto import DecryptionFailed, KeyRing, KeyRingError, key_id
 from secrets_app.models import KeyFingerprint, Secret
@@ -43,6 +44,8 @@ class Command(BaseCommand):
         self._report(ring)
 
     def _moved(self, secret: Secret, ring: KeyRing) -> bool:
+        if secret.is_on(ring.primary):
+            return False
         try:
             return secret.reencrypt(ring)
         except DecryptionFailed as error:
@@ -64,7 +67,8 @@ class Command(BaseCommand):
 def _batches(primary: str, size: int) -> Iterator[list[Secret]]:
     """Walks by primary key, so that a secret that cannot be moved is tried once a run."""
     last = 0
-    waiting = Secret.objects.exclude(ciphertext__startswith=f"v1:{primary}:").order_by("pk")
+    done = Q(ciphertext__startswith=f"v1:{primary}:", former=[])
+    waiting = Secret.objects.exclude(done).order_by("pk")
     while batch := list(waiting.filter(pk__gt=last)[:size]):
         yield batch
         last = batch[-1].pk
