@@ -23,6 +23,7 @@ from customchecks.models import CustomCheckJob, CustomCheckLog
 from polling import confirmation, consequences, namesakes, trials
 from polling.deliveries import Delivery
 from polling.scheduling import JobStatus, TransitionRefused
+from secrets_app.admin import OwnerName
 
 STATE = (
     "status",
@@ -39,7 +40,7 @@ STATE = (
     "progress",
     "created_at",
     "completed_at",
-    "owner",
+    "owner_name",
     "script_version_pin",
     "stored_script",
     "versions",
@@ -60,7 +61,7 @@ BUTTONS = {
 
 
 @admin.register(CustomCheckJob)
-class CustomCheckJobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class CustomCheckJobAdmin(OwnerName, admin.ModelAdmin):  # type: ignore[type-arg]
     class Media:
         css = STYLE
 

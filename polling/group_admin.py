@@ -19,6 +19,7 @@ from polling.groups import GroupRefused, JobGroup
 from polling.kinds import job_kinds
 from polling.members import LARGEST_ID, Key
 from polling.scheduling import ScheduledJob
+from secrets_app.admin import OwnerName
 
 STATE = (
     "status",
@@ -28,7 +29,7 @@ STATE = (
     "deadline_at",
     "created_at",
     "completed_at",
-    "owner",
+    "owner_name",
     "what_is_known",
     "calls",
 )
@@ -84,7 +85,7 @@ class GroupForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 @admin.register(JobGroup)
-class JobGroupAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class JobGroupAdmin(OwnerName, admin.ModelAdmin):  # type: ignore[type-arg]
     form = GroupForm
     list_display = ("name", "id", "status", "failure_cause", "rule", "deadline_at", "completed_at")
     list_filter = ("status", ("failure_cause", NamedValues), "rule")

@@ -15,7 +15,7 @@ from polling.groups import GroupRefused, GroupStatus, JobGroup, Rule
 from polling.members import LARGEST_ID, Key
 from polling.pages import page
 from polling.webhook_fields import WebhookMethod
-from secrets_app.rest import Refused, StrictSerializer, TextField, WholeNumberField, asker
+from secrets_app.rest import ChoiceField, Refused, StrictSerializer, TextField, WholeNumberField, asker
 
 OBSERVED = ("status", "failure_cause", "cycle", "started_at", "deadline_at", "created_at", "completed_at")
 
@@ -85,11 +85,11 @@ class GroupFieldsSerializer(StrictSerializer):
 
     name = TextField(max_length=255)
     members = MembersField()
-    rule = serializers.ChoiceField(choices=Rule.choices, required=False)
+    rule = ChoiceField(choices=Rule.choices, required=False)
     count = WholeNumberField(required=False, allow_null=True)
     deadline_seconds = WholeNumberField(required=False)
     webhook_url = TextField(max_length=500)
-    webhook_method = serializers.ChoiceField(choices=WebhookMethod.choices, required=False)
+    webhook_method = ChoiceField(choices=WebhookMethod.choices, required=False)
     webhook_headers = serializers.JSONField(required=False, allow_null=True)
     webhook_query_params = serializers.JSONField(required=False, allow_null=True)
     webhook_signing_secrets = serializers.JSONField(required=False)

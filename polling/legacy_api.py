@@ -23,7 +23,7 @@ from polling.polling_job import COMPLETED_WITH_FAILURES, STATUSES, PollingJob, P
 from polling.scheduling import JobStatus, TransitionRefused
 from polling.webhook_fields import WebhookMethod
 from secrets_app.models import Secret
-from secrets_app.rest import Refused, StrictSerializer, TextField, WholeNumberField, asker
+from secrets_app.rest import ChoiceField, Refused, StrictSerializer, TextField, WholeNumberField, asker
 
 LOGS, MOST_LOGS = 50, 500
 TRUE, FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
@@ -65,7 +65,7 @@ class PollingJobSerializer(serializers.ModelSerializer[PollingJob]):
 
     # Not in the answers that clients of version 0.9 know
     webhook_url = serializers.CharField(required=False, allow_null=True)
-    webhook_method = serializers.ChoiceField(choices=WebhookMethod.choices, required=False)
+    webhook_method = ChoiceField(choices=WebhookMethod.choices, required=False)
     webhook_headers = serializers.JSONField(required=False, allow_null=True)
     webhook_query_params = serializers.JSONField(required=False, allow_null=True)
     webhook_signing_secrets = serializers.JSONField(required=False)
@@ -121,7 +121,7 @@ class ChangeSerializer(StrictSerializer):
     keboola_component_id = TextField(max_length=255, required=False, allow_null=True)
     keboola_configuration_id = TextField(max_length=255, required=False, allow_null=True)
     webhook_url = TextField(max_length=500, required=False, allow_null=True)
-    webhook_method = serializers.ChoiceField(choices=WebhookMethod.choices, required=False)
+    webhook_method = ChoiceField(choices=WebhookMethod.choices, required=False)
     webhook_headers = serializers.JSONField(required=False, allow_null=True)
     webhook_query_params = serializers.JSONField(required=False, allow_null=True)
     webhook_signing_secrets = serializers.JSONField(required=False)

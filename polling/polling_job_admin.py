@@ -10,16 +10,17 @@ from django.http import HttpRequest
 from polling import jobs, trials
 from polling.polling_job import PollingJob, PollingLog
 from polling.scheduling import TransitionRefused
-from secrets_app.admin import ReadOnly
+from secrets_app.admin import OwnerName, ReadOnly
 
 
 @admin.register(PollingJob)
-class PollingJobAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+class PollingJobAdmin(OwnerName, ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ("name", "id", "status", "failure_cause", "last_check_status", "last_check_at", "next_check_at")
     list_filter = ("status", "last_check_status", "alerting")
     search_fields = ("=id", "name", "batches__batch_id")
     list_per_page = 50
     actions = ("pause", "resume", "send_test")
+    readonly_fields = ("owner_name",)
     fields = (
         "name",
         "status",
@@ -43,7 +44,7 @@ class PollingJobAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
         "consecutive_errors",
         "created_at",
         "completed_at",
-        "owner",
+        "owner_name",
         "last_logs",
     )
 

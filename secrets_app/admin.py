@@ -76,6 +76,14 @@ class ReadOnly:
         return False
 
 
+class OwnerName:
+    """The name of whom it belongs to, without a link: not everybody may see users."""
+
+    @admin.display(description="owner")
+    def owner_name(self, row: Any) -> str:
+        return str(row.owner or "-")
+
+
 class SecretGrantInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]
     """Ticking "delete" takes the secret from the job."""
 

@@ -10,10 +10,11 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from secrets_app.models import Secret, taken, validate_name
-from secrets_app.rest import Refused, StrictSerializer, TextField
+from secrets_app.rest import ChoiceField, Refused, StrictSerializer, TextField
 
 
 class SecretSerializer(StrictSerializer, serializers.ModelSerializer[Secret]):
+    serializer_choice_field = ChoiceField
     name = TextField(max_length=255, validators=[validate_name])
     value = TextField(write_only=True, style={"input_type": "password"})
 

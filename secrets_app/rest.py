@@ -45,6 +45,15 @@ class TextField(serializers.CharField):
         return super().to_internal_value(data)
 
 
+class ChoiceField(serializers.ChoiceField):
+    """Says what can be chosen."""
+
+    def __init__(self, choices: Any, **options: Any) -> None:
+        super().__init__(choices, **options)
+        known = ", ".join(str(choice) for choice in self.choices)
+        self.error_messages["invalid_choice"] = f"Value '{{input}}' is not a valid choice. Use one of: {known}."
+
+
 class WholeNumberField(serializers.IntegerField):
     """A JSON number without a fraction: neither "60" nor 60.5 nor true."""
 

@@ -5,7 +5,7 @@ from typing import Any, NoReturn, cast
 
 from django.db.models import QuerySet
 from django.urls import re_path
-from rest_framework import exceptions, permissions, serializers, status
+from rest_framework import exceptions, permissions, status
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -15,13 +15,13 @@ from customchecks import strictjson
 from polling.pages import page
 from secrets_app.access.models import LONGEST_DAYS, USUAL_DAYS, ApiToken, Scope
 from secrets_app.access.serializers import MadeTokenSerializer, TokenSerializer
-from secrets_app.rest import StrictSerializer, TextField, WholeNumberField, asker
+from secrets_app.rest import ChoiceField, StrictSerializer, TextField, WholeNumberField, asker
 from teckochecker.rest import PasswordLogin, TokenLogin, covered, has_token
 
 
 class NewTokenSerializer(StrictSerializer):
     name = TextField(max_length=100, default="", allow_blank=True)
-    scope = serializers.ChoiceField(choices=Scope.choices, default=Scope.OPERATE)
+    scope = ChoiceField(choices=Scope.choices, default=Scope.OPERATE)
     expires_in_days = WholeNumberField(min_value=1, max_value=LONGEST_DAYS, default=USUAL_DAYS)
 
 

@@ -13,7 +13,7 @@ from customchecks import bulk, documents, portable
 from customchecks.api.parsing import StrictJSONParser
 from customchecks.api.requests import asking_to_add, body, chosen
 from customchecks.models import CustomCheckJob
-from secrets_app.rest import asker
+from secrets_app.rest import ChoiceField, asker
 
 YAML = "application/yaml"
 MOST_EXPORTED = 10_000
@@ -28,7 +28,7 @@ class ResultSerializer(serializers.Serializer[bulk.Result]):
 
 
 class BulkSerializer(serializers.Serializer[Any]):
-    action = serializers.ChoiceField(list(bulk.ACTIONS))
+    action = ChoiceField(list(bulk.ACTIONS))
     results = ResultSerializer(many=True)
     total = serializers.IntegerField()
     succeeded = serializers.IntegerField()

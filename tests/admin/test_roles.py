@@ -78,6 +78,14 @@ def test_an_operator_changes_no_secret(member: Callable[[str], Client]) -> None:
     assert Secret.objects.get().name == "gemini"
 
 
+def test_a_job_names_its_owner_and_leads_nobody_to_a_page_that_they_may_not_see(
+    member: Callable[[str], Client], make_job: MakeJob
+) -> None:
+    job = make_job(owner=User.objects.get(username="boss"))
+    shown = member("viewer").get(reverse(f"{JOBS}_change", args=[job.pk])).content.decode()
+    assert ("boss" in shown, "/admin/auth/user/" in shown) == (True, False)
+
+
 @pytest.mark.parametrize("role", ["viewer", "operator"])
 def test_everybody_sees_and_revokes_their_own_tokens_and_no_others(member: Callable[[str], Client], role: str) -> None:
     client = member(role)

@@ -219,3 +219,18 @@ def test_too_many_parts_are_400(client: APIClient) -> None:
     answer = submit(client, {f"part{number}": "" for number in range(2000)})
     assert answer.status_code == 400
     assert answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "known"),
+    [
+        ("/api/tokens", {"scope": "write"}, "read, operate, admin"),
+        ("/api/admin/secrets", {"name": "x", "value": "long enough", "type": "gcp"}, "openai, keboola, generic"),
+    ],
+    ids=str,
+)
+def test_a_wrong_choice_is_told_what_can_be_chosen(boss: User, path: str, body: dict[str, str], known: str) -> None:
+    client = APIClient()
+    client.force_login(boss)
+    answer = client.post(path, body, format="json")
+    assert (answer.status_code, f"Use one of: {known}." in answer.json()["detail"]) == (400, True)
