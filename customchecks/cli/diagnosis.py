@@ -17,10 +17,9 @@ from customchecks.models import CustomCheckJob
 from customchecks.sandbox import EngineStatus, Sandbox
 from polling import database, sweeper, undelivered
 from polling.models import LEASE_SECONDS
-from secrets_app.crypto import DecryptionFailed, KeyRingError
-from secrets_app.models import Secret
+from secrets_app.crypto import DecryptionFailed, KeyRing, KeyRingError
+from secrets_app.models import KeyFingerprint, Secret
 
-FULL_BYTES = 200 * 1024**2
 NEARLY_FULL_BYTES = 2 * 1024**3
 ENGINE, INDEXES = "engine", "package indexes"
 UNPROTECTED = (
@@ -171,6 +170,8 @@ def _secrets() -> Finding:
     unreadable: list[str] = []
     count = 0
     try:
+        KeyFingerprint.confirm(KeyRing.from_settings())
+        KeyFingerprint.confirm_signing(settings.TECKO_SECRET_KEY)
         for secret in Secret.objects.iterator():
             count += 1
             try:
@@ -178,7 +179,7 @@ def _secrets() -> Finding:
             except DecryptionFailed:
                 unreadable.append(secret.name)
     except KeyRingError as error:
-        return _failed("secrets", str(error), "Set TECKO_KEYS in the .env of TECKO_HOME.")
+        return _failed("secrets", str(error), "Set TECKO_KEYS and TECKO_SECRET_KEY in the .env of TECKO_HOME.")
     except DatabaseError:
         return _failed("secrets", "They cannot be read.", "Run manage.py prepare.")
     if unreadable:
@@ -204,7 +205,7 @@ def _disk() -> Finding:
     free = shutil.disk_usage(settings.TECKO_HOME).free
     detail = f"{free / 1024**3:.1f} GB free at {settings.TECKO_HOME}"
     remedy = "Free some space: the database, images and dependencies need it."
-    if free < FULL_BYTES:
+    if free < settings.TECKO_MIN_FREE_MB * 1024**2:
         return _failed("disk", detail, remedy)
     return _warning("disk", detail, remedy) if free < NEARLY_FULL_BYTES else _ok("disk", detail)
 

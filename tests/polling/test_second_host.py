@@ -40,6 +40,7 @@ def test_a_host_with_keys_of_its_own_starts_nothing_and_is_told_what_to_copy(pai
     for words in (("serve",), ("qcluster",), ("prepare", "--silent"), ("rotate_keys",)):
         assert "'k1' of TECKO_KEYS is not the one" in refusal(second.run(*words)), words
     assert "from the first one's .env" in refusal(gunicorn(second))
+    assert "'k1' of TECKO_KEYS is not the one" in second.run("customcheck", "doctor", "--json").stdout
 
 
 def test_a_host_with_a_copy_of_the_keys_checks_jobs(pair: tuple[Host, Host], postgresql_url: str) -> None:
