@@ -12,7 +12,7 @@ import textwrap
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +28,7 @@ OFFLINE = "offline"
 REGISTRY_SECONDS = 5.0
 DEMANDED_REGISTRY_SECONDS = 60.0
 LINE_LENGTH = 100
-NEVER = "0001-01-01"  # as the engine has it
+LEFT_SECONDS = 3600
 TAIL_LINES = 15
 REMEDY = "Remedy: manage.py customcheck build-images --offline, which needs no registry."
 
@@ -125,29 +125,31 @@ class Builder:
             ) from error
 
     def _take(self, recipe: Recipe, image: str) -> None:
-        mine = recipe.tag_of(self._owner)
-        if self._id(f"{recipe.repository}:{mine}") == image:
+        tags = recipe.tag_of(self._owner), recipe.tag
+        before = [self._id(f"{recipe.repository}:{tag}") for tag in tags]
+        if before[0] == image:
             return
-        for tag in (mine, recipe.tag):
+        for tag in tags:
             self._engine.tag_image(image, repository=recipe.repository, tag=tag)
-        self._remove_left()
+        self._remove_left(just_left=before)
 
-    def _remove_left(self) -> None:
-        """Images that no owner's tag keeps any more, and no container runs."""
+    def _remove_left(self, *, just_left: Collection[str | None]) -> None:
+        """Images that no owner's tag keeps any more, and no container runs.
+
+        Others that are new and without a tag are what another home's builder is just about to give one.
+        """
         for image in self._engine.images({}):
-            if RUNTIME_LABEL not in (image["Labels"] or {}):
-                continue
-            try:
-                if self._is_left(image["Id"]):
-                    self._engine.remove_image(image["Id"])
-            except (Conflict, NotFound):
-                continue
+            old = time.time() - image["Created"] > LEFT_SECONDS
+            if RUNTIME_LABEL in (image["Labels"] or {}) and (old or image["Id"] in just_left):
+                try:
+                    self._remove_untagged(image["Id"])
+                except (Conflict, NotFound):
+                    continue
 
-    def _is_left(self, image: str) -> bool:
-        """One that never had a tag is what another home's builder is just about to give one."""
-        found = self._engine.image(image)
-        was_tagged = not found["Metadata"]["LastTagTime"].startswith(NEVER)
-        return was_tagged and not [tag for tag in found["RepoTags"] or () if tag != "<none>:<none>"]
+    def _remove_untagged(self, image: str) -> None:
+        tags = self._engine.image(image).get("RepoTags") or ()
+        if not [tag for tag in tags if tag != "<none>:<none>"]:
+            self._engine.remove_image(image)
 
     def _base(self, order: Order) -> tuple[str, str]:
         """A reference that the engine has now, and the kind for the label."""

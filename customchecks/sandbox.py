@@ -45,11 +45,12 @@ EVENT_SECONDS = 2.0  # by which the engine tells of an end later than it has hap
 class EngineStatus:
     """``images`` maps each runtime's word to an image id, "" where it has to be built.
 
-    ``message`` says why not reachable.
+    ``message`` says why not reachable, and ``remedy`` what to do about it.
     """
 
     reachable: bool
     message: str = ""
+    remedy: str = ""
     version: str = ""
     images: Mapping[str, str] = field(default_factory=dict)
     network: NetworkStatus | None = None
@@ -199,7 +200,7 @@ class Sandbox:
                 security_options=tuple(info.get("SecurityOptions") or ()),
             )
         except EngineError as error:
-            return EngineStatus(reachable=False, message=str(error))
+            return EngineStatus(reachable=False, message=str(error), remedy=error.remedy)
 
     def image(self, runtime: str) -> str:
         """The id of the image that checks run in, empty where it has to be built. Raises EngineError."""

@@ -78,8 +78,7 @@ def _sandbox() -> Iterator[Finding]:
 
 def _engine(status: EngineStatus) -> Iterator[Finding]:
     if not status.reachable:
-        start = "Start Docker (systemctl start docker) and let this user reach its socket."
-        yield _failed(ENGINE, status.message, start)
+        yield _failed(ENGINE, status.message, status.remedy)
         return
     yield _ok(ENGINE, f"Docker {status.version}")
     yield from _images(status)

@@ -32,7 +32,7 @@ def session(*, complain: bool) -> Iterator[None]:
         with audit.acting(lambda: Who(None, "command line", account())):
             yield
     except NoEngine as error:
-        raise EngineUnavailable(str(error)) from error
+        raise EngineUnavailable(f"{error} {error.remedy}") from error
     except EngineError as error:
         raise Failed(str(error)) from error
     except DatabaseError as error:

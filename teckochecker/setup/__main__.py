@@ -13,6 +13,7 @@ from teckochecker.setup.progress import SetupFailed, say, stage
 
 BASE_DIR = home.BASE_DIR
 PROGRAMS = (("git", "git"),)
+ENGINE_UNAVAILABLE = 5  # of the command line, which has told why
 TEST_PROGRAMS = (*PROGRAMS, ("curl", "curl"), ("chromium", "chromium"), ("pg_ctlcluster", "postgresql"))
 ENGINE_CLIENT = (("docker", "docker-cli"),)
 
@@ -56,7 +57,7 @@ def set_up(place: Path, *, development: bool, may_install: bool, programs: tuple
         _runner_images()
     if development:
         packages.ensure(ENGINE_CLIENT)  # after the engine, whose package brings it up to Debian 12
-    if not _manage("prepare", *(["--silent"] if development else [])):  # nobody logs in to the tests' instance
+    if _manage("prepare", *(["--silent"] if development else [])):  # nobody logs in to the tests' instance
         raise SetupFailed("The database could not be prepared; the lines above say why.")
     say(f"Set up in {time.monotonic() - started:.1f} s")
 
@@ -66,15 +67,18 @@ def _runner_images() -> None:
     started = time.monotonic()
     say("  Runner images")
     # Its progress is on stderr; its stdout is for programs
-    if _manage("customcheck", "build-images", stdout=subprocess.DEVNULL):
+    code = _manage("customcheck", "build-images", stdout=subprocess.DEVNULL)
+    if code == 0:
         say(f"  Runner images ready ({time.monotonic() - started:.1f} s)")
+    elif code == ENGINE_UNAVAILABLE:
+        say("  Checks will be marked “engine unavailable”, for the reason above.")
     else:
         say("  Checks will be marked “image missing”. Remedy: .venv/bin/python manage.py customcheck build-images")
 
 
-def _manage(*words: str, stdout: int | None = None) -> bool:
+def _manage(*words: str, stdout: int | None = None) -> int:
     argv: list[str | Path] = [virtualenv.python(BASE_DIR), BASE_DIR / "manage.py", *words]
-    return subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=stdout, check=False).returncode == 0
+    return subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=stdout, check=False).returncode
 
 
 def _use_home(default: Path) -> Path:

@@ -26,6 +26,7 @@ ANSWER_SECONDS = 5.0
 class Answer(Enum):
     READY = "answers"
     FORBIDDEN = "refuses this user"
+    FAILING = "answers with an error"
     SILENT = "does not answer"
 
 
@@ -51,7 +52,7 @@ def _ping(path: str) -> Answer:
         connection = http.client.HTTPConnection("docker")
         connection.sock = stream
         connection.request("GET", "/_ping")
-        return Answer.READY if connection.getresponse().status == http.HTTPStatus.OK else Answer.SILENT
+        return Answer.READY if connection.getresponse().status == http.HTTPStatus.OK else Answer.FAILING
 
 
 def ensure(*, home: Path, may_install: bool, environ: Mapping[str, str]) -> bool:
@@ -69,6 +70,8 @@ def ensure(*, home: Path, may_install: bool, environ: Mapping[str, str]) -> bool
 def _remedy(answer: Answer, environ: Mapping[str, str]) -> str:
     if answer is Answer.FORBIDDEN:
         return "sudo usermod -aG docker $USER, then log in again."
+    if answer is Answer.FAILING:
+        return "look at the engine's log: sudo journalctl -u docker"
     if environ.get("DOCKER_HOST", "").strip():
         return f"start the engine at DOCKER_HOST={environ['DOCKER_HOST']}, or unset it."
     if shutil.which("dockerd"):

@@ -58,7 +58,7 @@ def test_doctor_without_an_engine_ends_with_its_own_code(cli: Cli) -> None:
     ended = cli("doctor", **NO_ENGINE)
     assert ended.code == 5
     assert "engine\tfailed\t" in ended.out
-    assert "engine: Start Docker" in ended.err
+    assert "engine: Start the engine at DOCKER_HOST" in ended.err
 
 
 def test_doctor_says_which_address_an_index_has_that_checks_may_not_reach(cli: Cli) -> None:

@@ -33,7 +33,7 @@ def listening(path: Path, *, status: int) -> Iterator[dict[str, str]]:
         server.shutdown()
 
 
-@pytest.mark.parametrize(("status", "answer"), [(200, Answer.READY), (500, Answer.SILENT)])
+@pytest.mark.parametrize(("status", "answer"), [(200, Answer.READY), (500, Answer.FAILING)])
 def test_an_engine_is_ready_when_its_ping_succeeds(tmp_path: Path, status: int, answer: Answer) -> None:
     with listening(tmp_path / "engine.sock", status=status) as environ:
         assert ask(environ) is answer
