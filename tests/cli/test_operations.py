@@ -23,7 +23,7 @@ def results(ended: Ended) -> dict[str, str]:
 def test_build_images_says_at_once_that_they_are_current(cli: Cli) -> None:
     ended = cli("build-images", "--json")
     assert ended.code == 0
-    assert ended.json.keys() == {"python", "node"}
+    assert ended.json.keys() >= {"python", "node"}
     assert "The image is current" in ended.err
 
 
