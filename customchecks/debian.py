@@ -79,13 +79,18 @@ def _need_debootstrap(progress: Progress) -> None:
     if os.geteuid() != 0:
         command = f"sudo --preserve-env=TECKO_HOME {sys.executable} manage.py customcheck build-images --offline"
         raise NoBase(f"Only root can make the offline base. Remedy: {command}. {OTHER_WAY}")
-    if shutil.which("debootstrap"):
+    need("debootstrap", progress=progress)
+
+
+def need(program: str, *, progress: Progress) -> None:
+    """Installs the package of this name where the program is missing. Raises NoBase."""
+    if shutil.which(program):
         return
-    progress("Installing debootstrap")
+    progress(f"Installing {program}")
     try:
-        _install("debootstrap")
+        _install(program)
     except NoBase as error:
-        raise NoBase(f"debootstrap is missing. {remedy('debootstrap')} {OTHER_WAY}\n{error}") from error
+        raise NoBase(f"{program} is missing. {remedy(program)} {OTHER_WAY}\n{error}") from error
 
 
 def _install(package: str) -> None:

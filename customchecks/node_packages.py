@@ -1,22 +1,20 @@
 """Node and npm from their npm packages, as files of an image."""
 
 import platform
-import shutil
 import tarfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from customchecks.debian import OTHER_WAY, NoBase, remedy, run
+from customchecks.debian import OTHER_WAY, NoBase, Progress, need, run
 
 MACHINES = {"x86_64": "x64", "aarch64": "arm64"}
 NPM_PLACE = "lib/node_modules/npm"
 NPM_LEFT_OUT = ("docs/", "man/")
 
 
-def fetch(folder: Path, *, node: int, npm: int, environ: Mapping[str, str]) -> tuple[Path, Path]:
+def fetch(folder: Path, *, node: int, npm: int, environ: Mapping[str, str], progress: Progress) -> tuple[Path, Path]:
     """The newest packages of these versions, which npm has compared with the registry's hashes. Raises NoBase."""
-    if not shutil.which("npm"):
-        raise NoBase(f"npm is missing; it fetches Node for the offline base. {remedy('npm')} {OTHER_WAY}")
+    need("npm", progress=progress)
     machine = MACHINES.get(platform.machine())
     if machine is None:
         raise NoBase(f"There is no npm package of Node for {platform.machine()}. {OTHER_WAY}")

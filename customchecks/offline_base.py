@@ -88,7 +88,13 @@ class OfflineBase:
         """Needs the Debian one. Raises EngineError with the remedy."""
         self._progress(f"Node {runtime.node} and npm {runtime.npm} from npm packages")
         with _scratch(self._folder) as folder, tempfile.TemporaryFile(dir=folder) as context:
-            node, npm = node_packages.fetch(folder, node=runtime.node, npm=runtime.npm, environ=self._npm_environ)
+            node, npm = node_packages.fetch(
+                folder,
+                node=runtime.node,
+                npm=runtime.npm,
+                environ=self._npm_environ,
+                progress=self._progress,
+            )
             with tarfile.open(fileobj=context, mode="w") as tar:
                 dockerfile = tarfile.TarInfo("Dockerfile")
                 dockerfile.size = len(NODE_DOCKERFILE)

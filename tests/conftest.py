@@ -3,6 +3,7 @@
 import functools
 import os
 import shutil
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -24,6 +25,13 @@ _measured: list[str] = []
 @functools.cache
 def _engine_answer() -> dockerd.Answer:
     return dockerd.ask(os.environ)
+
+
+def pytest_configure() -> None:
+    """Else every process that a test starts ignores what a shell does for its background: ``script/test &``."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

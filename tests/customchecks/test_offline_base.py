@@ -83,4 +83,4 @@ def test_npm_packages_become_programs_of_root(tmp_path: Path) -> None:
 def test_without_npm_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(NoBase, match=r"Remedy: sudo apt-get install .* npm"):
-        node_packages.fetch(tmp_path, node=20, npm=10, environ={})
+        node_packages.fetch(tmp_path, node=20, npm=10, environ={}, progress=print)
