@@ -8,6 +8,7 @@ from rest_framework.test import APIClient
 from teckochecker.openapi import OPERATIONS
 from teckochecker.queries import OPEN
 from tests.api.conftest import JOBS
+from tests.polling.leases import on_duty
 
 
 @pytest.mark.parametrize(
@@ -59,6 +60,7 @@ def test_a_call_without_parameters_says_so_and_does_nothing(client: APIClient, t
 
 
 def test_whoever_watches_the_server_may_add_what_they_like(boss: Any) -> None:
+    on_duty()
     assert APIClient().get("/api/health", {"cachebuster": 1}).status_code == 200
 
 

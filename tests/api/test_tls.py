@@ -16,6 +16,7 @@ import trustme
 from secrets_app.access.models import ApiToken, Scope
 from tests.api import live
 from tests.api.conftest import User
+from tests.polling.leases import on_duty
 
 PUBLIC = "localhost"
 
@@ -130,6 +131,7 @@ def test_browsers_are_told_to_use_https_for_this_host_alone(browser: httpx.Clien
 
 def test_what_watches_the_machine_needs_no_tls(direct: httpx.Client) -> None:
     _, token = ApiToken.objects.create(User.objects.create_superuser("watcher"), scope=Scope.READ)
+    on_duty()
     assert direct.get("/api/health").status_code == 200
     assert direct.get("/api/health", headers={"X-Forwarded-Proto": "http"}).status_code == 200
     assert direct.get("/metrics", headers={"Authorization": f"Bearer {token}"}).status_code == 200
