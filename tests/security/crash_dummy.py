@@ -6,8 +6,12 @@ Its one argument is the instance.
 import sys
 import threading
 
-from customchecks.sandbox import Sandbox
-from tests.security import boxes
+import django
+
+django.setup()
+
+from customchecks.sandbox import Sandbox  # noqa: E402
+from tests.security import boxes  # noqa: E402
 
 if __name__ == "__main__":
     sandbox = Sandbox(instance=sys.argv[1])

@@ -220,6 +220,8 @@ def test_the_spares_of_a_killed_worker_end_and_are_removed(engine: Engine, used:
     environ = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings", "PYTHONPATH": str(ROOT)}
     code = f"""
 import time
+import django
+django.setup()
 from customchecks.sandbox import Sandbox
 from tests.security import boxes
 sandbox = Sandbox(instance={instance!r}, spares=2)
@@ -250,6 +252,8 @@ def test_a_stopped_process_leaves_no_spare_on_a_slow_engine(engine: Engine, tmp_
     environ["DOCKER_HOST"] = relay.url
     code = f"""
 import os, sys, time
+import django
+django.setup()
 from customchecks.sandbox import Sandbox
 from tests.security import boxes
 sandbox = Sandbox(instance={instance!r}, spares=2)
