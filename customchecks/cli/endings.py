@@ -14,7 +14,6 @@ OPTIONS = {
     "tags": "--tag",
     "tag": "--tag",
     "runtime": "--runtime",
-    "status": "--status",
     "search": "--search",
     "ordering": "--order",
     "since": "--since",
