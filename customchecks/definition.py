@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 
 from customchecks import fields, keboola_fields, strictjson
 from customchecks.models import CustomCheckJob, SourceType
+from secrets_app.nearest import no_such_field
 
 Check = Callable[[Any], None]
 
@@ -93,7 +94,7 @@ def _check(name: str, value: object) -> None:
     elif any(name == column.name for column in CustomCheckJob._meta.fields):
         raise ValidationError("This field cannot be set.", code="read_only")
     else:
-        raise ValidationError("There is no such field.", code="unknown_field")
+        raise ValidationError(no_such_field(name, FIELDS), code="unknown_field")
 
 
 def _faults(job: CustomCheckJob, *, wrong: set[str]) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from customchecks.models import CustomCheckJob
 from customchecks.naming import NameTaken, Put
 from secrets_app import references
 from secrets_app.models import Secret
+from secrets_app.nearest import no_such_field
 
 VERSION = 1
 MOST_JOBS = 500
@@ -93,7 +94,7 @@ def _entries(document: Any) -> list[dict[str, Any]]:
     if not isinstance(document, dict) or not isinstance(document.get("jobs"), list):
         raise ValidationError({"jobs": "A list of jobs is wanted here."})
     if odd := sorted(document.keys() - {HEADER, "jobs"}):
-        raise ValidationError({odd[0]: "There is no such field."})
+        raise ValidationError({odd[0]: no_such_field(odd[0], (HEADER, "jobs"))})
     version = document.get(HEADER, VERSION)
     if type(version) is not int or version != VERSION:
         raise ValidationError({HEADER: f"This document is not of version {VERSION}."})

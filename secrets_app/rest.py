@@ -1,11 +1,13 @@
 """What every app's part of the API shares. It lies here because all of them may import from here."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 from django.contrib.auth.models import User
 from rest_framework import exceptions, serializers, status
 from rest_framework.request import Request
+
+from secrets_app.nearest import no_such_field
 
 
 class Refused(exceptions.APIException):
@@ -26,11 +28,11 @@ class StrictSerializer(serializers.Serializer[Any]):
         if isinstance(data, Mapping):
             writable = {name for name, field in self.fields.items() if not field.read_only}
             if odd := [name for name in data if name not in writable]:
-                raise serializers.ValidationError({str(name): [self._odd(name)] for name in odd})
+                raise serializers.ValidationError({str(name): [self._odd(name, writable)] for name in odd})
         return super().to_internal_value(data)
 
-    def _odd(self, name: object) -> str:
-        return "This field cannot be set." if name in self.fields else "There is no such field."
+    def _odd(self, name: object, writable: Iterable[str]) -> str:
+        return "This field cannot be set." if name in self.fields else no_such_field(name, writable)
 
 
 class TextField(serializers.CharField):

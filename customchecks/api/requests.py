@@ -16,6 +16,7 @@ from customchecks.models import CustomCheckJob
 from customchecks.naming import NameTaken
 from polling import namesakes
 from polling.scheduling import TransitionRefused
+from secrets_app.nearest import no_such_field
 from secrets_app.rest import Refused, asker
 
 
@@ -26,7 +27,7 @@ def match(request: Request) -> str | None:
 def body(request: Request, *, known: Collection[str], required: str = "") -> dict[str, Any]:
     """It may be empty where nothing is required."""
     data = cast(dict[str, Any], request.data)
-    unknown: dict[str, Any] = {name: "There is no such field." for name in data if name not in known}
+    unknown: dict[str, Any] = {name: no_such_field(name, known) for name in data if name not in known}
     missing = {required: "This field is required."} if required and data.get(required) is None else {}
     if unknown or missing:
         raise ValidationError(unknown | missing)

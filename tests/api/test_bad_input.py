@@ -40,6 +40,23 @@ def test_a_body_of_very_many_fields_is_not_answered_field_by_field(client: APICl
     assert answer.json() == {"detail": "The body is not JSON that can be used: it has more than 100 fields."}
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "word", "meant"),
+    [
+        ("post", JOBS, "webhok_url", "webhook_url"),
+        ("put", f"{JOBS}/by-name/x", "check_parms", "check_params"),
+        ("post", f"{JOBS}/bulk/pause", "id", "ids"),
+        ("post", f"{JOBS}/import", "Jobs", "jobs"),
+        ("post", "/api/groups", "member", "members"),
+        ("post", "/api/jobs", "batch_id", "batch_ids"),
+    ],
+)
+def test_a_mistyped_field_is_told_the_nearest(client: APIClient, method: str, path: str, word: str, meant: str) -> None:
+    given = {meant: []} if path.endswith("import") else {}
+    found = getattr(client, method)(path, {**given, word: "x"}).json()["errors"]
+    assert found[word] == [f"There is no such field. Is {meant} meant?"]
+
+
 WHOLE = ["60", 60.5, True, None, [60], 0, 9, -1, 10**9, 10**29]
 WRONG: list[tuple[str, Any]] = [
     *(("poll_interval_seconds", value) for value in WHOLE),
