@@ -84,12 +84,18 @@ class OwnerName:
         return str(row.owner or "-")
 
 
-class SecretGrantInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]
+class GranterName:
+    @admin.display(description="granted by")
+    def granter_name(self, grant: SecretGrant) -> str:
+        return str(grant.granted_by or "-")
+
+
+class SecretGrantInline(GranterName, ReadOnly, admin.TabularInline):  # type: ignore[type-arg]
     """Ticking "delete" takes the secret from the job."""
 
     model = SecretGrant
     extra = 0
-    fields = readonly_fields = ("job_kind", "job_id", "granted_by", "created_at")
+    fields = readonly_fields = ("job_kind", "job_id", "granter_name", "created_at")
     verbose_name = "job that may use it"
     verbose_name_plural = "jobs that may use it"
 
@@ -102,8 +108,12 @@ class SecretAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_select_related = ("created_by",)
     search_fields = ("name",)
     filter_horizontal = ("allowed_users",)
-    readonly_fields = ("uuid", "key_id", "created_by", "created_at", "updated_at")
+    readonly_fields = ("uuid", "key_id", "creator_name", "created_at", "updated_at")
     inlines = (SecretGrantInline,)
+
+    @admin.display(description="created by")
+    def creator_name(self, secret: Secret) -> str:
+        return str(secret.created_by or "-")
 
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
         """Who may only look has no form, and so nothing to give a value in."""
@@ -128,11 +138,12 @@ class SecretAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(SecretGrant)
-class SecretGrantAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+class SecretGrantAdmin(GranterName, ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ("secret", "job_kind", "job_id", "granted_by", "created_at")
     list_filter = ("job_kind",)
     list_select_related = ("secret", "granted_by")
     search_fields = ("secret__name",)
+    fields = readonly_fields = ("secret", "job_kind", "job_id", "granter_name", "created_at")
 
 
 @admin.register(SecretUse)

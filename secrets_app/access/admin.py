@@ -24,7 +24,11 @@ class ApiTokenAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_filter = ("scope", "expiry")
     list_select_related = ("user",)
     search_fields = ("name", "user__username", "token_key")
-    fields = ("name", "user", "scope", "token_key", "created", "expiry", "last_used_at")
+    fields = readonly_fields = ("name", "user_name", "scope", "token_key", "created", "expiry", "last_used_at")
+
+    @admin.display(description="user")
+    def user_name(self, token: ApiToken) -> str:
+        return str(token.user)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -68,6 +72,11 @@ class EntryAdmin(_registered.LogEntryAdmin):
     @admin.display(description="via")
     def way(self, entry: LogEntry) -> str:
         return way(entry)
+
+    @admin.display(description="user")
+    def user_url(self, entry: LogEntry) -> str:
+        """Without a link: not everybody may see users."""
+        return str(entry.actor or "system")
 
     def event(self, entry: LogEntry) -> str:
         return more(entry, "event") or "-"

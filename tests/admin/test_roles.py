@@ -3,13 +3,14 @@
 from collections.abc import Callable
 
 import pytest
+from auditlog.models import LogEntry
 from django.contrib.auth.models import Group, User
 from django.test import Client
 from django.urls import reverse
 
 from customchecks.models import CustomCheckJob
 from secrets_app.access.models import ApiToken
-from secrets_app.models import Secret
+from secrets_app.models import Secret, SecretGrant
 
 JOBS = "admin:customchecks_customcheckjob"
 MakeJob = Callable[..., CustomCheckJob]
@@ -84,6 +85,26 @@ def test_a_job_names_its_owner_and_leads_nobody_to_a_page_that_they_may_not_see(
     job = make_job(owner=User.objects.get(username="boss"))
     shown = member("viewer").get(reverse(f"{JOBS}_change", args=[job.pk])).content.decode()
     assert ("boss" in shown, "/admin/auth/user/" in shown) == (True, False)
+
+
+def test_no_page_leads_a_viewer_to_a_user_that_they_may_not_see(member: Callable[[str], Client]) -> None:
+    client, boss = member("viewer"), User.objects.get(username="boss")
+    secret = Secret(name="gemini", created_by=boss)
+    secret.set_value("long enough")
+    secret.save()
+    grant = SecretGrant.objects.create(secret=secret, job_kind="custom", job_id=1, granted_by=boss)
+    LogEntry.objects.log_create(secret, action=LogEntry.Action.UPDATE, changes={}, actor=boss, force_log=True)
+    token, _ = ApiToken.objects.create(User.objects.get(username="viewer"), name="of my own")
+    pages = [
+        *(reverse(f"admin:secrets_app_{model}_changelist") for model in ("secret", "secretgrant")),
+        reverse("admin:secrets_app_secret_change", args=[secret.pk]),
+        reverse("admin:secrets_app_secretgrant_change", args=[grant.pk]),
+        reverse("admin:access_apitoken_change", args=[token.pk]),
+        reverse("admin:auditlog_logentry_changelist"),
+    ]
+    shown = {page: client.get(page).content.decode() for page in pages}
+    assert [page for page, text in shown.items() if "/admin/auth/user/" in text] == []
+    assert [page for page, text in shown.items() if "boss" not in text] == [pages[4]]
 
 
 @pytest.mark.parametrize("role", ["viewer", "operator"])
