@@ -44,10 +44,14 @@ def _release(error: BaseException | None) -> None:
 
 
 class Engine:
-    """Thread-safe. ``timeout`` bounds every call in seconds, except attached streams."""
+    """Thread-safe. ``timeout`` bounds every call in seconds, except attached streams.
+
+    ``DOCKER_HOST`` and its kin are those of the moment when it is made.
+    """
 
     def __init__(self, *, timeout: int = 30) -> None:
         self._timeout = timeout
+        self._environ = dict(os.environ)
         self._connected: docker.APIClient | None = None
         self._connecting = threading.Lock()
 
@@ -77,7 +81,7 @@ class Engine:
         return self._client(spoken)
 
     def _client(self, version: str) -> docker.APIClient:
-        kwargs = docker.utils.kwargs_from_env()
+        kwargs = docker.utils.kwargs_from_env(environment=self._environ)
         return docker.APIClient(version=version, timeout=self._timeout, max_pool_size=MAX_CONNECTIONS, **kwargs)
 
     @contextmanager
@@ -107,7 +111,7 @@ class Engine:
     @property
     def is_local(self) -> bool:
         """Whether it is asked on a socket of this machine."""
-        return urlsplit(os.environ.get("DOCKER_HOST", "").strip() or "unix://").scheme == "unix"
+        return urlsplit(self._environ.get("DOCKER_HOST", "").strip() or "unix://").scheme == "unix"
 
     def close(self) -> None:
         if self._connected is not None:

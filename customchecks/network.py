@@ -8,7 +8,7 @@ import ipaddress
 import threading
 import time
 from collections.abc import Callable, Collection
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -114,9 +114,8 @@ class EgressNetwork:
     def _obstacle(self) -> str:
         with self._lock:
             try:
-                guard = guards.anybody(self._engine, keeper=self._new_keeper)
-                guard.generation()
-                guard.close()
+                with closing(guards.anybody(self._engine, keeper=self._new_keeper)) as guard:
+                    guard.generation()
             except RulesFailed as error:
                 return str(error)
         return ""

@@ -111,8 +111,8 @@ class PrivateEngine:
                     os.environ["DOCKER_HOST"] = before
 
     def load(self, image: str) -> None:
-        """Copies an image of this machine's engine."""
-        with answered(dockerd.DEFAULT_SOCKET, "GET", f"/images/{image}/get") as saved:
+        """Copies an image of the engine that the tests use."""
+        with answered(dockerd.socket_path(os.environ), "GET", f"/images/{image}/get") as saved:
             self.ask("POST", "/images/load?quiet=1", iter(partial(saved.read, 1 << 20), b""))
 
     def ask(self, method: str, path: str, body: Iterable[bytes]) -> bytes:

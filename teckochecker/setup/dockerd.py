@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from enum import Enum
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from teckochecker.setup import packages
 from teckochecker.setup.progress import SetupFailed, quietly, say, stage
@@ -32,7 +32,7 @@ class Answer(Enum):
 
 def ask(environ: Mapping[str, str]) -> Answer:
     """Asks the engine that ``DOCKER_HOST``, or the default socket, names."""
-    place = urlsplit(environ.get("DOCKER_HOST", "").strip() or f"unix://{DEFAULT_SOCKET}")
+    place = _place(environ)
     try:
         if place.scheme == "unix":
             return _ping(place.path)
@@ -43,6 +43,15 @@ def ask(environ: Mapping[str, str]) -> Answer:
     except (OSError, http.client.HTTPException):
         return Answer.SILENT
     return Answer.READY
+
+
+def socket_path(environ: Mapping[str, str]) -> str:
+    """Of an engine on this machine."""
+    return _place(environ).path
+
+
+def _place(environ: Mapping[str, str]) -> SplitResult:
+    return urlsplit(environ.get("DOCKER_HOST", "").strip() or f"unix://{DEFAULT_SOCKET}")
 
 
 def _ping(path: str) -> Answer:

@@ -10,16 +10,19 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
+from teckochecker.setup.home import BASE_DIR
+
 ANSWER_SECONDS = 5.0
 SMALL_PROJECT = "iniconfig"
 PAGE_BYTES = 100_000
 DEFAULT_INDEX = "from pip._internal.models.index import PyPI; print(PyPI.simple_url)"
+DEFAULT_REGISTRY = "from customchecks.dependencies import public; print(public.NPM_REGISTRY)"
 
 
 def private_addresses(python: Path, environ: Mapping[str, str]) -> list[str]:
     """IPv4 addresses, sorted; empty where the indexes are public or cannot be asked."""
     index = environ.get("TECKO_PIP_INDEX_URL", "") or environ.get("PIP_INDEX_URL", "") or pip_index(python)
-    npm = environ.get("TECKO_NPM_REGISTRY", "") or npm_registry()
+    npm = environ.get("TECKO_NPM_REGISTRY", "") or npm_registry(python)
     hosts = {_host(index), _host(file_address(index)), _host(npm)} - {""}
     return non_global(address for host in hosts for address in resolve(host))
 
@@ -29,8 +32,10 @@ def pip_index(python: Path) -> str:
     return _output([python, "-m", "pip", "config", "get", "global.index-url"]) or _output([python, "-c", DEFAULT_INDEX])
 
 
-def npm_registry() -> str:
-    return _output(["npm", "config", "get", "registry"]) if shutil.which("npm") else ""
+def npm_registry(python: Path) -> str:
+    """The one that npm uses; without npm the one built into it, which the npm of the runner images asks."""
+    told = _output(["npm", "config", "get", "registry"]) if shutil.which("npm") else ""
+    return told or _output([python, "-c", DEFAULT_REGISTRY])
 
 
 def file_address(index: str) -> str:
@@ -63,5 +68,5 @@ def _host(address: str) -> str:
 
 
 def _output(argv: list[str | Path]) -> str:
-    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    done = subprocess.run(argv, cwd=BASE_DIR, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     return done.stdout.strip() if done.returncode == 0 else ""

@@ -33,7 +33,7 @@ class PlainLoop:
     """What one would write by hand: create, attach, start, talk, wait, remove."""
 
     def __init__(self) -> None:
-        self.api = docker.APIClient(version="1.41", timeout=60, max_pool_size=64)
+        self.api = docker.APIClient(version="auto", timeout=60, max_pool_size=64, **docker.utils.kwargs_from_env())
         self.image = images.current("python", engine=Engine())
         self.network = next(net["Name"] for net in self.api.networks() if net["Name"].startswith("teckochecker-"))
         self.archive = tgz({"main.py": SCRIPT})

@@ -209,7 +209,7 @@ def test_an_image_stays_until_its_last_owner_leaves(workshop: Workshop, engine: 
 
 
 def import_without_tag(change: str) -> str:
-    with contextlib.closing(docker.APIClient(version="auto")) as api:
+    with contextlib.closing(docker.APIClient(version="auto", **docker.utils.kwargs_from_env())) as api:
         said = api.import_image(src=io.BytesIO(tar(file=secrets.token_bytes(8))), changes=[change])
     return str(json.loads(said.splitlines()[-1])["status"])
 

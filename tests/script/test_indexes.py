@@ -1,10 +1,12 @@
 """Which addresses a package index has, asked from a real one on loopback."""
 
+import sys
 from pathlib import Path
 
 import pytest
 from pytest_httpserver import HTTPServer
 
+from customchecks.dependencies import public
 from teckochecker.setup import indexes
 
 
@@ -36,6 +38,13 @@ def test_a_page_without_links_tells_nothing(httpserver: HTTPServer, page: str) -
 @pytest.mark.parametrize("index", ["", "file:///simple", "http://127.0.0.1:1/simple"])
 def test_an_index_that_cannot_be_asked_tells_nothing(index: str) -> None:
     assert indexes.file_address(index) == ""
+
+
+def test_without_npm_the_registry_of_the_images_npm_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert indexes.npm_registry(Path(sys.executable)) == public.NPM_REGISTRY
 
 
 def test_an_index_on_loopback_is_an_exception(httpserver: HTTPServer, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """An engine that can go away or be slow: a Unix socket that passes everything on to the real one until it is cut."""
 
+import os
 import socket
 import threading
 import time
@@ -7,13 +8,18 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from teckochecker.setup import dockerd
+
 
 class Relay:
-    """``delays`` are seconds by which requests that contain these bytes come late; it may change at any time."""
+    """``engine`` is a socket's path, of the engine that the tests use unless told otherwise.
 
-    def __init__(self, path: Path, *, engine: str = "/var/run/docker.sock") -> None:
+    ``delays`` are seconds by which requests that contain these bytes come late; it may change at any time.
+    """
+
+    def __init__(self, path: Path, *, engine: str = "") -> None:
         self.url = f"unix://{path}"
-        self._engine = engine
+        self._engine = engine or dockerd.socket_path(os.environ)
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(path))
         self._listener.listen(64)

@@ -165,14 +165,15 @@ def test_an_engine_that_goes_away_is_no_verdict_and_its_containers_end(
     monkeypatch.setenv("DOCKER_HOST", relay.url)
     instance, sandbox = boxes.instance_sandbox()
     code = 'print(\'{"status": "SUCCESS"}\', flush=True)\n' + SLEEP
-    with boxes.running(sandbox, boxes.request(code), engine=engine, instance=instance) as (_, outcomes):
-        relay.cut()
-        boxes.wait_for(lambda: _running(engine, instance) == 0, seconds=2)
-        assert boxes.wait_for(lambda: outcomes)[0].cause is Cause.ENGINE_UNAVAILABLE
-    monkeypatch.delenv("DOCKER_HOST")
-    sandbox.close()
-    sandbox.dismantle()
-    sandbox.close()
+    try:
+        with boxes.running(sandbox, boxes.request(code), engine=engine, instance=instance) as (_, outcomes):
+            relay.cut()
+            boxes.wait_for(lambda: _running(engine, instance) == 0, seconds=2)
+            assert boxes.wait_for(lambda: outcomes)[0].cause is Cause.ENGINE_UNAVAILABLE
+    finally:
+        sandbox.close()
+    monkeypatch.undo()
+    instances.dismantle(instance)
 
 
 def _running(engine: Engine, instance: str) -> int:
