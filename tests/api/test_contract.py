@@ -26,6 +26,7 @@ from tests.api.conftest import PASSWORD
 from tests.api.matrix import ROWS
 from tests.api.test_matrix import walk
 from tests.conftest import MADE_UP_CALLS
+from tests.polling.leases import on_duty
 
 CONFIG = {
     "seed": 20260131,
@@ -70,6 +71,7 @@ def made_up(request: pytest.FixtureRequest) -> Iterator[list[str]]:
 
 @pytest.fixture
 def logins(boss: User) -> dict[str, str]:
+    on_duty()  # else health is a 503
     _, token = ApiToken.objects.create(boss, scope=Scope.ADMIN)
     password = base64.b64encode(f"boss:{PASSWORD}".encode()).decode()
     return {"basic": f"Basic {password}", "token": f"Token {token}"}

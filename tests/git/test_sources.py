@@ -382,7 +382,7 @@ def test_once_a_day_what_nobody_uses_is_removed(db: None, settings: Any, tmp_pat
     tasks.schedule()
     tasks.schedule()
     func = import_string(Schedule.objects.get(func=tasks.COLLECT).func)
-    assert func() == {"versions": 1, "trials": 0, "repositories": 1}
+    assert func() == {"versions": 1, "trials": 0, "former_values": 0, "repositories": 1}
     assert not unused.exists()
 
 

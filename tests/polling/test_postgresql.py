@@ -6,6 +6,7 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 
+from teckochecker.setup import home
 from tests import hosts
 
 CLAIMS = [Path(__file__).parent / name for name in ("test_scheduling.py", "test_groups_at_once.py")]
@@ -23,10 +24,12 @@ def test_hosts_on_one_database_check_each_job_once(postgresql_url: str, tmp_path
     with ExitStack() as stack:
         first, second = (stack.enter_context(hosts.host(tmp_path / name, postgresql_url)) for name in ("a", "b"))
         first.prepare()
-        first.new_jobs(80, seconds=0.2)
+        second.variables.update(home.read_env(first.home / ".env"))
         for host in (first, second):
             host.start()
+        leases = "SELECT count(*) FROM sweep_leases"
+        hosts.wait_for(lambda: hosts.rows(postgresql_url, leases) == [(2,)], seconds=90, what="the sweep of each host")
+        first.new_jobs(80, seconds=0.2)
         ended = "SELECT count(*) FROM kinds_scriptedjob WHERE status = 'completed'"
         hosts.wait_for(lambda: hosts.rows(postgresql_url, ended) == [(80,)], seconds=60, what="the last job's end")
     assert hosts.rows(postgresql_url, "SELECT count(*), count(DISTINCT job_id) FROM kinds_scriptedlog") == [(80, 80)]
-    assert hosts.rows(postgresql_url, "SELECT count(*) FROM sweep_leases") == [(2,)]
