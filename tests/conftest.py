@@ -40,6 +40,12 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         instances.dismantle_dead()
 
 
+@pytest.fixture(scope="session")
+def httpserver_listen_address() -> tuple[str, int]:
+    """By number: ``localhost`` is the IPv6 loopback first on some machines, where nobody listens."""
+    return ("127.0.0.1", 0)
+
+
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:

@@ -25,7 +25,7 @@ def test_only_addresses_outside_the_public_ranges_are_exceptions() -> None:
 def test_the_host_of_the_files_is_read_from_a_page(httpserver: HTTPServer, link: str, expected: str) -> None:
     page = f'<html><body><a data-x="1" href="{link}">x.whl</a></body></html>'
     httpserver.expect_request("/simple/iniconfig/").respond_with_data(page, content_type="text/html")
-    host = f"localhost:{httpserver.port}"
+    host = f"{httpserver.host}:{httpserver.port}"
     assert indexes.file_address(httpserver.url_for("/simple/")) == expected.format(host=host)
 
 
