@@ -80,7 +80,7 @@ class TokenViewSet(GenericViewSet[ApiToken]):
     def _found(self, pk: str, action: str) -> ApiToken:
         found: ApiToken | None = self._seen_with(action).filter(pk=pk).first()
         if found is None:
-            raise exceptions.NotFound("There is no such token.")
+            raise exceptions.NotFound(f"There is no token {pk}. GET /api/tokens lists those that there are.")
         return found
 
     def _seen_with(self, action: str) -> QuerySet[ApiToken]:

@@ -25,7 +25,9 @@ class NamedViewSet(GenericViewSet[CustomCheckJob]):
         with conflicting():
             job = naming.find(name)
         if job is None:
-            raise exceptions.NotFound("There is no job of this name.")
+            raise exceptions.NotFound(
+                f"There is no job named {name!r}. GET /api/custom-checks lists those that there are."
+            )
         return shown(job, changed=False)
 
     def replace(self, request: Request, name: str) -> Response:

@@ -189,7 +189,7 @@ def _secret_id(word: str) -> int:
         return min(int(word), choices.LARGEST_ID)
     secret = secrets.Secret.objects.filter(name=word).first()
     if secret is None:
-        raise NotFound(f"There is no secret {word!r}.")
+        raise NotFound(f"There is no secret {word!r}. See: manage.py customcheck secret list")
     return secret.pk
 
 

@@ -37,6 +37,23 @@ def test_what_is_not_there_is_named_with_the_call_that_lists_what_is(client: API
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("method", "path", "thing", "listed_by"),
+    [
+        ("get", "/api/tokens/987", "token 987", "/api/tokens"),
+        ("delete", "/api/tokens/987", "token 987", "/api/tokens"),
+        ("get", "/api/custom-checks/by-name/nightly", "job named 'nightly'", "/api/custom-checks"),
+    ],
+)
+def test_so_is_what_is_looked_for_in_another_way(
+    client: APIClient, method: str, path: str, thing: str, listed_by: str
+) -> None:
+    answer = getattr(client, method)(path)
+    assert answer.status_code == 404
+    assert answer.json() == {"detail": f"There is no {thing}. GET {listed_by} lists those that there are."}
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize("below", ["logs", "script/versions", "checks/00000000-0000-0000-0000-000000000000"])
 def test_so_is_a_job_whose_parts_are_asked_for(client: APIClient, below: str) -> None:
     assert client.get(f"/api/custom-checks/987/{below}").json()["detail"].startswith("There is no job 987. GET /api/")

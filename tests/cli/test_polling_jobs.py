@@ -54,7 +54,7 @@ def test_create_needs_no_keboola_where_a_webhook_is_called(here: Here, cli: Cli,
         (["--batch", "file_1"], 4, "batch_ids (--batch): 'file_1' is no batch id"),
         (["--interval", "5"], 4, "poll_interval_seconds (--interval)"),
         (["--stack-url", "http://x.example"], 4, "keboola_stack_url (--stack-url)"),
-        (["--openai-secret", "nobody"], 3, "There is no secret 'nobody'."),
+        (["--openai-secret", "nobody"], 3, "There is no secret 'nobody'. See: manage.py customcheck secret list"),
         (["--openai-secret", "keboola"], 3, "is of type keboola; one of type openai is wanted."),
     ],
 )
