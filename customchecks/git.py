@@ -229,7 +229,7 @@ def _kill(group: int) -> None:
 
 _REASONS: Sequence[tuple[str, str]] = (
     (
-        r"could not read (?:Username|Password)|Authentication failed|error: 40[13]\b",
+        r"could not read (?:Username|Password)|unable to get password|Authentication failed|error: 40[13]\b",
         "The repository refused access. Set script_git_token to a secret with a token that may read it.",
     ),
     (

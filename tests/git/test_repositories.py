@@ -15,7 +15,7 @@ import pytest
 import trustme
 
 from customchecks.archives import ArchiveRejected
-from customchecks.git import GitFailed, Limits
+from customchecks.git import GitFailed, Limits, reason
 from customchecks.repositories import Remote, Repositories
 from tests.git.server import GitServer, Origin
 from tests.git.watching import git_processes
@@ -322,6 +322,18 @@ def test_without_a_token_nobody_is_asked_for_a_password(
     with pytest.raises(GitFailed, match="refused access"):
         repositories.commit_of(remote, "main")
     assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "fatal: could not read Username for 'https://git.example.com': terminal prompts disabled",
+        "fatal: unable to get password from user",  # Git 2.47, as Debian 13 has it
+        "fatal: Authentication failed for 'https://git.example.com/x.git/'",
+    ],
+)
+def test_each_version_of_gits_word_for_a_missing_token_is_understood(said: str) -> None:
+    assert "refused access" in reason(said, code=128, limits=Limits())
 
 
 @pytest.mark.parametrize("token", ["a b", "a\nb", "ü", ""])
