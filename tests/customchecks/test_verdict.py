@@ -275,6 +275,12 @@ def test_null_is_the_key_left_out(key):
     assert parse(json.dumps({"status": "SUCCESS", key: None}), exit_code=0) == parse(OK, exit_code=0)
 
 
+@pytest.mark.parametrize("seconds", [0, -5])
+def test_a_next_check_below_its_range_is_no_wrong_answer(seconds):
+    result = parse(line(next_check_in=seconds), exit_code=0)
+    assert (result.verdict, result.next_check_in) == (Verdict.PENDING, seconds)
+
+
 def test_a_state_over_the_limit_says_by_how_much():
     result = parse(line(state={"a": "é" * 40_000}), exit_code=0)
     assert "its state has 80,008 bytes, at most 65,536" in result.message

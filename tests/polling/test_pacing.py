@@ -21,7 +21,9 @@ def wait(job: ScriptedJob) -> float:
     return (job.next_check_at - NOW).total_seconds()
 
 
-@pytest.mark.parametrize(("asked", "granted"), [(600, 600), (10, 10), (1, 10), (86400, 86400), (10**9, 86400)])
+@pytest.mark.parametrize(
+    ("asked", "granted"), [(600, 600), (10, 10), (0, 10), (-5, 10), (86400, 86400), (10**9, 86400)]
+)
 def test_a_script_chooses_its_next_check_within_the_limits_of_an_interval(asked: int, granted: int) -> None:
     job = due_job()
     answer(job, pending(asked))
