@@ -140,6 +140,11 @@ class DeliveryManager(models.Manager.from_queryset(DeliveryQuerySet)):  # type: 
         owed = mine.filter(status=DeliveryStatus.PENDING, attempt_started_at=None)
         owed.update(status=DeliveryStatus.FAILED, last_error=reason, next_attempt_at=None, claim_token=None)
 
+    def hasten(self, now: datetime) -> None:
+        """Makes the next attempt of every call that was tried in vain due now."""
+        owed = self.filter(status=DeliveryStatus.PENDING, next_attempt_at__gt=now)
+        owed.filter(attempts__gt=models.F("sent_before")).update(next_attempt_at=now)
+
     def waiting(self, *, now: datetime, without: Collection[str] = (), most: int = 1000) -> list[tuple[uuid.UUID, str]]:
         """Ids and receivers of what is due, the longest first."""
         rows = self.due(now).exclude(receiver__in=without).order_by("next_attempt_at")

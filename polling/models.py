@@ -47,7 +47,8 @@ def this_place() -> str:
 class SweepLease(models.Model):
     """Who sweeps on a host: one process at a time, and only while its heartbeat is fresh.
 
-    ``report`` is what the sweep has found out of its host, for those who cannot look themselves.
+    ``report`` is what the sweep has found out of its host, for those who cannot look themselves; ``circumstances``
+    stands for the settings that it runs with.
     """
 
     host = models.CharField(primary_key=True, max_length=255)
@@ -57,6 +58,7 @@ class SweepLease(models.Model):
     place = models.CharField(max_length=80, default="")
     heartbeat_at = models.DateTimeField()
     report = models.JSONField(default=dict)
+    circumstances = models.CharField(max_length=64, default="")
 
     class Meta:
         db_table = "sweep_leases"

@@ -227,6 +227,12 @@ class ScheduledJob(Kind, limits.Limits):
         later.update(next_check_at=now)
         self.refresh_from_db()
 
+    @classmethod
+    def hasten_erring(cls, now: datetime) -> None:
+        """As ``hasten``, for all jobs of the kind that err."""
+        erring = cls.objects.filter(status=JobStatus.ACTIVE, consecutive_errors__gt=0, next_check_at__gt=now)
+        erring.update(next_check_at=now)
+
     def interval_changed(self) -> None:
         """The new interval counts from the last check; what is due stays due."""
         now = timezone.now()

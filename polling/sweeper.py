@@ -23,7 +23,7 @@ from django_q.brokers import Broker
 from django_q.status import Stat
 from django_q.tasks import async_task
 
-from polling import claims, clock, scheduling
+from polling import claims, clock, corrections, scheduling
 from polling.clock import Clock
 from polling.conditions import Reporter
 from polling.courier import Courier
@@ -159,6 +159,7 @@ class Sweeper:
         logger.info("sweep_started", host=self.host, slots=self._capacity.checks)
         self._runners = {kind: import_string(kind.runner)() for kind in self._kinds}
         self._reporter.begin(kind.kind for kind in self._kinds)
+        self._safely(lambda: corrections.take_up(self.host, self._kinds))
         threads = ThreadPoolExecutor(self._capacity.checks, thread_name_prefix="check")
         courier = Courier.from_settings(outage=self._outage)
         courier.start()

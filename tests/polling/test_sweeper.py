@@ -226,3 +226,10 @@ def test_a_clock_that_is_set_while_a_check_runs_gives_no_job_up(set_by: timedelt
     watched.refresh_from_db()
     assert watched.status == JobStatus.ACTIVE
     assert [log.verdict for log in watched.logs.all()] == ["PENDING"]
+
+
+def test_a_job_that_failed_under_other_settings_is_checked_when_the_sweep_starts() -> None:
+    SweepLease.objects.create(host="test", heartbeat_at=timezone.now(), circumstances="others")
+    erring = job(consecutive_errors=1, next_check_at=timezone.now() + timedelta(hours=1))
+    sweep_until(lambda: ScriptedJob.objects.get(pk=erring.pk).status == JobStatus.COMPLETED)
+    assert ScriptedJob.objects.get(pk=erring.pk).status == JobStatus.COMPLETED
