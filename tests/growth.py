@@ -16,7 +16,7 @@ DOUBLINGS = 2
 ALLOWED = 2.8
 # Seconds: what costs less than this at its largest stops nobody, and cannot be measured well
 FREE = 0.004
-ROUNDS = 3
+ROUNDS = 5
 # Seconds: no other process is to blame for this
 PLAIN = 1.0
 

@@ -14,7 +14,10 @@ from teckochecker.setup.progress import SetupFailed, say, stage
 BASE_DIR = home.BASE_DIR
 PROGRAMS = (("git", "git"),)
 ENGINE_UNAVAILABLE = 5  # of the command line, which has told why
-TEST_PROGRAMS = (*PROGRAMS, ("curl", "curl"), ("chromium", "chromium"), ("pg_ctlcluster", "postgresql"))
+TEST_PROGRAMS = (
+    *(*PROGRAMS, ("curl", "curl"), ("chromium", "chromium"), ("pg_ctlcluster", "postgresql")),
+    ("libatomic", "libatomic1"),  # the browser tests' own Node needs it
+)
 ENGINE_CLIENT = (("docker", "docker-cli"),)
 
 

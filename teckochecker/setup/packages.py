@@ -1,5 +1,6 @@
 """Debian packages that a step needs, installed where we are root and apt is there."""
 
+import ctypes.util
 import os
 import shutil
 from collections.abc import Iterable
@@ -12,8 +13,11 @@ def can_install() -> bool:
 
 
 def ensure(programs: Iterable[tuple[str, str]]) -> None:
-    """``programs`` pairs a command with the package that brings it. What cannot be installed is only said."""
-    missing = sorted({package for program, package in programs if not shutil.which(program)})
+    """``programs`` pairs a command, or a library (``lib…``), with the package that brings it.
+
+    What cannot be installed is only said.
+    """
+    missing = sorted({package for program, package in programs if not _is_there(program)})
     if not missing:
         return
     if not can_install():
@@ -21,6 +25,12 @@ def ensure(programs: Iterable[tuple[str, str]]) -> None:
         return
     with stage(f"Debian packages {' '.join(missing)}"):
         install(missing)
+
+
+def _is_there(program: str) -> bool:
+    if program.startswith("lib"):
+        return ctypes.util.find_library(program.removeprefix("lib")) is not None
+    return shutil.which(program) is not None
 
 
 def command(names: Iterable[str]) -> str:
