@@ -103,7 +103,7 @@ class GroupViewSet(GenericViewSet[JobGroup]):
     def list(self, request: Request) -> Response:
         """``?status=`` narrows the list."""
         rows = self.get_queryset()
-        if wanted := request.query_params.get("status"):
+        if (wanted := request.query_params.get("status")) is not None:
             if wanted not in GroupStatus.values:
                 raise ValidationError({"status": f"One of {', '.join(GroupStatus.values)} is wanted."})
             rows = rows.filter(status=wanted)
