@@ -49,6 +49,14 @@ def container(spec: Spec, *, labels: Mapping[str, str]) -> dict[str, Any]:
         "Image": spec.image,
         "User": USER,
         "WorkingDir": WORK,
+        **_attached(labels),
+        "HostConfig": _host_config(spec) | {"Mounts": [_mount(*item) for item in spec.volumes]},
+    }
+
+
+def _attached(labels: Mapping[str, str]) -> dict[str, Any]:
+    """Of a container whose main process is ours: asked on its stdin, and ended with it."""
+    return {
         "Cmd": [],
         "Env": [],
         "Labels": dict(labels),
@@ -60,7 +68,6 @@ def container(spec: Spec, *, labels: Mapping[str, str]) -> dict[str, Any]:
         "Tty": False,
         "StopSignal": "SIGKILL",
         "Healthcheck": {"Test": ["NONE"]},
-        "HostConfig": _host_config(spec) | {"Mounts": [_mount(*item) for item in spec.volumes]},
     }
 
 
@@ -75,17 +82,7 @@ def keeper(image: str, code: str, *, labels: Mapping[str, str], remapped: bool) 
         "User": "0:0",
         "WorkingDir": "/",
         "Entrypoint": ["python3", "-I", "-S", "-B", "-c", code],
-        "Cmd": [],
-        "Env": [],
-        "Labels": dict(labels),
-        "AttachStdin": True,
-        "AttachStdout": True,
-        "AttachStderr": True,
-        "OpenStdin": True,
-        "StdinOnce": True,
-        "Tty": False,
-        "StopSignal": "SIGKILL",
-        "Healthcheck": {"Test": ["NONE"]},
+        **_attached(labels),
         "HostConfig": {
             "ReadonlyRootfs": True,
             "CapDrop": ["ALL"],
