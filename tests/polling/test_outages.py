@@ -54,8 +54,14 @@ class Watched:
         assert self.answers("slow") == 1
         assert self.one("SELECT count(*) FROM kinds_scriptedlog WHERE verdict = 'ERROR'") == 0
         assert self.one("SELECT count(*) FROM deliveries") == 1
-        log = self.host.log()
-        assert (log.count("database_lost"), "check_not_recorded" in log) == (1, False)
+        assert "check_not_recorded" not in self.host.log()
+
+    @contextlib.contextmanager
+    def tells_once(self) -> Iterator[None]:
+        """Of the outage that lasts as long as the block. A busy machine may make a short one of its own at another time."""
+        told = self.host.log().count("database_lost")
+        yield
+        assert self.host.log().count("database_lost") - told == 1
 
 
 @contextlib.contextmanager
@@ -73,7 +79,8 @@ def test_a_sweep_outlasts_a_postgresql_that_is_stopped(
         sweep, answered = cluster.sweeps(), cluster.answers("often")
         postgresql_server.stop(mode="immediate")
         try:
-            time.sleep(AWAY_SECONDS)
+            with cluster.tells_once():
+                time.sleep(AWAY_SECONDS)
         finally:
             postgresql_server.start()
         cluster.goes_on(sweep=sweep, answered=answered)
@@ -93,7 +100,8 @@ def test_a_sweep_outlasts_a_file_that_another_process_holds(tmp_path: Path) -> N
         sweep, answered = cluster.sweeps(), cluster.answers("often")
         with contextlib.closing(sqlite3.connect(file, isolation_level=None, timeout=10)) as other:
             other.execute("BEGIN IMMEDIATE")
-            time.sleep(AWAY_SECONDS)
+            with cluster.tells_once():
+                time.sleep(AWAY_SECONDS)
         cluster.goes_on(sweep=sweep, answered=answered)
 
 
@@ -103,7 +111,8 @@ def test_a_sweep_outlasts_a_disk_that_is_full(tmp_path: Path) -> None:
         with watched(tmp_path / "home", f"sqlite:///{file}", reader(file), TECKO_MIN_FREE_MB="0") as cluster:
             sweep, answered = cluster.sweeps(), cluster.answers("often")
             tmpfs.fill(small)
-            time.sleep(AWAY_SECONDS)
+            with cluster.tells_once():
+                time.sleep(AWAY_SECONDS)
             tmpfs.empty(small)
             cluster.goes_on(sweep=sweep, answered=answered)
 
