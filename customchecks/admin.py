@@ -15,15 +15,16 @@ from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.views.decorators.csrf import csrf_protect
 
-from customchecks import jobs
-from customchecks.etags import ChangedMeanwhile
-from customchecks.forms import EDITABLE, CustomCheckJobForm
-from customchecks.log_admin import STYLE, block, pretty
-from customchecks.models import CustomCheckJob, CustomCheckLog
-from polling import confirmation, consequences, namesakes, trials
-from polling.deliveries import Delivery
-from polling.scheduling import JobStatus, TransitionRefused
+from customchecks.jobs import service
+from customchecks.jobs.etags import ChangedMeanwhile
+from customchecks.jobs.models import CustomCheckJob, CustomCheckLog
+from customchecks.site.forms import EDITABLE, CustomCheckJobForm
+from customchecks.site.log_admin import STYLE, block, pretty
+from polling.jobs import duplicate_names, restart_effects, test_deliveries
+from polling.jobs.scheduling import JobStatus, TransitionRefused
+from polling.outbox.deliveries import Delivery
 from secrets_app.admin import OwnerName
+from teckochecker.kit import admin_confirmation
 
 STATE = (
     "status",
@@ -180,19 +181,19 @@ class CustomCheckJobAdmin(OwnerName, admin.ModelAdmin):  # type: ignore[type-arg
         data = {field: getattr(obj, field) for field in form.columns}
         if change:
             match = form.cleaned_data["definition"] or None
-            jobs.update_job(obj, data, archive=form.archive, user=request.user, match=match)
+            service.update_job(obj, data, archive=form.archive, user=request.user, match=match)
         else:
-            obj.pk = jobs.create_job(data, archive=form.archive, user=cast(User, request.user)).pk
+            obj.pk = service.create_job(data, archive=form.archive, user=cast(User, request.user)).pk
             obj.refresh_from_db()
-        for told in filter(None, (obj.not_runnable(), namesakes.warning(obj))):
+        for told in filter(None, (obj.not_runnable(), duplicate_names.warning(obj))):
             self.message_user(request, told, messages.WARNING)
 
     def delete_model(self, request: HttpRequest, obj: CustomCheckJob) -> None:
-        jobs.delete_job(obj)
+        service.delete_job(obj)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[CustomCheckJob]) -> None:
         for job in queryset:
-            jobs.delete_job(job)
+            service.delete_job(job)
 
     def get_deleted_objects(
         self, objs: Sequence[Any] | QuerySet[Any], request: HttpRequest
@@ -219,16 +220,16 @@ class CustomCheckJobAdmin(OwnerName, admin.ModelAdmin):  # type: ignore[type-arg
 
     @admin.action(description="Restart", permissions=["change"])
     def restart(self, request: HttpRequest, queryset: QuerySet[CustomCheckJob]) -> HttpResponse | None:
-        lines = consequences.of_jobs(queryset)
-        asked = confirmation.question(request, self, title="Restart these jobs?", lines=lines)
+        lines = restart_effects.of_jobs(queryset)
+        asked = admin_confirmation.question(request, self, title="Restart these jobs?", lines=lines)
         return asked or self._move(request, queryset, CustomCheckJob.restart, "restarted")
 
     @admin.action(description="Send a test to the webhook", permissions=["change"])
     def send_test(self, request: HttpRequest, queryset: QuerySet[CustomCheckJob]) -> None:
         for job in queryset:
             try:
-                delivery = trials.send_test(job)
-            except trials.SendRefused as error:
+                delivery = test_deliveries.send_test(job)
+            except test_deliveries.SendRefused as error:
                 self.message_user(request, f"Job {job.name}: {error}", messages.ERROR)
             else:
                 self.message_user(request, f"Job {job.name}: delivery {delivery.pk} is sent.", messages.SUCCESS)

@@ -4,10 +4,10 @@ from django.conf import settings
 from django.utils import timezone
 from django_q.models import Schedule
 
-from customchecks import trials, versions
-from customchecks.repositories import Repositories
-from polling.sweeper import this_host
-from secrets_app import former
+from customchecks.git.repositories import Repositories
+from customchecks.jobs import trials, versions
+from polling.sweep.sweeper import this_host
+from secrets_app import previous_values
 from secrets_app.models import Secret
 
 COLLECT = "customchecks.tasks.collect"
@@ -18,7 +18,7 @@ def collect() -> dict[str, int]:
     return {
         "versions": versions.collect(now),
         "trials": trials.forget_old(now),
-        "former_values": former.forget(Secret.objects.all(), now),
+        "former_values": previous_values.forget(Secret.objects.all(), now),
         "repositories": Repositories.from_settings().cache.forget_unused(now),
     }
 

@@ -13,10 +13,10 @@ from django.utils.html import format_html
 from django_q import admin as _registered  # noqa: F401  what is replaced below has to be there first
 from django_q.models import Failure, OrmQ, Schedule, Success
 
-from polling import group_admin
-from polling import polling_job_admin as _polling_job_admin  # noqa: F401  registers itself
-from polling.deliveries import ResendRefused
-from polling.models import Delivery, DeliveryAttempt, SweepLease
+from polling.outbox.deliveries import Delivery, DeliveryAttempt, ResendRefused
+from polling.site import group_admin
+from polling.site import openai_admin as _polling_job_admin  # noqa: F401  registers itself
+from polling.sweep.models import SweepLease
 from secrets_app.admin import ReadOnly
 
 

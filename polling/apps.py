@@ -23,19 +23,19 @@ def _schedule_sweep(using: str, **_: Any) -> None:
     from django.db import connections
     from django_q.models import Schedule
 
-    from polling import duty
+    from polling.sweep import bootstrap
 
     if Schedule._meta.db_table in connections[using].introspection.table_names():  # migrations may come app by app
-        duty.schedule()
+        bootstrap.schedule()
 
 
 def _start_sweep(**_: Any) -> None:
     import structlog
     from django.db import DatabaseError
 
-    from polling import duty
+    from polling.sweep import bootstrap
 
     try:
-        duty.start()
+        bootstrap.start()
     except DatabaseError as error:  # the schedule starts it later; a worker that dies here is born again at once
         structlog.get_logger(__name__).warning("sweep_not_started", reason=str(error))

@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
-from polling.addresses import Allowance, UrlRefused, check_url
+from polling.http.addresses import Allowance, UrlRefused, check_url
 
 
 @register()

@@ -1,6 +1,6 @@
 """What the django-q2 cluster calls. The rows are the truth: a lost, late or doubled task is harmless."""
 
-from polling.sweeper import Sweeper, this_host
+from polling.sweep.sweeper import Sweeper, this_host
 
 
 def sweep() -> str:

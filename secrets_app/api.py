@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from secrets_app.models import Secret, taken, validate_name
-from secrets_app.rest import ChoiceField, Refused, StrictSerializer, TextField
+from teckochecker.kit.rest import ChoiceField, Refused, StrictSerializer, TextField
 
 
 class SecretSerializer(StrictSerializer, serializers.ModelSerializer[Secret]):

@@ -11,8 +11,8 @@ from django.db import models
 from django.utils import timezone
 
 from secrets_app.crypto import DecryptionFailed, KeyRing, KeyRingError, fingerprint, key_id
-from secrets_app.former import FormerValues
-from secrets_app.needles import SHORTEST
+from secrets_app.masking.encodings import SHORTEST
+from secrets_app.previous_values import FormerValues
 
 LONGEST_BYTES = 64 * 1024
 

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from secrets_app.crypto import DecryptionFailed, KeyRingError
-from secrets_app.masking import Masker
+from secrets_app.masking.masker import Masker
 from secrets_app.models import Secret, SecretGrant, SecretUse
 
 PREFIX = "secret_ref:"

@@ -1,7 +1,7 @@
 """What the calls of ``/api/admin/secrets`` look like from outside."""
 
 from secrets_app.api import SecretSerializer, SecretValueSerializer
-from secrets_app.openapi import Answer, Body, Operation, Table, envelope, listed
+from teckochecker.kit.openapi import Answer, Body, Operation, Table, envelope, listed
 
 TAG = "Secrets"
 PATH = "/api/admin/secrets"

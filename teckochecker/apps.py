@@ -8,11 +8,7 @@ class TeckoCheckerConfig(AppConfig):
     verbose_name = "TeckoChecker"
 
     def ready(self) -> None:
-        from teckochecker import (
-            audit,
-            checks,  # noqa: F401  registers the system checks
-            roles,
-        )
+        from teckochecker.access import auditing, roles
 
-        audit.register()
+        auditing.register()
         roles.keep_in_step()

@@ -5,13 +5,13 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from teckochecker import env, identity, values
+from teckochecker.ops import env, instance_id, setting_values
 from teckochecker.setup import privacy
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 TECKO_HOME = env.home_folder(BASE_DIR)
 privacy.close(TECKO_HOME)
-TECKO_INSTANCE = identity.instance_id(TECKO_HOME)
+TECKO_INSTANCE = instance_id.instance_id(TECKO_HOME)
 _read = env.Reader(TECKO_HOME)
 
 # Else GitPython cannot even be imported where there is no git; doctor says that it is missing
@@ -19,17 +19,19 @@ os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 
 # Who and where
 VERSION = "1.0.0"
-TECKO_HOST = _read.parsed("TECKO_HOST", "127.0.0.1", values.host, "Use a host name or an address without brackets.")
+TECKO_HOST = _read.parsed(
+    "TECKO_HOST", "127.0.0.1", setting_values.host, "Use a host name or an address without brackets."
+)
 TECKO_PORT = _read.whole("TECKO_PORT", 8000, 1, 65535)
 TECKO_PUBLIC_URL = _read.parsed(
     "TECKO_PUBLIC_URL",
-    f"http://{values.in_brackets(TECKO_HOST)}:{TECKO_PORT}",
-    values.web_origin,
+    f"http://{setting_values.in_brackets(TECKO_HOST)}:{TECKO_PORT}",
+    setting_values.web_origin,
     "Use http:// or https:// and a host, without a path.",
 )
-TECKO_HSTS = _read.parsed("TECKO_HSTS", "host", values.hsts, f"Use one of {', '.join(values.HSTS)}.")
+TECKO_HSTS = _read.parsed("TECKO_HSTS", "host", setting_values.hsts, f"Use one of {', '.join(setting_values.HSTS)}.")
 TECKO_LOG_LEVEL = _read.parsed(
-    "TECKO_LOG_LEVEL", "INFO", values.log_level, f"Use one of {', '.join(values.LOG_LEVELS)}."
+    "TECKO_LOG_LEVEL", "INFO", setting_values.log_level, f"Use one of {', '.join(setting_values.LOG_LEVELS)}."
 )
 
 # Who may how often
@@ -44,13 +46,13 @@ TECKO_MAX_CONCURRENT_CHECKS = _read.whole("TECKO_MAX_CONCURRENT_CHECKS", 50, 1, 
 TECKO_SPARE_CONTAINERS = _read.whole("TECKO_SPARE_CONTAINERS", 4, 0, 50)
 TECKO_CA_BUNDLE = _read.text("TECKO_CA_BUNDLE", env.host_ca_bundle())
 _AN_URL = "Use an address that begins with http:// or https://."
-TECKO_PIP_INDEX_URL = _read.parsed("TECKO_PIP_INDEX_URL", "", values.web_url, _AN_URL)
-TECKO_NPM_REGISTRY = _read.parsed("TECKO_NPM_REGISTRY", "", values.web_url, _AN_URL)
+TECKO_PIP_INDEX_URL = _read.parsed("TECKO_PIP_INDEX_URL", "", setting_values.web_url, _AN_URL)
+TECKO_NPM_REGISTRY = _read.parsed("TECKO_NPM_REGISTRY", "", setting_values.web_url, _AN_URL)
 TECKO_EGRESS_ALLOW = _read.words("TECKO_EGRESS_ALLOW")
 TECKO_SUBNET = _read.parsed(
-    "TECKO_SUBNET", "", values.subnet, "Use an IPv4 network of at least 64 addresses, such as 10.213.0.0/24."
+    "TECKO_SUBNET", "", setting_values.subnet, "Use an IPv4 network of at least 64 addresses, such as 10.213.0.0/24."
 )
-TECKO_UNPROTECTED_NETWORK = _read.parsed("TECKO_UNPROTECTED_NETWORK", False, values.yes_or_no, "Use yes or no.")
+TECKO_UNPROTECTED_NETWORK = _read.parsed("TECKO_UNPROTECTED_NETWORK", False, setting_values.yes_or_no, "Use yes or no.")
 TECKO_WEBHOOK_ALLOW = _read.words("TECKO_WEBHOOK_ALLOW")
 TECKO_ALERT_URL = _read.text("TECKO_ALERT_URL")
 TECKO_OPENAI_URL = _read.text("TECKO_OPENAI_URL", "https://api.openai.com")
@@ -69,8 +71,8 @@ DEBUG = False
 _own_hosts = {TECKO_HOST, urlsplit(TECKO_PUBLIC_URL).hostname or TECKO_HOST} - {"0.0.0.0", "::"}  # noqa: S104
 ALLOWED_HOSTS = _read.parsed(
     "TECKO_ALLOWED_HOSTS",
-    sorted({"127.0.0.1", "localhost", "[::1]", *map(values.in_brackets, _own_hosts)}),
-    values.host_patterns,
+    sorted({"127.0.0.1", "localhost", "[::1]", *map(setting_values.in_brackets, _own_hosts)}),
+    setting_values.host_patterns,
     "List host names or addresses, such as tecko.example.com, without http:// and without a port.",
 )
 ROOT_URLCONF = "teckochecker.urls"
@@ -103,8 +105,8 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "teckochecker.bodies.BodyLimitMiddleware",
-    "teckochecker.tls.RedirectMiddleware",
+    "teckochecker.web.request_bodies.BodyLimitMiddleware",
+    "teckochecker.web.https.RedirectMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -114,9 +116,9 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_structlog.middlewares.RequestMiddleware",
-    "teckochecker.audit.ActorMiddleware",
+    "teckochecker.access.auditing.ActorMiddleware",
     "axes.middleware.AxesMiddleware",
-    "teckochecker.queries.KnownParameters",
+    "teckochecker.api.query_parameters.KnownParameters",
 ]
 
 TEMPLATES = [
@@ -137,8 +139,8 @@ TEMPLATES = [
 # Database: with SQLite's defaults 147 of 500 concurrent tasks were lost; with these, none
 _database = _read.parsed(
     "DATABASE_URL",
-    values.database(f"sqlite:///{TECKO_HOME / 'teckochecker.sqlite3'}"),
-    values.database,
+    setting_values.database(f"sqlite:///{TECKO_HOME / 'teckochecker.sqlite3'}"),
+    setting_values.database,
     "Use sqlite:///PATH or postgres://USER:PASSWORD@HOST/NAME.",
 )
 TECKO_DATABASE_NAMED = bool(_read.text("DATABASE_URL"))
@@ -195,14 +197,14 @@ Q_CLUSTER = {
 }
 
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
-AXES_HANDLER = "teckochecker.logins.Guard"
+AXES_HANDLER = "teckochecker.access.logins.Guard"
 AXES_CACHE = "logins"  # what strangers type as names is kept in no table
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_FAILURE_LIMIT = TECKO_LOGIN_ATTEMPTS
-AXES_COOLOFF_TIME = "teckochecker.logins.lockout_time"
+AXES_COOLOFF_TIME = "teckochecker.access.logins.lockout_time"
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
-AXES_LOCKOUT_CALLABLE = "teckochecker.logins.refuse_page"
-AXES_CLIENT_IP_CALLABLE = "teckochecker.throttles.network"
+AXES_LOCKOUT_CALLABLE = "teckochecker.access.logins.refuse_page"
+AXES_CLIENT_IP_CALLABLE = "teckochecker.access.throttles.network"
 AXES_VERBOSE = False
 AXES_ENABLE_ADMIN = False
 AUTH_PASSWORD_VALIDATORS = [
@@ -239,7 +241,7 @@ if _https:
     SECURE_HSTS_INCLUDE_SUBDOMAINS = TECKO_HSTS in ("subdomains", "preload")
     SECURE_HSTS_PRELOAD = TECKO_HSTS == "preload"
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-    # teckochecker.tls redirects, and what HSTS binds is the operator's to say
+    # teckochecker.web.https redirects, and what HSTS binds is the operator's to say
     SILENCED_SYSTEM_CHECKS = ["security.W004", "security.W005", "security.W008", "security.W021"]
 else:
     # Plain HTTP serves the loopback only; teckochecker.W001 reports any other address instead of these four
@@ -247,18 +249,18 @@ else:
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "teckochecker.rest.PasswordLogin",
-        "teckochecker.rest.TokenLogin",
+        "teckochecker.access.authentication.PasswordLogin",
+        "teckochecker.access.authentication.TokenLogin",
         "rest_framework.authentication.SessionAuthentication",
     ],
-    "DEFAULT_THROTTLE_CLASSES": ["teckochecker.throttles.PerLogin"],
-    "DEFAULT_PERMISSION_CLASSES": ["teckochecker.rest.ModelPermissions"],
-    "DEFAULT_PARSER_CLASSES": ["customchecks.api.parsing.StrictJSONParser"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer", "teckochecker.browsable.Pages"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "teckochecker.browsable.Negotiation",
-    "DEFAULT_METADATA_CLASS": "teckochecker.browsable.Options",
-    "DEFAULT_SCHEMA_CLASS": "teckochecker.openapi.Schema",
-    "EXCEPTION_HANDLER": "teckochecker.api.handle",
+    "DEFAULT_THROTTLE_CLASSES": ["teckochecker.access.throttles.PerLogin"],
+    "DEFAULT_PERMISSION_CLASSES": ["teckochecker.access.authentication.ModelPermissions"],
+    "DEFAULT_PARSER_CLASSES": ["teckochecker.kit.json_parser.StrictJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer", "teckochecker.api.browsable.Pages"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "teckochecker.api.browsable.Negotiation",
+    "DEFAULT_METADATA_CLASS": "teckochecker.api.browsable.Options",
+    "DEFAULT_SCHEMA_CLASS": "teckochecker.api.openapi.Schema",
+    "EXCEPTION_HANDLER": "teckochecker.api.errors.handle",
     "URL_FORMAT_OVERRIDE": None,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
@@ -270,8 +272,8 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/(?:api/)?",
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
-    "PREPROCESSING_HOOKS": ["teckochecker.openapi.without_final_slash"],
-    "POSTPROCESSING_HOOKS": ["teckochecker.openapi.finish"],
+    "PREPROCESSING_HOOKS": ["teckochecker.api.openapi.without_final_slash"],
+    "POSTPROCESSING_HOOKS": ["teckochecker.api.openapi.finish"],
 }
 REST_KNOX = {"TOKEN_TTL": timedelta(days=90), "TOKEN_PREFIX": "tck_"}
 KNOX_TOKEN_MODEL = "access.ApiToken"  # noqa: S105  a model
@@ -282,5 +284,5 @@ FILE_UPLOAD_HANDLERS = ["customchecks.api.uploads.CappedUploadHandler"]
 DT_RICH_TRACEBACK_CONFIG = False
 
 # By name, as a shell that completes a word reads the settings and writes no log
-LOGGING_CONFIG = "teckochecker.logs.configure"
+LOGGING_CONFIG = "teckochecker.ops.logs.configure"
 LOGGING = {"level": TECKO_LOG_LEVEL}

@@ -8,7 +8,7 @@ from django.templatetags.static import static
 from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
-from teckochecker import api, health, reference
+from teckochecker.api import documentation, errors, health
 
 FAVICON = "teckochecker/favicon.png"
 
@@ -24,19 +24,19 @@ urlpatterns = [
     path("favicon.ico", favicon),
     path("admin/", admin.site.urls),
     path("api/", include("customchecks.api.urls")),
-    path("api/", include("polling.api")),
-    path("api/", include("polling.group_api")),
-    path("api/", include("polling.legacy_api")),
+    path("api/", include("polling.site.deliveries_api")),
+    path("api/", include("polling.site.group_api")),
+    path("api/", include("polling.site.legacy_api")),
     path("api/admin/", include("secrets_app.api")),
     re_path(r"^api/health/?$", health.health, name="health"),
-    re_path(r"^api/schema/?$", reference.SchemaView.as_view(), name="schema"),
-    re_path(r"^api/docs/?$", reference.Page.as_view(template="reference/swagger.html"), name="docs"),
-    re_path(r"^api/redoc/?$", reference.Page.as_view(template="reference/redoc.html"), name="redoc"),
-    path("api/", include("teckochecker.tokens")),
-    path("api/", include("teckochecker.entries")),
-    re_path(r"^metrics/?$", api.Metrics.as_view(), name="metrics"),
+    re_path(r"^api/schema/?$", documentation.SchemaView.as_view(), name="schema"),
+    re_path(r"^api/docs/?$", documentation.Page.as_view(template="reference/swagger.html"), name="docs"),
+    re_path(r"^api/redoc/?$", documentation.Page.as_view(template="reference/redoc.html"), name="redoc"),
+    path("api/", include("teckochecker.api.tokens")),
+    path("api/", include("teckochecker.api.audit")),
+    re_path(r"^metrics/?$", errors.Metrics.as_view(), name="metrics"),
 ]
-handler400 = "teckochecker.api.bad_request"
-handler403 = "teckochecker.api.forbidden"
-handler404 = "teckochecker.api.not_found"
-handler500 = "teckochecker.api.failed"
+handler400 = "teckochecker.api.errors.bad_request"
+handler403 = "teckochecker.api.errors.forbidden"
+handler404 = "teckochecker.api.errors.not_found"
+handler500 = "teckochecker.api.errors.failed"

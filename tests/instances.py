@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from customchecks.sandbox import Sandbox
+from customchecks.sandbox.sandbox import Sandbox
 
 _RECORDS = Path(tempfile.gettempdir()) / "teckochecker-test-instances"
 

@@ -20,8 +20,8 @@ from functools import partial
 from pathlib import Path
 from typing import Self
 
-from customchecks import images
-from customchecks.engine import Engine
+from customchecks.docker.engine import Engine
+from customchecks.images import current
 from teckochecker.setup import dockerd
 from tests import absent
 
@@ -169,7 +169,7 @@ def started(*options: str, environ: Mapping[str, str] | None = None) -> Iterator
 
 def _runner_image() -> str:
     engine = Engine()
-    found = images.current("python", engine=engine)
+    found = current.current("python", engine=engine)
     engine.close()
     return found or absent.say("There is no runner image for Python: manage.py customcheck build-images")
 

@@ -32,7 +32,7 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
 # A hash that takes its time is what production wants, and every test that logs somebody in would wait for
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
-# Where the process is to be killed: see polling/crashpoints.py
+# Where the process is to be killed: see polling/base/crash_points.py
 TECKO_CRASH_AT = os.environ.get("TECKO_CRASH_AT")
 
 # Two processes of one suite must not count each other's calls and wrong passwords

@@ -9,11 +9,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from customchecks import bulk, documents, portable
-from customchecks.api.parsing import StrictJSONParser
 from customchecks.api.requests import asking_to_add, body, chosen
-from customchecks.models import CustomCheckJob
-from secrets_app.rest import ChoiceField, asker
+from customchecks.jobs import bulk, export
+from customchecks.jobs.models import CustomCheckJob
+from teckochecker.kit import safe_yaml
+from teckochecker.kit.json_parser import StrictJSONParser
+from teckochecker.kit.rest import ChoiceField, asker
 
 YAML = "application/yaml"
 MOST_EXPORTED = 10_000
@@ -54,8 +55,8 @@ class YamlParser(parsers.BaseParser):
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
         try:
-            return documents.read(stream.read(documents.MOST_BYTES + 1))
-        except documents.NotUsable as error:
+            return safe_yaml.read(stream.read(safe_yaml.MOST_BYTES + 1))
+        except safe_yaml.NotUsable as error:
             raise exceptions.ParseError(f"The body is not YAML that can be used: {error}.") from None
 
 
@@ -91,9 +92,9 @@ class ExportViewSet(GenericViewSet[CustomCheckJob]):
 
     def export(self, request: Request) -> HttpResponse:
         """The jobs that ``GET /api/custom-checks`` lists by the same words, as YAML."""
-        document = portable.exported(chosen(self.get_queryset(), request)[:MOST_EXPORTED], user=asker(request))
+        document = export.exported(chosen(self.get_queryset(), request)[:MOST_EXPORTED], user=asker(request))
         headers = {"Content-Disposition": 'attachment; filename="jobs.yaml"'}
-        return HttpResponse(documents.written(document), content_type=YAML, headers=headers)
+        return HttpResponse(safe_yaml.written(document), content_type=YAML, headers=headers)
 
 
 class ImportViewSet(GenericViewSet[CustomCheckJob]):
@@ -106,7 +107,7 @@ class ImportViewSet(GenericViewSet[CustomCheckJob]):
         """Makes or replaces every job of the document by its name, or none; ``?dry_run=true`` only says what."""
         asking_to_add(request)
         dry_run = _truth(request, "dry_run")
-        done = portable.imported(request.data, user=asker(request), dry_run=dry_run)
+        done = export.imported(request.data, user=asker(request), dry_run=dry_run)
         shown = self.get_serializer({"dry_run": dry_run, "results": [put_shape(put, dry_run) for put in done]}).data
         return Response(shown)
 

@@ -8,12 +8,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from customchecks import naming
 from customchecks.api import uploads
-from customchecks.api.parsing import StrictJSONParser
 from customchecks.api.requests import asking_to_add, body, conflicting, match, shown
-from customchecks.models import CustomCheckJob
-from secrets_app.rest import asker
+from customchecks.jobs import by_name
+from customchecks.jobs.models import CustomCheckJob
+from teckochecker.kit.json_parser import StrictJSONParser
+from teckochecker.kit.rest import asker
 
 
 class NamedViewSet(GenericViewSet[CustomCheckJob]):
@@ -23,7 +23,7 @@ class NamedViewSet(GenericViewSet[CustomCheckJob]):
 
     def retrieve(self, request: Request, name: str) -> Response:
         with conflicting():
-            job = naming.find(name)
+            job = by_name.find(name)
         if job is None:
             raise exceptions.NotFound(
                 f"There is no job named {name!r}. GET /api/custom-checks lists those that there are."
@@ -42,7 +42,7 @@ class NamedViewSet(GenericViewSet[CustomCheckJob]):
         data = {field: value for field, value in asked.config.items() if field != "name"}
         only_new = request.headers.get("If-None-Match", "").strip() == "*"
         with conflicting():
-            done = naming.put(
+            done = by_name.put(
                 name, data, archive=asked.archive, user=asker(request), match=match(request), only_new=only_new
             )
         return shown(done.job, status.HTTP_201_CREATED if done.action == "created" else status.HTTP_200_OK)
@@ -51,4 +51,4 @@ class NamedViewSet(GenericViewSet[CustomCheckJob]):
         """Paused, with the same definition and script. ``name`` is the original's with "(copy)" where none is given."""
         job = self.get_object()
         name = body(request, known=("name",)).get("name")
-        return shown(naming.clone(job, name=name, user=asker(request)), status.HTTP_201_CREATED)
+        return shown(by_name.clone(job, name=name, user=asker(request)), status.HTTP_201_CREATED)

@@ -10,14 +10,14 @@ from rest_framework import exceptions, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from customchecks import etags, selection
 from customchecks.api.serializers import JobSerializer
-from customchecks.models import CustomCheckJob
-from customchecks.naming import NameTaken
-from polling import namesakes
-from polling.scheduling import TransitionRefused
-from secrets_app.nearest import no_such_field
-from secrets_app.rest import Refused, asker
+from customchecks.jobs import etags, selection
+from customchecks.jobs.by_name import NameTaken
+from customchecks.jobs.models import CustomCheckJob
+from polling.jobs import duplicate_names
+from polling.jobs.scheduling import TransitionRefused
+from teckochecker.kit.rest import Refused, asker
+from teckochecker.kit.spelling import no_such_field
 
 
 def match(request: Request) -> str | None:
@@ -55,5 +55,5 @@ def chosen(rows: QuerySet[CustomCheckJob], request: Request) -> QuerySet[CustomC
 
 
 def shown(job: CustomCheckJob, code: int = status.HTTP_200_OK, *, changed: bool = True) -> Response:
-    warned = namesakes.headers(job) if changed else {}
+    warned = duplicate_names.headers(job) if changed else {}
     return Response(JobSerializer(job).data, status=code, headers={"ETag": etags.of(job), **warned})

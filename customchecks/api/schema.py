@@ -34,11 +34,11 @@ from customchecks.api.serializers import (
     StartedSerializer,
     UnderWaySerializer,
 )
-from customchecks.fields import TAG
-from polling.api import DeliverySerializer
-from polling.deliveries import DeliveryStatus
-from polling.schema import DELIVERY, DELIVERY_PAGE, PAGING
-from secrets_app.openapi import (
+from customchecks.jobs.fields import TAG
+from polling.outbox.deliveries import DeliveryStatus
+from polling.site.deliveries_api import DeliverySerializer
+from polling.site.schema import DELIVERY, DELIVERY_PAGE, PAGING
+from teckochecker.kit.openapi import (
     BINARY,
     FORM,
     NULLABLE_TEXT,

@@ -4,7 +4,6 @@ from typing import Any
 
 from drf_spectacular.utils import OpenApiParameter
 
-from customchecks import bulk
 from customchecks.api.examples import CONFIG, JOB, LOG
 from customchecks.api.many import YAML, BulkSerializer, ImportSerializer
 from customchecks.api.schema_parts import (
@@ -20,7 +19,8 @@ from customchecks.api.schema_parts import (
     SAVED,
 )
 from customchecks.api.serializers import JobSerializer
-from secrets_app.openapi import FORM, OBJECT, TEXT, Answer, Body, Operation, Table, parameter, takes
+from customchecks.jobs import bulk
+from teckochecker.kit.openapi import FORM, OBJECT, TEXT, Answer, Body, Operation, Table, parameter, takes
 
 UNNAMED = {field: value for field, value in CONFIG.items() if field != "name"}
 FEW = '{"script_source_type": "upload", "script_runtime": "python"}'

@@ -2,10 +2,10 @@
 
 from drf_spectacular.utils import OpenApiParameter
 
-from customchecks import runtimes
-from polling.results import Cause, Verdict
-from polling.scheduling import JobStatus
-from secrets_app.openapi import BINARY, NUMBER, TEXT, WARNING, parameter, says, takes
+from customchecks.images import runtimes
+from polling.base.results import Cause, Verdict
+from polling.jobs.scheduling import JobStatus
+from teckochecker.kit.openapi import BINARY, NUMBER, TEXT, WARNING, parameter, says, takes
 
 JOBS, SCRIPTS = "Custom checks", "Scripts"
 PATH = "/api/custom-checks"

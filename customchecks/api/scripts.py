@@ -8,12 +8,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from customchecks import jobs, versions
-from customchecks.api.parsing import StrictJSONParser
 from customchecks.api.requests import body, match
-from customchecks.models import CustomCheckJob, ScriptVersion, SourceType
-from polling.pages import page
-from secrets_app.rest import asker
+from customchecks.jobs import service, versions
+from customchecks.jobs.models import CustomCheckJob, ScriptVersion, SourceType
+from teckochecker.kit.json_parser import StrictJSONParser
+from teckochecker.kit.pagination import page
+from teckochecker.kit.rest import asker
 
 GIT_FIELDS = {"git_url": "script_git_url", "branch": "script_git_branch"}
 
@@ -82,7 +82,7 @@ class ScriptViewSet(GenericViewSet[CustomCheckJob]):
         data = {"branch": "main", **body(request, known=GIT_FIELDS, required="git_url")}
         try:
             wanted = {GIT_FIELDS[name]: data[name] for name in data}
-            jobs.update_job(job, wanted, user=asker(request), match=match(request))
+            service.update_job(job, wanted, user=asker(request), match=match(request))
         except ValidationError as error:
             by_column = {column: name for name, column in GIT_FIELDS.items()}
             errors = error.message_dict
@@ -102,11 +102,11 @@ class ScriptViewSet(GenericViewSet[CustomCheckJob]):
         if number is not None and (type(number) is not int or not 0 < number < 2**31):
             raise ValidationError({"version": "The number of a version is wanted."})
         job = self.get_object()
-        version = jobs.pin_version(job, number, user=asker(request), match=match(request))
+        version = service.pin_version(job, number, user=asker(request), match=match(request))
         return Response({"message": f"Pinned to version {version.number}", "job_id": job.pk, "version": version.number})
 
     def unpin(self, request: Request, pk: str) -> Response:
         body(request, known=())
         job = self.get_object()
-        jobs.unpin_version(job, user=asker(request), match=match(request))
+        service.unpin_version(job, user=asker(request), match=match(request))
         return Response({"message": "Unpinned", "job_id": job.pk})

@@ -5,8 +5,8 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from customchecks import definition
-from customchecks.models import CustomCheckJob, CustomCheckLog
+from customchecks.jobs import definition
+from customchecks.jobs.models import CustomCheckJob, CustomCheckLog
 
 SCRIPT = "script"
 OBSERVED = (
@@ -33,7 +33,7 @@ OBSERVED = (
 
 
 class JobSerializer(serializers.ModelSerializer[CustomCheckJob]):
-    """Shows only: what comes in is checked by ``customchecks.jobs``. References to secrets stay references."""
+    """Shows only: what comes in is checked by ``customchecks.jobs.service``. References to secrets stay references."""
 
     script_sha256 = serializers.CharField(source="script_archive_id", read_only=True, allow_null=True)
     waiting_for = serializers.SerializerMethodField()

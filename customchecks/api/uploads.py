@@ -14,9 +14,9 @@ from django.http import QueryDict
 from django.http.multipartparser import MultiPartParserError
 from rest_framework.request import Request
 
-from customchecks import archives, strictjson, tarstream
-from customchecks.api import parsing
-from customchecks.archives import Archive, ArchiveRejected, TooLarge
+from customchecks.archives import script_archive, tar_stream
+from customchecks.archives.script_archive import Archive, ArchiveRejected, TooLarge
+from teckochecker.kit import json_parser, strict_json
 
 CSRF_PART = "csrfmiddlewaretoken"  # of a form in a browser; Django has looked at it by then
 
@@ -37,7 +37,7 @@ class CappedUploadHandler(MemoryFileUploadHandler):
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> bytes | None:
         self._received += len(raw_data)
-        if self._received > tarstream.MAX_COMPRESSED:
+        if self._received > tar_stream.MAX_COMPRESSED:
             raise UploadTooLarge
         return super().receive_data_chunk(raw_data, start)
 
@@ -84,8 +84,8 @@ def _config(part: object) -> dict[str, Any]:
     if not isinstance(part, str):
         raise ValidationError({"config": "The job's definition is wanted here, as JSON text and not as a file."})
     try:
-        return parsing.load_object(part)
-    except strictjson.NotStrict as error:
+        return json_parser.load_object(part)
+    except strict_json.NotStrict as error:
         raise ValidationError({"config": f"This is not JSON that can be used: {error}."}) from None
 
 
@@ -94,7 +94,7 @@ def _archive(upload: object, *, part: str) -> Archive:
     if not isinstance(upload, UploadedFile) or upload.file is None:
         raise ValidationError({part: "A .tgz is wanted here, as a file."})
     try:
-        return archives.normalise(cast(BinaryIO, upload.file), size_hint=upload.size)
+        return script_archive.normalise(cast(BinaryIO, upload.file), size_hint=upload.size)
     except TooLarge:
         raise UploadTooLarge from None
     except ArchiveRejected as error:

@@ -3,12 +3,12 @@
 from django.urls import re_path
 from rest_framework.parsers import MultiPartParser
 
-from customchecks import bulk
 from customchecks.api.many import BulkViewSet, ExportViewSet, ImportViewSet
 from customchecks.api.named import NamedViewSet
 from customchecks.api.scripts import ScriptViewSet
 from customchecks.api.views import CustomCheckLogViewSet, CustomCheckViewSet
 from customchecks.api.webhooks import JobDeliveriesViewSet, WebhookViewSet
+from customchecks.jobs import bulk
 
 VERBS = ("pause", "resume", "trigger", "restart", "test")
 BULK_NEEDS = {"delete": "delete"}

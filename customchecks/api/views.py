@@ -12,9 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from customchecks import etags, jobs, selection, trials
 from customchecks.api import uploads
-from customchecks.api.parsing import StrictJSONParser
 from customchecks.api.requests import chosen, conflicting, match, shown
 from customchecks.api.serializers import (
     CheckSerializer,
@@ -23,9 +21,11 @@ from customchecks.api.serializers import (
     StartedSerializer,
     UnderWaySerializer,
 )
-from customchecks.models import CustomCheckJob, CustomCheckLog
-from polling.pages import page
-from secrets_app.rest import asker
+from customchecks.jobs import etags, selection, service, trials
+from customchecks.jobs.models import CustomCheckJob, CustomCheckLog
+from teckochecker.kit.json_parser import StrictJSONParser
+from teckochecker.kit.pagination import page
+from teckochecker.kit.rest import asker
 
 
 class CustomCheckViewSet(GenericViewSet[CustomCheckJob]):
@@ -42,7 +42,7 @@ class CustomCheckViewSet(GenericViewSet[CustomCheckJob]):
     def create(self, request: Request) -> Response:
         """A form (``config``: JSON, ``script``: .tgz) or JSON; an upload job without a script then waits for it."""
         asked = uploads.submission(request)
-        job = jobs.create_job(asked.config, archive=asked.archive, user=asker(request))
+        job = service.create_job(asked.config, archive=asked.archive, user=asker(request))
         return shown(job, status.HTTP_201_CREATED)
 
     def retrieve(self, request: Request, pk: str) -> Response:
@@ -52,18 +52,18 @@ class CustomCheckViewSet(GenericViewSet[CustomCheckJob]):
         """Every field that creating can set; those that are not named stay as they are."""
         job = self.get_object()
         asked = uploads.submission(request)
-        jobs.update_job(job, asked.config, archive=asked.archive, user=asker(request), match=match(request))
+        service.update_job(job, asked.config, archive=asked.archive, user=asker(request), match=match(request))
         return shown(job)
 
     def destroy(self, request: Request, pk: str) -> Response:
-        jobs.delete_job(self.get_object(), match=match(request))
+        service.delete_job(self.get_object(), match=match(request))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     def upload(self, request: Request, pk: str) -> Response:
         job = self.get_object()
         archive = uploads.script(request, part="file")
         try:
-            jobs.store_script(job, archive, user=asker(request), match=match(request))
+            service.store_script(job, archive, user=asker(request), match=match(request))
         except ValidationError as error:
             # Here the part with the script has another name than in a creating form
             errors = error.message_dict

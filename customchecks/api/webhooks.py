@@ -8,11 +8,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from customchecks.models import CustomCheckJob
-from polling import trials
-from polling.api import DeliverySerializer, DeliveryViewSet
-from polling.deliveries import Delivery
-from secrets_app.rest import Refused
+from customchecks.jobs.models import CustomCheckJob
+from polling.jobs import test_deliveries
+from polling.outbox.deliveries import Delivery
+from polling.site.deliveries_api import DeliverySerializer, DeliveryViewSet
+from teckochecker.kit.rest import Refused
 
 
 class WebhookViewSet(GenericViewSet[Any]):
@@ -23,8 +23,8 @@ class WebhookViewSet(GenericViewSet[Any]):
     def test(self, request: Request, pk: str) -> Response:
         """Answers with the delivery, which is made at once; how it went is in ``/api/deliveries/{id}``."""
         try:
-            delivery = trials.send_test(self.get_object())
-        except trials.SendRefused as error:
+            delivery = test_deliveries.send_test(self.get_object())
+        except test_deliveries.SendRefused as error:
             raise Refused(str(error)) from None
         return Response(self.get_serializer(delivery).data, status=status.HTTP_202_ACCEPTED)
 

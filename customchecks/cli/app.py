@@ -8,26 +8,26 @@ import typer
 from typer._click.core import Context
 from typer.core import TyperCommand
 
-from customchecks.cli import (
+from customchecks.cli.commands import (
     checks,
     deliveries,
     deps,
     documents,
     groups,
     jobs,
-    moves,
     operations,
     polling_job,
     secrets,
     tokens,
+    transitions,
     versions,
 )
-from customchecks.cli.later import later
+from customchecks.cli.support.lazy_import import later
 
 if TYPE_CHECKING:
-    from customchecks.cli import session
+    from customchecks.cli.support import session
 else:
-    session = later("customchecks.cli.session")
+    session = later("customchecks.cli.support.session")
 
 HELP = """Jobs, their checks and the sandbox they run in.
 
@@ -80,10 +80,10 @@ for function, word in (
     (checks.trigger, "trigger"),
     (checks.test, "test"),
     (operations.build_images, "build-images"),
-    (moves.pause, "pause"),
-    (moves.resume, "resume"),
-    (moves.restart, "restart"),
-    (moves.delete, "delete"),
+    (transitions.pause, "pause"),
+    (transitions.resume, "resume"),
+    (transitions.restart, "restart"),
+    (transitions.delete, "delete"),
     (versions.versions, "versions"),
     (versions.rollback, "rollback"),
     (versions.pin, "pin"),

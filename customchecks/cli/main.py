@@ -7,9 +7,10 @@ import typer
 from typer._click.exceptions import UsageError
 from typer.main import get_command
 
-from customchecks.cli import output, shells
+from customchecks.cli import shells
 from customchecks.cli.app import app
-from customchecks.cli.endings import Ended, Exit
+from customchecks.cli.support import output
+from customchecks.cli.support.exit_codes import Ended, Exit
 
 COMMAND = "customcheck"
 

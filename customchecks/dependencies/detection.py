@@ -4,9 +4,9 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from customchecks import runtimes
-from customchecks.archives import Archive
-from customchecks.dependencies.manifests import Manifest, ManifestRefused
+from customchecks.archives.script_archive import Archive
+from customchecks.images import runtimes
+from customchecks.manifests.base import Manifest, ManifestRefused
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from django.db.models import Sum
 from django.utils import timezone
 
 from customchecks.dependencies.models import DependencySet, SetState
-from customchecks.volumes import Volumes
+from customchecks.docker.volumes import Volumes
 
 logger = structlog.get_logger(__name__)
 

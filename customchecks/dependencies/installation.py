@@ -11,14 +11,16 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from customchecks import runtimes, strictjson
-from customchecks.archives import Archive
-from customchecks.dependencies import installer, reasons
-from customchecks.dependencies.manifests import Manifest
-from customchecks.dependencies.package_managers import PackageManager
-from customchecks.sandbox import Sandbox, SandboxOutcome, SandboxRequest
-from polling.results import Cause
-from secrets_app.masking import Masker
+from customchecks.archives.script_archive import Archive
+from customchecks.dependencies import failure_reasons
+from customchecks.images import runtimes
+from customchecks.installers import installer
+from customchecks.installers.package_managers import PackageManager
+from customchecks.manifests.base import Manifest
+from customchecks.sandbox.sandbox import Sandbox, SandboxOutcome, SandboxRequest
+from polling.base.results import Cause
+from secrets_app.masking.masker import Masker
+from teckochecker.kit import strict_json
 
 MEMORY_MB = 1024
 CPU_CORES = 1.0
@@ -135,7 +137,7 @@ def _add(target: tarfile.TarFile, name: str, content: bytes) -> None:
 
 def _result(outcome: SandboxOutcome) -> Installation:
     masker = _masker()
-    log = masker.text(strictjson.storable(outcome.stderr.decode(errors="replace")).strip())[-LOG_CHARACTERS:]
+    log = masker.text(strict_json.storable(outcome.stderr.decode(errors="replace")).strip())[-LOG_CHARACTERS:]
     milliseconds = outcome.timings.get("total", 0)
     if outcome.cause in PASSING:
         return Installation(cause=outcome.cause, message=outcome.message, log=log, milliseconds=milliseconds)
@@ -149,8 +151,8 @@ def _result(outcome: SandboxOutcome) -> Installation:
 
 def _said(outcome: SandboxOutcome) -> Mapping[str, Any]:
     try:
-        said = strictjson.loads(outcome.stdout.decode(errors="replace").strip() or "{}")
-    except strictjson.NotStrict:
+        said = strict_json.loads(outcome.stdout.decode(errors="replace").strip() or "{}")
+    except strict_json.NotStrict:
         return {}
     return said if isinstance(said, dict) else {}
 
@@ -163,7 +165,7 @@ def _reason(outcome: SandboxOutcome, said: Mapping[str, Any], log: str) -> str:
     if outcome.cause:
         return outcome.message
     begin = said.get("error") or f"The installer ended with exit code {outcome.exit_code}."
-    return f"{begin} {reasons.told(log)}".strip()
+    return f"{begin} {failure_reasons.told(log)}".strip()
 
 
 def _masker() -> Masker:

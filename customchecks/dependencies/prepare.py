@@ -8,17 +8,17 @@ from typing import cast
 
 from django.conf import settings
 
-from customchecks import runtimes
-from customchecks.archives import Archive
+from customchecks.archives.script_archive import Archive
 from customchecks.dependencies import detection, installation
 from customchecks.dependencies.detection import Fingerprint, Fingerprints, Use
 from customchecks.dependencies.installation import Installation
-from customchecks.dependencies.manifests import Manifest, ManifestRefused
 from customchecks.dependencies.models import DependencySet
 from customchecks.dependencies.store import Store
-from customchecks.engine import EngineError
-from customchecks.sandbox import Sandbox
-from polling.results import Cause
+from customchecks.docker.engine import EngineError
+from customchecks.images import runtimes
+from customchecks.manifests.base import Manifest, ManifestRefused
+from customchecks.sandbox.sandbox import Sandbox
+from polling.base.results import Cause
 
 FORMAT = 2  # raise it when what an installation makes changes
 

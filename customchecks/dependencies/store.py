@@ -14,9 +14,9 @@ from django.utils import timezone
 from customchecks.dependencies import eviction
 from customchecks.dependencies.installation import PASSING, Installation
 from customchecks.dependencies.models import LEASE_SECONDS, DependencySet, SetState
-from customchecks.engine import EngineError
-from customchecks.volumes import Volumes
-from polling.results import Cause
+from customchecks.docker.engine import EngineError
+from customchecks.docker.volumes import Volumes
+from polling.base.results import Cause
 
 logger = structlog.get_logger(__name__)
 

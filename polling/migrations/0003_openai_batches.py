@@ -3,7 +3,7 @@
 import django.core.validators
 import django.db.models.deletion
 import django.utils.timezone
-import polling.polling_job
+import polling.openai.models
 from django.conf import settings
 from django.db import migrations, models
 
@@ -52,7 +52,7 @@ class Migration(migrations.Migration):
                 ('status', models.CharField(choices=[('active', 'Active'), ('paused', 'Paused'), ('completed', 'Completed'), ('failed', 'Failed'), ('completed_with_failures', 'Completed with failures')], default='active', editable=False, max_length=50)),
                 ('outcome', models.CharField(blank=True, editable=False, max_length=50)),
                 ('poll_interval_seconds', models.PositiveIntegerField(default=120, validators=[django.core.validators.MinValueValidator(30), django.core.validators.MaxValueValidator(3600)])),
-                ('keboola_stack_url', models.CharField(max_length=500, validators=[polling.polling_job.stack_url])),
+                ('keboola_stack_url', models.CharField(max_length=500, validators=[polling.openai.models.stack_url])),
                 ('keboola_component_id', models.CharField(max_length=255, validators=[django.core.validators.ProhibitNullCharactersValidator()])),
                 ('keboola_configuration_id', models.CharField(max_length=255, validators=[django.core.validators.ProhibitNullCharactersValidator()])),
                 ('keboola_secret', models.ForeignKey(editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='secrets_app.secret')),

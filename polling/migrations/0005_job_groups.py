@@ -3,8 +3,8 @@
 import django.core.validators
 import django.db.models.deletion
 import django.utils.timezone
-import polling.groups
-import polling.webhook_fields
+import polling.jobs.groups
+import polling.outbox.webhook_fields
 from django.conf import settings
 from django.db import migrations, models
 
@@ -27,9 +27,9 @@ class Migration(migrations.Migration):
                 ('deadline_seconds', models.PositiveIntegerField(default=604800, validators=[django.core.validators.MinValueValidator(10), django.core.validators.MaxValueValidator(31622400)])),
                 ('webhook_url', models.CharField(max_length=500)),
                 ('webhook_method', models.CharField(choices=[('GET', 'Get'), ('POST', 'Post'), ('PUT', 'Put'), ('PATCH', 'Patch'), ('DELETE', 'Delete')], default='POST', max_length=10)),
-                ('webhook_headers', models.JSONField(blank=True, null=True, validators=[polling.webhook_fields.webhook_headers])),
-                ('webhook_query_params', models.JSONField(blank=True, null=True, validators=[polling.groups.query_params])),
-                ('webhook_signing_secrets', models.JSONField(blank=True, default=list, validators=[polling.webhook_fields.webhook_signing_secrets])),
+                ('webhook_headers', models.JSONField(blank=True, null=True, validators=[polling.outbox.webhook_fields.webhook_headers])),
+                ('webhook_query_params', models.JSONField(blank=True, null=True, validators=[polling.jobs.groups.query_params])),
+                ('webhook_signing_secrets', models.JSONField(blank=True, default=list, validators=[polling.outbox.webhook_fields.webhook_signing_secrets])),
                 ('status', models.CharField(choices=[('active', 'Active'), ('completed', 'Completed'), ('failed', 'Failed')], default='active', editable=False, max_length=20)),
                 ('failure_cause', models.CharField(blank=True, editable=False, max_length=50)),
                 ('cycle', models.PositiveIntegerField(default=1, editable=False)),

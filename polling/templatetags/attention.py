@@ -11,10 +11,10 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.db.models import Model, QuerySet
 from django.urls import reverse
 
-from polling.deliveries import Delivery
-from polling.groups import GroupStatus, JobGroup
-from polling.kinds import job_kinds
-from polling.scheduling import JobStatus
+from polling.jobs.groups import GroupStatus, JobGroup
+from polling.jobs.registry import job_kinds
+from polling.jobs.scheduling import JobStatus
+from polling.outbox.deliveries import Delivery
 
 register = template.Library()
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import httpx
 
-from teckochecker import identity
+from teckochecker.ops import instance_id
 from teckochecker.setup import home as setup
 from tests import instances
 from tests.archives import tgz
@@ -59,7 +59,7 @@ class Receiver:
 class Instance:
     def __init__(self, home: Path, **settings: str) -> None:
         self.home = home
-        self.name = instances.record(identity.instance_id(home))
+        self.name = instances.record(instance_id.instance_id(home))
         with socket.create_server(("127.0.0.1", 0)) as listener:
             self.port = listener.getsockname()[1]
         self.environ = {

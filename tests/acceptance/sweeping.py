@@ -21,11 +21,11 @@ if __name__ == "__main__":
 from django.conf import settings
 from django.db import connection, connections
 
-from customchecks.models import CustomCheckJob
-from polling import scheduling
-from polling.deliveries import Delivery, DeliveryStatus
-from polling.scheduling import JobStatus, ScheduledJob
-from polling.sweeper import Capacity, Sweeper
+from customchecks.jobs.models import CustomCheckJob
+from polling.jobs import scheduling
+from polling.jobs.scheduling import JobStatus, ScheduledJob
+from polling.outbox.deliveries import Delivery, DeliveryStatus
+from polling.sweep.sweeper import Capacity, Sweeper
 
 LONGEST_SECONDS = 60.0
 

@@ -11,12 +11,13 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from customchecks import archives, jobs
-from customchecks.models import CustomCheckJob
-from polling.crashpoints import Point
-from polling.deliveries import Delivery
-from polling.polling_job import PollingJob
-from teckochecker import identity
+from customchecks.archives import script_archive
+from customchecks.jobs import service
+from customchecks.jobs.models import CustomCheckJob
+from polling.base.crash_points import Point
+from polling.openai.models import PollingJob
+from polling.outbox.deliveries import Delivery
+from teckochecker.ops import instance_id
 from tests import instances
 from tests.acceptance import sweeping
 from tests.acceptance.instance import Receiver
@@ -38,8 +39,8 @@ def due_job(receiver: Receiver) -> CustomCheckJob:
         "script_runtime": "python",
         "webhook_url": receiver.url,
     }
-    archive = archives.normalise(io.BytesIO(tgz({"main.py": SCRIPT})))
-    return jobs.create_job(data, archive=archive, user=User.objects.create_superuser("owner"))
+    archive = script_archive.normalise(io.BytesIO(tgz({"main.py": SCRIPT})))
+    return service.create_job(data, archive=archive, user=User.objects.create_superuser("owner"))
 
 
 def let_claims_expire() -> None:
@@ -60,7 +61,7 @@ def test_a_sweep_that_is_killed_loses_nothing_and_doubles_nothing(
     point: Point, receiver: Receiver, tmp_path: Path, settings: Any
 ) -> None:
     settings.TECKO_WEBHOOK_ALLOW = ["127.0.0.1"]
-    instance = instances.record(identity.instance_id(tmp_path))
+    instance = instances.record(instance_id.instance_id(tmp_path))
     try:
         job = due_job(receiver)
         assert sweeping.process(tmp_path, crash_at=point) == -signal.SIGKILL

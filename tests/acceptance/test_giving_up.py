@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
-from customchecks import archives, jobs
-from customchecks.models import CustomCheckJob
-from polling.scheduling import JobStatus
+from customchecks.archives import script_archive
+from customchecks.jobs import service
+from customchecks.jobs.models import CustomCheckJob
+from polling.jobs.scheduling import JobStatus
 from tests import instances
 from tests.acceptance import sweeping
 from tests.acceptance.instance import Receiver, wait_for
@@ -34,7 +35,7 @@ def hanging_job(cause: str, receiver: Receiver, owner: User) -> CustomCheckJob:
         "poll_interval_seconds": 10,
         **LIMITS[cause],
     }
-    return jobs.create_job(data, archive=archives.normalise(io.BytesIO(tgz({"main.py": DEAF}))), user=owner)
+    return service.create_job(data, archive=script_archive.normalise(io.BytesIO(tgz({"main.py": DEAF}))), user=owner)
 
 
 def ended() -> bool:

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
-from customchecks import archives, jobs
-from customchecks.models import CustomCheckJob
+from customchecks.archives import script_archive
+from customchecks.jobs import service
+from customchecks.jobs.models import CustomCheckJob
 from tests import instances
 from tests.acceptance import sweeping
 from tests.acceptance.instance import Receiver, wait_for
@@ -24,9 +25,9 @@ print(json.dumps({**said.get(number, {"status": "SUCCESS", "progress": 100}), "s
 def test_errors_alert_once_and_progress_and_the_next_check_are_the_scripts(receiver: Receiver, settings: Any) -> None:
     settings.TECKO_WEBHOOK_ALLOW, settings.TECKO_INSTANCE = ["127.0.0.1"], instances.new()
     data = {"name": "wishes", "script_source_type": "upload", "script_runtime": "python", "alert_after_errors": 2}
-    job = jobs.create_job(
+    job = service.create_job(
         {**data, "webhook_url": receiver.url},
-        archive=archives.normalise(io.BytesIO(tgz({"main.py": SCRIPT}))),
+        archive=script_archive.normalise(io.BytesIO(tgz({"main.py": SCRIPT}))),
         user=User.objects.create_superuser("owner"),
     )
     try:

@@ -12,10 +12,10 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 
-from customchecks import versions
-from customchecks.archives import normalise
-from customchecks.models import CustomCheckJob, CustomCheckLog
-from polling.deliveries import Delivery
+from customchecks.archives.script_archive import normalise
+from customchecks.jobs import versions
+from customchecks.jobs.models import CustomCheckJob, CustomCheckLog
+from polling.outbox.deliveries import Delivery
 
 HOSTILE = "<script>alert('x')</script><img src=x onerror=alert(1)>"
 

@@ -9,8 +9,8 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from customchecks.models import CustomCheckJob
-from polling.deliveries import Delivery, Outcome
+from customchecks.jobs.models import CustomCheckJob
+from polling.outbox.deliveries import Delivery, Outcome
 from tests.admin.conftest import make_delivery
 
 MakeJob = Callable[..., CustomCheckJob]

@@ -8,8 +8,8 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from customchecks.models import CustomCheckJob
-from polling.deliveries import Delivery, DeliveryStatus, Outcome
+from customchecks.jobs.models import CustomCheckJob
+from polling.outbox.deliveries import Delivery, DeliveryStatus, Outcome
 from tests.admin.conftest import HOSTILE, make_delivery
 
 MakeJob = Callable[..., CustomCheckJob]

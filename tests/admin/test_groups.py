@@ -8,10 +8,10 @@ from django.contrib.auth.models import Group, User
 from django.test import Client
 from django.urls import reverse
 
-from customchecks.models import CustomCheckJob
-from polling.deliveries import Delivery
-from polling.groups import JobGroup
-from polling.results import Verdict
+from customchecks.jobs.models import CustomCheckJob
+from polling.base.results import Verdict
+from polling.jobs.groups import JobGroup
+from polling.outbox.deliveries import Delivery
 from tests.admin.conftest import HOSTILE
 from tests.polling.grouped import HOOK, end, make_group, make_member
 

@@ -12,9 +12,9 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from customchecks.models import CustomCheckJob, CustomCheckLog
-from polling import claims
-from polling.results import CheckResult, Verdict
+from customchecks.jobs.models import CustomCheckJob, CustomCheckLog
+from polling.base.results import CheckResult, Verdict
+from polling.jobs import claims
 from secrets_app.models import Secret, SecretGrant
 from tests.admin.conftest import make_log, tgz
 

@@ -13,8 +13,9 @@ from django.urls import reverse
 from django.utils import timezone
 from django_q.models import Failure, OrmQ, Schedule, Success
 
-from customchecks.models import CustomCheckJob, CustomCheckLog
-from polling.models import Delivery, SweepLease
+from customchecks.jobs.models import CustomCheckJob, CustomCheckLog
+from polling.outbox.deliveries import Delivery
+from polling.sweep.models import SweepLease
 from tests.admin.conftest import HOSTILE, make_delivery, make_log
 
 MakeJob = Callable[..., CustomCheckJob]

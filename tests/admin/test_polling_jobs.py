@@ -3,7 +3,7 @@
 import pytest
 from django.test import Client
 
-from polling.polling_job import PollingJob
+from polling.openai.models import PollingJob
 from secrets_app.models import SecretGrant
 from tests.polling.services import make_job
 

@@ -8,10 +8,10 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from customchecks import jobs, versions
-from customchecks.models import CustomCheckJob, DependencySet
-from polling.claims import claim_due, record
-from polling.results import CheckResult, Verdict
+from customchecks.jobs import service, versions
+from customchecks.jobs.models import CustomCheckJob, DependencySet
+from polling.base.results import CheckResult, Verdict
+from polling.jobs.claims import claim_due, record
 from tests.admin.conftest import normalise, tgz
 
 MakeJob = Callable[..., CustomCheckJob]
@@ -33,7 +33,7 @@ def test_a_jobs_page_shows_which_version_it_stays_with(browser: Client, make_job
     job = make_job()
     versions.add(job, normalise(tgz(main_py="new")))
     assert "(pinned)" not in page_of(browser, job)
-    jobs.pin_version(job, 1, user=User.objects.get())
+    service.pin_version(job, 1, user=User.objects.get())
     assert "1 (pinned)" in page_of(browser, job)
 
 

@@ -16,13 +16,13 @@ from django.utils import timezone
 from rest_framework.response import Response
 from rest_framework.test import APIClient
 
-from customchecks import jobs
-from customchecks.archives import normalise
-from customchecks.models import CustomCheckJob, CustomCheckLog
-from polling import group_changes
-from polling.batches import Batch
-from polling.deliveries import Delivery, DeliveryDraft
-from polling.polling_job import PollingJob
+from customchecks.archives.script_archive import normalise
+from customchecks.jobs import service
+from customchecks.jobs.models import CustomCheckJob, CustomCheckLog
+from polling.jobs import group_changes
+from polling.openai.batches import Batch
+from polling.openai.models import PollingJob
+from polling.outbox.deliveries import Delivery, DeliveryDraft
 from secrets_app.access.models import ApiToken, Scope
 from secrets_app.models import Secret
 from tests.api import live
@@ -110,7 +110,7 @@ def server(gunicorn: tuple[int, int], transactional_db: None) -> live.Server:
 def make_job(boss: User) -> Callable[..., CustomCheckJob]:
     def make(*, scripted: bool = True, **fields: Any) -> CustomCheckJob:
         archive = normalise(io.BytesIO(tgz(SCRIPT))) if scripted else None
-        return jobs.create_job(config(**fields), archive=archive, user=boss)
+        return service.create_job(config(**fields), archive=archive, user=boss)
 
     return make
 

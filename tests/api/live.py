@@ -44,7 +44,7 @@ def gunicorn(**variables: str) -> Iterator[tuple[int, int]]:
     """Its port and process id."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    argv = [sys.executable, "-m", "gunicorn", "-c", "python:teckochecker.webserver", "teckochecker.wsgi"]
+    argv = [sys.executable, "-m", "gunicorn", "-c", "python:teckochecker.web.server", "teckochecker.wsgi"]
     own = {"DATABASE_URL": database_url(), "TECKO_PORT": str(port), "TECKO_HOST": "127.0.0.1"}
     environ = os.environ | own | variables
     process = subprocess.Popen(argv, cwd=settings.BASE_DIR, env=environ, stderr=subprocess.DEVNULL)

@@ -12,7 +12,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from customchecks.models import CustomCheckJob
+from customchecks.jobs.models import CustomCheckJob
 from secrets_app.access.models import ApiToken
 from secrets_app.models import Secret
 from tests.api.conftest import JOBS, PASSWORD, config, form, upload

@@ -14,14 +14,14 @@ from django.urls import reverse
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from customchecks import versions
-from customchecks.archives import normalise
-from customchecks.models import CustomCheckJob, ScriptVersion
-from polling import claims
-from polling.results import CheckResult, Verdict
+from customchecks.archives.script_archive import normalise
+from customchecks.jobs import versions
+from customchecks.jobs.models import CustomCheckJob, ScriptVersion
+from polling.base.results import CheckResult, Verdict
+from polling.jobs import claims
 from secrets_app.access.models import ApiToken, Scope
 from secrets_app.models import Secret
-from teckochecker.audit import AUDITED
+from teckochecker.access.auditing import AUDITED
 from tests.api.conftest import JOBS, PASSWORD, config
 from tests.api.test_passwords import basic
 from tests.archives import tgz
@@ -56,7 +56,8 @@ def models() -> Iterator[str]:
 @pytest.mark.parametrize("label", list(models()))
 def test_of_every_model_it_is_decided_whether_it_is_audited(label: str) -> None:
     assert (label in AUDITED) != (label in NOT_AUDITED), (
-        f"Should changes of {label} be audited? Add it to AUDITED in teckochecker/audit.py, or to NOT_AUDITED here."
+        f"Should changes of {label} be audited? Add it to AUDITED in "
+        "teckochecker/access/auditing.py, or to NOT_AUDITED here."
     )
 
 

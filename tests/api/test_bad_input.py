@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from rest_framework.test import APIClient
 
-from customchecks.models import CustomCheckJob, ScriptArchive
+from customchecks.jobs.models import CustomCheckJob, ScriptArchive
 from secrets_app.models import Secret, SecretGrant
 from tests.api.conftest import JOBS, SCRIPT, config, form, submit
 from tests.archives import tgz as gzipped

@@ -10,8 +10,8 @@ import pytest
 from django.contrib.auth.models import User
 from rest_framework.test import APIClient
 
-from customchecks import definition
-from customchecks.models import CustomCheckJob
+from customchecks.jobs import definition
+from customchecks.jobs.models import CustomCheckJob
 from secrets_app.access.models import ApiToken, Scope
 from tests.api.conftest import JOBS, config, form
 from tests.api.test_access import routes

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from teckochecker.lastresort import LastResort
+from teckochecker.web.error_pages import LastResort
 from tests.api.live import Server
 
 CHARSETS = [

@@ -8,10 +8,10 @@ import pytest
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from customchecks.models import CustomCheckJob, Trial
-from polling import claims
-from polling.deliveries import Delivery
-from polling.results import CheckResult, Verdict
+from customchecks.jobs.models import CustomCheckJob, Trial
+from polling.base.results import CheckResult, Verdict
+from polling.jobs import claims
+from polling.outbox.deliveries import Delivery
 from tests.api.conftest import JOBS
 
 MakeJob = Callable[..., CustomCheckJob]

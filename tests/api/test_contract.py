@@ -20,7 +20,7 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.core.parameters import ParameterLocation
 
 from secrets_app.access.models import ApiToken, Scope
-from teckochecker import openapi
+from teckochecker.api import openapi
 from teckochecker.wsgi import application
 from tests.api.conftest import PASSWORD
 from tests.api.matrix import ROWS

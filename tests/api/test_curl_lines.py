@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from customchecks.models import CustomCheckJob
+from customchecks.jobs.models import CustomCheckJob
 from tests.api import live
 
 GIT = """curl -X POST /api/custom-checks \\

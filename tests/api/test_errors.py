@@ -9,7 +9,7 @@ from django.db import connection
 from django.test import Client
 from rest_framework.test import APIClient
 
-from customchecks.models import CustomCheckJob
+from customchecks.jobs.models import CustomCheckJob
 from tests.api.conftest import JOBS, upload
 from tests.api.test_access import routes
 

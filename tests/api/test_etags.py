@@ -10,11 +10,11 @@ from django.db import connections
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from customchecks import jobs
-from customchecks.etags import ChangedMeanwhile
-from customchecks.models import CustomCheckJob
-from polling import claims
-from polling.results import CheckResult, Verdict
+from customchecks.jobs import service
+from customchecks.jobs.etags import ChangedMeanwhile
+from customchecks.jobs.models import CustomCheckJob
+from polling.base.results import CheckResult, Verdict
+from polling.jobs import claims
 from tests.api.conftest import JOBS, config, upload
 from tests.archives import tgz
 
@@ -85,7 +85,7 @@ def test_another_script_is_another_definition(client: APIClient, make_job: MakeJ
 
 @pytest.mark.django_db(transaction=True)
 def test_of_two_who_change_what_they_both_read_one_is_refused(boss: User, client: APIClient) -> None:
-    job = jobs.create_job(config(), archive=None, user=boss)
+    job = service.create_job(config(), archive=None, user=boss)
     headers = {"If-Match": tag(client, job)}
     codes: list[int] = []
 

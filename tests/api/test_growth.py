@@ -11,10 +11,11 @@ from rest_framework import exceptions
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 
-from customchecks import selection
-from teckochecker import audit, lastresort, throttles
-from teckochecker.browsable import Negotiation, Pages
-from teckochecker.rest import TokenLogin
+from customchecks.jobs import selection
+from teckochecker.access import auditing, throttles
+from teckochecker.access.authentication import TokenLogin
+from teckochecker.api.browsable import Negotiation, Pages
+from teckochecker.web import error_pages
 from tests.growth import grows_linearly
 
 KB = 1024
@@ -37,7 +38,7 @@ def test_what_a_caller_accepts(unit: str) -> None:
 
 @pytest.mark.parametrize("unit", [";", '";', ';charset="', "; ", ";charset=", "a=b;", " "])
 def test_the_type_of_a_body(unit: str) -> None:
-    grows_linearly(lambda value: lastresort.CHARSET.sub("", value), of(unit, before="text/plain"), size=HEAD)
+    grows_linearly(lambda value: error_pages.CHARSET.sub("", value), of(unit, before="text/plain"), size=HEAD)
 
 
 @pytest.mark.parametrize("unit", ["a=b;", ";", 'a="', "=;", "\\", " "])
@@ -74,7 +75,7 @@ def test_times(unit: str) -> None:
 
 @pytest.mark.parametrize("unit", ["a.", "a-", ".", "secret_ref:a"])
 def test_what_the_audit_shows(unit: str) -> None:
-    grows_linearly(lambda value: audit.masked(f'{{"a": "{value}"}}'), of(unit, before="secret_ref:"), size=512 * KB)
+    grows_linearly(lambda value: auditing.masked(f'{{"a": "{value}"}}'), of(unit, before="secret_ref:"), size=512 * KB)
 
 
 PART = '--frontier\r\nContent-Disposition: form-data; name="a"'

@@ -15,7 +15,7 @@ import time_machine
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.contrib.auth.models import User
 
-from teckochecker.guesses import LONGEST_ATTEMPT_SECONDS, Limit
+from teckochecker.access.password_guesses import LONGEST_ATTEMPT_SECONDS, Limit
 from tests.api import live
 from tests.api.conftest import JOBS, PASSWORD
 from tests.api.test_passwords import basic

@@ -9,8 +9,8 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
 
-from polling.deliveries import Delivery
-from polling.models import QueueProof
+from polling.outbox.deliveries import Delivery
+from polling.sweep.models import QueueProof
 from tests.polling.couriers import owe
 from tests.polling.leases import on_duty
 

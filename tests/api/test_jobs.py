@@ -10,10 +10,10 @@ from django.db import connections
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from customchecks.models import CustomCheckJob, CustomCheckLog, ScriptArchive
-from polling import claims
-from polling.deliveries import Delivery, DeliveryDraft
-from polling.results import CheckResult, Verdict
+from customchecks.jobs.models import CustomCheckJob, CustomCheckLog, ScriptArchive
+from polling.base.results import CheckResult, Verdict
+from polling.jobs import claims
+from polling.outbox.deliveries import Delivery, DeliveryDraft
 from secrets_app.models import Secret, SecretGrant
 from tests.api.conftest import JOBS, PASSWORD, make_log
 

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from customchecks.models import CustomCheckJob, CustomCheckLog
+from customchecks.jobs.models import CustomCheckJob, CustomCheckLog
 from tests.api.conftest import JOBS
 from tests.conftest import MEASURED
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from rest_framework.test import APIClient
 
-from customchecks.models import CustomCheckJob
-from polling.groups import JobGroup
-from polling.polling_job import PollingJob
+from customchecks.jobs.models import CustomCheckJob
+from polling.jobs.groups import JobGroup
+from polling.openai.models import PollingJob
 from secrets_app.models import Secret
 
 ODD: list[Any] = ["odd", "", 3, -1, 10**12, 2.5, True, [], [1], {}, {"a": 1}, {"memory_mb": 1}, None]

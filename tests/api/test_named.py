@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.db import connections
 from rest_framework.test import APIClient
 
-from customchecks.models import CustomCheckJob, ScriptVersion
+from customchecks.jobs.models import CustomCheckJob, ScriptVersion
 from secrets_app.models import Secret, SecretGrant
 from tests.api.conftest import JOBS, form, make_log
 from tests.archives import tgz

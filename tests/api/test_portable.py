@@ -12,8 +12,8 @@ from django.contrib.auth.models import User
 from django.db import connection, connections
 from rest_framework.test import APIClient
 
-from customchecks import portable
-from customchecks.models import CustomCheckJob
+from customchecks.jobs import export
+from customchecks.jobs.models import CustomCheckJob
 from secrets_app.models import Secret, SecretGrant
 from tests.api.conftest import JOBS, make_log
 
@@ -207,7 +207,7 @@ def test_an_import_that_waits_for_another_keeps_nobody_from_writing(boss: User, 
         connections.close_all()
 
     thread = threading.Thread(target=ask)
-    with (settings.TECKO_HOME / portable.TURNS).open("a") as turn:
+    with (settings.TECKO_HOME / export.TURNS).open("a") as turn:
         fcntl.flock(turn, fcntl.LOCK_EX)
         thread.start()
         thread.join(1)

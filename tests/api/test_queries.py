@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from rest_framework.test import APIClient
 
-from teckochecker.openapi import OPERATIONS
-from teckochecker.queries import OPEN
+from teckochecker.api.openapi import OPERATIONS
+from teckochecker.api.query_parameters import OPEN
 from tests.api.conftest import JOBS
 from tests.polling.leases import on_duty
 

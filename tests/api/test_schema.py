@@ -9,11 +9,12 @@ from django.core.management import call_command
 from django.test import Client
 from rest_framework.test import APIClient
 
-from teckochecker import openapi
+from teckochecker.api import openapi
 
 RECIPE = (
     "Add it to OPERATIONS in the schema.py beside the view, as Operation(summary=…, tag=…, bodies=[Body(shape, …)], "
-    "answers={200: Answer(shape, example)}, refuses=[409]). A table of a new app is listed in teckochecker/openapi.py. "
+    "answers={200: Answer(shape, example)}, refuses=[409]). A table of a new app is listed in "
+    "teckochecker/api/openapi.py. "
     "The recipe is in CONTRIBUTING.md."
 )
 Call = tuple[str, dict[str, Any]]
@@ -60,7 +61,7 @@ def test_every_description_is_of_a_call() -> None:
 @pytest.mark.parametrize(("key", "call"), calls(), ids=[key for key, _ in calls()])
 def test_a_call_has_a_summary_examples_and_its_errors(key: str, call: dict[str, Any]) -> None:
     assert call["summary"], f"{key} has no summary"
-    assert set(call["tags"]) <= set(openapi.TAGS), f"{key}: name the tag in TAGS of teckochecker/openapi.py"
+    assert set(call["tags"]) <= set(openapi.TAGS), f"{key}: name the tag in TAGS of teckochecker/api/openapi.py"
     bare = [name for name, content in contents(call) if "examples" not in content]
     assert bare == [], f"{key}: no example for {bare}"
     statuses = set(call["responses"])

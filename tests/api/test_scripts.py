@@ -11,9 +11,9 @@ from django.contrib.auth.models import User
 from django.db import connection
 from rest_framework.test import APIClient
 
-from customchecks import jobs, versions
-from customchecks.archives import Archive, normalise
-from customchecks.models import CustomCheckJob
+from customchecks.archives.script_archive import Archive, normalise
+from customchecks.jobs import service, versions
+from customchecks.jobs.models import CustomCheckJob
 from tests.api.conftest import JOBS, config, form, submit, upload
 from tests.archives import tgz
 from tests.customchecks.test_fields import REFUSED_BRANCHES, REFUSED_URLS
@@ -30,7 +30,7 @@ def archive(text: str) -> Archive:
 def job(make_job: MakeJob, boss: User) -> CustomCheckJob:
     """With two versions."""
     job = make_job()
-    jobs.store_script(job, archive("new"), user=boss)
+    service.store_script(job, archive("new"), user=boss)
     return job
 
 

@@ -8,7 +8,7 @@ import pytest
 from django.contrib.auth.models import User
 from rest_framework.test import APIClient
 
-from customchecks.models import CustomCheckJob
+from customchecks.jobs.models import CustomCheckJob
 from secrets_app.models import Secret
 from tests.api.conftest import JOBS
 

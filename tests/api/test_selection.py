@@ -8,8 +8,8 @@ import pytest
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from customchecks.models import CustomCheckJob
-from polling.deliveries import Delivery, DeliveryDraft
+from customchecks.jobs.models import CustomCheckJob
+from polling.outbox.deliveries import Delivery, DeliveryDraft
 from tests.api.conftest import JOBS, make_log
 
 MakeJob = Callable[..., CustomCheckJob]

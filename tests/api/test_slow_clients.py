@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from teckochecker.webworker import READ_SECONDS
+from teckochecker.web.worker import READ_SECONDS
 from tests.api.live import Server
 
 MANY = 40

@@ -9,10 +9,10 @@ from django.conf import settings
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from customchecks.models import CustomCheckJob
-from polling import claims, metrics
-from polling.deliveries import Delivery
-from polling.results import CheckResult, Verdict
+from customchecks.jobs.models import CustomCheckJob
+from polling.base.results import CheckResult, Verdict
+from polling.jobs import claims, metrics
+from polling.outbox.deliveries import Delivery
 from tests.polling.grouped import make_group
 from tests.polling.leases import on_duty
 

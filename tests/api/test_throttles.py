@@ -16,8 +16,8 @@ from django.test import RequestFactory
 from rest_framework.test import APIClient
 
 from secrets_app.access.models import ApiToken, Scope
-from teckochecker import counters
-from teckochecker.throttles import PerLogin, Strangers, address, network
+from teckochecker.access import shared_counters
+from teckochecker.access.throttles import PerLogin, Strangers, address, network
 from tests.api import live
 from tests.api.conftest import JOBS
 from tests.api.test_passwords import basic
@@ -166,16 +166,16 @@ def test_no_two_addresses_share_a_counter() -> None:
 
 def test_counters_that_were_not_used_lately_go_when_there_are_too_many(settings: Any, tmp_path: Path) -> None:
     settings.THROTTLE_FOLDER = tmp_path
-    for number in range(counters.MOST_FILES + 1):
+    for number in range(shared_counters.MOST_FILES + 1):
         (tmp_path / f"address-{number}").touch()
     os.utime(tmp_path / "address-7", (1, 1))
     (tmp_path / "address-8").unlink()
-    counters.tidy()
-    assert len(list(tmp_path.iterdir())) == counters.MOST_FILES - 1
+    shared_counters.tidy()
+    assert len(list(tmp_path.iterdir())) == shared_counters.MOST_FILES - 1
     for number in range(2):
         (tmp_path / f"new-{number}").touch()
-    counters.tidy()
-    assert len(list(tmp_path.iterdir())) == counters.KEPT_FILES
+    shared_counters.tidy()
+    assert len(list(tmp_path.iterdir())) == shared_counters.KEPT_FILES
     assert (tmp_path / "new-1").exists()
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from customchecks.models import CustomCheckJob
+from customchecks.jobs.models import CustomCheckJob
 from tests.api.conftest import SCRIPT, config
 from tests.api.live import BOUNDARY, Server
 from tests.archives import tgz

@@ -35,11 +35,12 @@ from django.conf import settings  # noqa: E402
 from django.contrib.auth.models import User  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
-from customchecks import archives, jobs  # noqa: E402
+from customchecks.archives import script_archive  # noqa: E402
+from customchecks.checking.runner import CustomCheckRunner  # noqa: E402
 from customchecks.dependencies.models import DependencySet  # noqa: E402
-from customchecks.models import CustomCheckJob  # noqa: E402
-from customchecks.runner import CustomCheckRunner  # noqa: E402
-from polling.scheduling import Claim  # noqa: E402
+from customchecks.jobs import service  # noqa: E402
+from customchecks.jobs.models import CustomCheckJob  # noqa: E402
+from polling.jobs.scheduling import Claim  # noqa: E402
 from tests.security import boxes  # noqa: E402
 
 PYTHON = 'print(\'{"status": "PENDING"}\')\n'
@@ -72,9 +73,9 @@ class Bench:
         self.runner = CustomCheckRunner()
 
     def job(self, runtime: str, files: dict[str, str]) -> CustomCheckJob:
-        archive = archives.normalise(io.BytesIO(boxes.tgz(files)))
+        archive = script_archive.normalise(io.BytesIO(boxes.tgz(files)))
         data = {"name": secrets.token_hex(4), "script_source_type": "upload", "script_runtime": runtime}
-        return jobs.create_job(data, archive=archive, user=self.user)
+        return service.create_job(data, archive=archive, user=self.user)
 
     def check(self, job: CustomCheckJob) -> float:
         """Seconds."""

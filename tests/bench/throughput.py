@@ -20,8 +20,10 @@ from pathlib import Path
 import django
 import docker
 
-from customchecks import hardening, images, stream
-from customchecks.engine import Engine
+from customchecks.docker import hardening
+from customchecks.docker.engine import Engine
+from customchecks.images import current
+from customchecks.sandbox import stream
 from tests.acceptance.instance import Instance, running, wait_for
 from tests.archives import tgz
 
@@ -34,7 +36,7 @@ class PlainLoop:
 
     def __init__(self) -> None:
         self.api = docker.APIClient(version="auto", timeout=60, max_pool_size=64, **docker.utils.kwargs_from_env())
-        self.image = images.current("python", engine=Engine())
+        self.image = current.current("python", engine=Engine())
         self.network = next(net["Name"] for net in self.api.networks() if net["Name"].startswith("teckochecker-"))
         self.archive = tgz({"main.py": SCRIPT})
 

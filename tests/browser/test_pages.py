@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from customchecks.models import CustomCheckJob
+from customchecks.jobs.models import CustomCheckJob
 from secrets_app.models import Secret
-from teckochecker import openapi
+from teckochecker.api import openapi
 from tests.api.conftest import SCRIPT, config
 from tests.archives import tgz
 

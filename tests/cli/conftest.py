@@ -16,12 +16,12 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.utils import timezone
 
-from customchecks import versions
-from customchecks.archives import from_directory
+from customchecks.archives.script_archive import from_directory
 from customchecks.cli import main
-from customchecks.models import CustomCheckJob, CustomCheckLog
-from polling import claims
-from polling.results import CheckResult, Verdict
+from customchecks.jobs import versions
+from customchecks.jobs.models import CustomCheckJob, CustomCheckLog
+from polling.base.results import CheckResult, Verdict
+from polling.jobs import claims
 
 PRINT_PENDING = 'print(\'{"status": "PENDING", "message": "not yet"}\')\n'
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from auditlog.models import LogEntry
 
-from customchecks.models import CustomCheckJob
+from customchecks.jobs.models import CustomCheckJob
 from tests.cli.conftest import Cli, Ended
 
 

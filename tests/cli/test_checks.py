@@ -11,8 +11,8 @@ import pytest
 from django.apps import apps
 from django.utils import timezone
 
-from customchecks.models import CustomCheckJob, CustomCheckLog
-from polling.results import Cause, Verdict
+from customchecks.jobs.models import CustomCheckJob, CustomCheckLog
+from polling.base.results import Cause, Verdict
 from secrets_app.models import Secret, SecretGrant, SecretUse
 from tests.cli.conftest import Cli, Ended, answer
 

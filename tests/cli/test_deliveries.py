@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from customchecks.cli.endings import Exit
-from customchecks.models import CustomCheckJob
-from polling.deliveries import Delivery, Outcome
-from polling.results import CheckResult, Verdict
+from customchecks.cli.support.exit_codes import Exit
+from customchecks.jobs.models import CustomCheckJob
+from polling.base.results import CheckResult, Verdict
+from polling.outbox.deliveries import Delivery, Outcome
 from tests.cli.conftest import Cli, Ended
 
 UNKNOWN = "0b9c1f9e-4a53-4b8c-9a3c-6d1d3f7c2e11"

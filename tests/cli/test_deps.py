@@ -6,8 +6,8 @@ from django.conf import settings
 from django.utils import timezone
 
 from customchecks.dependencies.models import DependencySet, SetState
-from customchecks.engine import Engine
-from customchecks.volumes import Volumes
+from customchecks.docker.engine import Engine
+from customchecks.docker.volumes import Volumes
 from tests.cli.conftest import Ended
 
 Here = Callable[..., Ended]

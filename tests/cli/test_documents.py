@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from customchecks.models import CustomCheckJob
+from customchecks.jobs.models import CustomCheckJob
 from secrets_app.models import Secret
 from tests.cli.conftest import Cli, Ended
 

@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from customchecks import engine_api
-from customchecks.engine import Engine, EngineMismatch, EngineUnavailable
+from customchecks.docker import api_version
+from customchecks.docker.engine import Engine, EngineMismatch, EngineUnavailable
 from tests.cli.conftest import Cli
 
-LAST_SPOKEN = engine_api.text(engine_api.NEWEST)
+LAST_SPOKEN = api_version.text(api_version.NEWEST)
 minors = st.integers(min_value=12, max_value=99)
 
 
@@ -98,11 +98,11 @@ def test_the_oldest_version_that_both_know_is_spoken(place: Path, oldest: str, n
 def test_what_is_spoken_is_known_to_both_or_refused(one: int, other: int) -> None:
     oldest, newest = sorted((one, other))
     try:
-        major, minor = map(int, engine_api.choose(told(f"1.{oldest}", f"1.{newest}")).split("."))
+        major, minor = map(int, api_version.choose(told(f"1.{oldest}", f"1.{newest}")).split("."))
     except EngineMismatch:
-        assert newest < engine_api.OLDEST[1] or oldest > engine_api.NEWEST[1]
+        assert newest < api_version.OLDEST[1] or oldest > api_version.NEWEST[1]
     else:
-        assert engine_api.OLDEST <= (major, minor) <= engine_api.NEWEST
+        assert api_version.OLDEST <= (major, minor) <= api_version.NEWEST
         assert oldest <= minor <= newest
 
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from customchecks.models import CustomCheckJob
-from polling.deliveries import Delivery
-from polling.groups import JobGroup
-from polling.results import Verdict
+from customchecks.jobs.models import CustomCheckJob
+from polling.base.results import Verdict
+from polling.jobs.groups import JobGroup
+from polling.outbox.deliveries import Delivery
 from tests.cli.conftest import Cli, Ended, answer
 from tests.polling.grouped import HOOK, make_group
 from tests.polling.services import make_job as make_polling_job

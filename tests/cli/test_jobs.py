@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from customchecks.models import CustomCheckJob
-from polling.results import Verdict
+from customchecks.jobs.models import CustomCheckJob
+from polling.base.results import Verdict
 from secrets_app.models import Secret, SecretGrant
 from tests.cli.conftest import Cli, Ended, answer
 from tests.polling.services import make_secret

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 from django.conf import settings
 
-from customchecks.models import CustomCheckJob
-from polling.polling_job import PollingJob
+from customchecks.jobs.models import CustomCheckJob
+from polling.openai.models import PollingJob
 from secrets_app.models import Secret
 from tests.cli.conftest import Cli, Ended
 

@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from polling.models import SweepLease
-from polling.sweeper import this_host
+from polling.sweep.models import SweepLease
+from polling.sweep.sweeper import this_host
 from secrets_app.models import Secret
 from tests.cli.conftest import Cli, Ended
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from polling.polling_job import PollingJob
+from polling.openai.models import PollingJob
 from tests.cli.conftest import Cli, Ended
 from tests.polling.services import make_job, make_secret
 

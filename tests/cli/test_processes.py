@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from django.utils import timezone
 
-from customchecks.cli.endings import Exit
-from customchecks.models import CustomCheckJob
-from polling.deliveries import Delivery, Outcome
-from polling.polling_job import PollingJob
+from customchecks.cli.support.exit_codes import Exit
+from customchecks.jobs.models import CustomCheckJob
+from polling.openai.models import PollingJob
+from polling.outbox.deliveries import Delivery, Outcome
 from tests.cli.conftest import Cli
 from tests.polling.services import make_job as make_polling_job
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from customchecks.models import CustomCheckJob
+from customchecks.jobs.models import CustomCheckJob
 from secrets_app import references
 from secrets_app.models import Secret
 from tests.cli.conftest import Cli, Ended

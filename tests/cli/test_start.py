@@ -9,11 +9,11 @@ from typing import Any, get_args
 import pytest
 from django.conf import settings
 
-from customchecks.cli import choices
-from polling.deliveries import DeliveryStatus
-from polling.groups import GroupStatus
-from polling.polling_job import STATUSES
-from polling.scheduling import JobStatus
+from customchecks.cli.support import choices
+from polling.jobs.groups import GroupStatus
+from polling.jobs.scheduling import JobStatus
+from polling.openai.models import STATUSES
+from polling.outbox.deliveries import DeliveryStatus
 from secrets_app.access import models as tokens
 from secrets_app.models import Secret
 from tests.cli.conftest import Cli
@@ -54,7 +54,7 @@ def test_the_completion_of_a_name_needs_no_application(cli: Cli) -> None:
     words = ("shellcompletion", "--shell", "bash", "complete", "manage.py customcheck show n")
     modules = loaded_by(words, env=cli.env)
     assert "django.db" in modules
-    assert not modules & {"customchecks.models", "polling.models", "rest_framework", "structlog"}
+    assert not modules & {"customchecks.jobs.models", "polling.models", "rest_framework", "structlog"}
 
 
 LISTS = [("list",), ("group", "list"), ("polling-job", "list"), ("secret", "list"), ("deps", "list")]
@@ -64,7 +64,7 @@ LISTS = [("list",), ("group", "list"), ("polling-job", "list"), ("secret", "list
 def test_a_list_loads_only_what_it_needs(cli: Cli, words: tuple[str, ...]) -> None:
     modules = loaded_by(("customcheck", *words), env=cli.env)
     unwanted = set(BROUGHT_BY_CHECKS) - ({"psycopg"} if "postgres" in cli.env["DATABASE_URL"] else set())
-    assert "customchecks.models" in modules
+    assert "customchecks.jobs.models" in modules
     assert modules & unwanted == set()
 
 

@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from customchecks.cli.endings import Exit
+from customchecks.cli.support.exit_codes import Exit
 from secrets_app.access.models import ApiToken
 from tests.cli.conftest import Cli, Ended
 

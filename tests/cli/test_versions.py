@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import trustme
 
-from customchecks.archives import from_directory
-from customchecks.models import CustomCheckJob
+from customchecks.archives.script_archive import from_directory
+from customchecks.jobs.models import CustomCheckJob
 from tests.cli.conftest import Cli, Ended
 from tests.git.server import GitServer, Origin
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from customchecks.runner import _answer
-from customchecks.sandbox import SandboxOutcome
-from polling.results import Cause, CheckResult, Verdict
-from secrets_app.masking import MASK, Masker
+from customchecks.checking.runner import _answer
+from customchecks.sandbox.sandbox import SandboxOutcome
+from polling.base.results import Cause, CheckResult, Verdict
+from secrets_app.masking.masker import MASK, Masker
 
 SECRET = "sk-" + "".join(f"{number:03}" for number in range(100))
 KB64 = 64 * 1024

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from customchecks.archives import Archive, ArchiveRejected, TooLarge, from_directory, normalise
+from customchecks.archives.script_archive import Archive, ArchiveRejected, TooLarge, from_directory, normalise
 
 MB = 1024 * 1024
 
@@ -494,7 +494,7 @@ def test_the_worst_archive_that_is_taken_stays_within_60_mb_of_memory(tmp_path):
     path.write_bytes(tgz(*[member(f"f{number}", filler(10 * MB, noise=2_050_000)) for number in range(5)]))
     assert path.stat().st_size > 9.5 * MB
     code = (
-        "import sys; from customchecks.archives import normalise; normalise(open(sys.argv[1], 'rb'));"
+        "import sys; from customchecks.archives.script_archive import normalise; normalise(open(sys.argv[1], 'rb'));"
         "print(*[line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')])"
     )
     root = Path(__file__).parents[2]

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from customchecks import documents
-from customchecks.documents import NotUsable, read, written
+from teckochecker.kit import safe_yaml
+from teckochecker.kit.safe_yaml import NotUsable, read, written
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=30) | st.from_regex(
     r"[-+0-9._eExo:~nyNYtrufals]{1,9}"
@@ -80,4 +80,4 @@ def test_a_hostile_document_is_refused_without_effort(text: str) -> None:
 
 def test_a_large_honest_document_is_read() -> None:
     jobs = [{"name": f"job {number}", "check_params": {"a": [1, 2, {"b": None}]}} for number in range(500)]
-    assert documents.read(written({"jobs": jobs}).encode()) == {"jobs": jobs}
+    assert safe_yaml.read(written({"jobs": jobs}).encode()) == {"jobs": jobs}

@@ -8,9 +8,9 @@ from django.core.exceptions import ValidationError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from customchecks import fields
-from customchecks.models import CustomCheckJob
-from polling.http import RESERVED_HEADERS
+from customchecks.jobs import fields
+from customchecks.jobs.models import CustomCheckJob
+from polling.http.client import RESERVED_HEADERS
 
 
 def code(check, *args, **options):

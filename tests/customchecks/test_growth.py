@@ -7,9 +7,11 @@ from collections.abc import Callable
 import pytest
 from django.core.exceptions import ValidationError
 
-from customchecks import archives, documents, fields, git, remotes, strictjson
-from customchecks.api import parsing
-from customchecks.tarstream import ArchiveRejected
+from customchecks.archives import script_archive
+from customchecks.archives.tar_stream import ArchiveRejected
+from customchecks.git import process, remote_fields
+from customchecks.jobs import fields
+from teckochecker.kit import json_parser, safe_yaml, strict_json
 from tests.growth import grows_linearly
 
 MB = 1024 * 1024
@@ -40,7 +42,7 @@ def pax(name: Text) -> Callable[[int], bytes]:
 )
 def test_the_names_of_an_archive(name: Text) -> None:
     def read(content: bytes) -> None:
-        archives.normalise(io.BytesIO(content))
+        script_archive.normalise(io.BytesIO(content))
 
     grows_linearly(read, pax(lambda size: name(size // 4)), size=7600, refusals=(ArchiveRejected,))
 
@@ -49,7 +51,7 @@ def test_a_name_is_not_normalised_before_its_length_is_known() -> None:
     """Sorting its marks would take a tenth of a second for each."""
 
     def read(name: str) -> None:
-        archives.from_files([(name, b"")])
+        script_archive.from_files([(name, b"")])
 
     grows_linearly(read, of("\u0300\u0327", before="a"), size=400_000, refusals=(ArchiveRejected,))
 
@@ -59,7 +61,7 @@ def test_the_files_of_an_archive(size_of_a_file: int) -> None:
     def files(count: int) -> list[tuple[str, bytes]]:
         return [(f"folder/{number}/file.py", bytes(size_of_a_file)) for number in range(count)]
 
-    grows_linearly(archives.from_files, files, size=900, refusals=(ArchiveRejected,))
+    grows_linearly(script_archive.from_files, files, size=900, refusals=(ArchiveRejected,))
 
 
 JSON = {
@@ -83,12 +85,12 @@ JSON = {
 
 @pytest.mark.parametrize("text", JSON.values(), ids=JSON)
 def test_json(text: Text) -> None:
-    grows_linearly(strictjson.loads, text, size=MB // 2, refusals=(strictjson.NotStrict,))
+    grows_linearly(strict_json.loads, text, size=MB // 2, refusals=(strict_json.NotStrict,))
 
 
 @pytest.mark.parametrize("name", ["keys", "one key", "nested objects"])
 def test_the_body_of_a_call(name: str) -> None:
-    grows_linearly(parsing.load_object, JSON[name], size=MB // 2, refusals=(strictjson.NotStrict,))
+    grows_linearly(json_parser.load_object, JSON[name], size=MB // 2, refusals=(strict_json.NotStrict,))
 
 
 YAML = {
@@ -125,9 +127,9 @@ YAML = {
 @pytest.mark.parametrize("text", YAML.values(), ids=YAML)
 def test_yaml(text: Text) -> None:
     def read(content: bytes) -> None:
-        documents.read(content)
+        safe_yaml.read(content)
 
-    grows_linearly(read, lambda size: text(size // 2).encode(), size=MB // 2, refusals=(documents.NotUsable,))
+    grows_linearly(read, lambda size: text(size // 2).encode(), size=MB // 2, refusals=(safe_yaml.NotUsable,))
 
 
 FIELDS: dict[str, Callable[[str], None]] = {
@@ -137,11 +139,11 @@ FIELDS: dict[str, Callable[[str], None]] = {
     "variable's name": lambda text: fields.env_vars({text: "a"}),
     "variable": lambda text: fields.env_vars({"A": text}),
     "parameters": lambda text: fields.check_params({text: text}),
-    "branch": remotes.git_branch,
-    "commit": remotes.git_commit,
-    "folder": remotes.git_path,
-    "repository": remotes.git_url,
-    "token": remotes.git_token,
+    "branch": remote_fields.git_branch,
+    "commit": remote_fields.git_commit,
+    "folder": remote_fields.git_path,
+    "repository": remote_fields.git_url,
+    "token": remote_fields.git_token,
 }
 UNITS = [
     "a",
@@ -171,4 +173,4 @@ def test_a_field(check: Callable[[str], None], unit: str) -> None:
     "unit", ["repository '", "error: unable to access '", "fatal: ", "remote: x\n", "\r", "error: 40", "x: '"]
 )
 def test_what_git_says(unit: str) -> None:
-    grows_linearly(lambda said: git.reason(said, code=1, limits=git.Limits()), of(unit), size=256 * 1024)
+    grows_linearly(lambda said: process.reason(said, code=1, limits=process.Limits()), of(unit), size=256 * 1024)

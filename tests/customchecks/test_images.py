@@ -19,11 +19,11 @@ import docker
 import pytest
 from pytest_httpserver import HTTPServer
 
-from customchecks import images, offline_base, runtimes
-from customchecks.engine import Engine, EngineError, NotFound
-from customchecks.image_builder import Builder
-from customchecks.recipes import BASE_LABEL, RECIPE_LABEL, RUNTIME_LABEL, Recipe
-from customchecks.sandbox import SandboxRequest
+from customchecks.docker.engine import Engine, EngineError, NotFound
+from customchecks.images import current, offline_base, runtimes
+from customchecks.images.builder import Builder
+from customchecks.images.recipes import BASE_LABEL, RECIPE_LABEL, RUNTIME_LABEL, Recipe
+from customchecks.sandbox.sandbox import SandboxRequest
 from tests.security import boxes
 
 pytestmark = pytest.mark.engine
@@ -95,7 +95,7 @@ def workshop(engine: Engine, tmp_path: Path) -> Iterator[Workshop]:
 @pytest.fixture(scope="module")
 def ask() -> Iterator[Callable[[str, str], str]]:
     """Runs a shell command as a check of a runtime would run; returns what it printed."""
-    images.build_all(EVERY_WORD, progress=print)
+    current.build_all(EVERY_WORD, progress=print)
     _, sandbox = boxes.instance_sandbox()
 
     def run(runtime: str, command: str) -> str:
@@ -159,16 +159,16 @@ def test_no_file_is_setuid_or_setgid(ask: Callable[[str, str], str], runtime: st
 
 @pytest.mark.parametrize("runtime", EVERY_WORD)
 def test_the_current_image_carries_runtime_and_recipe(engine: Engine, runtime: str) -> None:
-    image = images.build(runtime, progress=print)
+    image = current.build(runtime, progress=print)
     labels = engine.image(image)["Config"]["Labels"]
-    assert images.current(runtime, engine=engine) == image
-    recipe = images.recipe(runtime)
+    assert current.current(runtime, engine=engine) == image
+    recipe = current.recipe(runtime)
     assert (labels[RUNTIME_LABEL], labels[RECIPE_LABEL]) == (recipe.tag, recipe.hash)
 
 
 @pytest.mark.parametrize("field", ["base", "dockerfile", "launcher"])
 def test_a_recipe_is_all_that_decides(field: str) -> None:
-    recipe = images.recipe("node")
+    recipe = current.recipe("node")
     changed = {field: getattr(recipe, field)[:-1]}
     assert dataclasses.replace(recipe, **changed).hash != recipe.hash
 

@@ -16,12 +16,14 @@ from django.core.exceptions import ValidationError
 from django.db import connection
 from django.utils import timezone
 
-from customchecks import jobs, keboola_fields
-from customchecks.archives import normalise
-from customchecks.models import CustomCheckJob
-from polling import keboola, trials
-from polling.deliveries import Delivery
-from polling.results import Verdict
+from customchecks.archives.script_archive import normalise
+from customchecks.jobs import keboola_fields
+from customchecks.jobs import service as jobs
+from customchecks.jobs.models import CustomCheckJob
+from polling.base.results import Verdict
+from polling.jobs import test_deliveries
+from polling.outbox import keboola
+from polling.outbox.deliveries import Delivery
 from secrets_app.models import SecretGrant
 from tests.archives import tgz
 from tests.polling.couriers import wait_until, working
@@ -197,10 +199,10 @@ def run_until_killed(point: str) -> int:
 
 def test_a_test_of_the_webhook_never_starts_a_job(stack: Service) -> None:
     job = make_job(stack.url, keboola_on="ended")
-    with pytest.raises(trials.SendRefused):
-        trials.send_test(job)
+    with pytest.raises(test_deliveries.SendRefused):
+        test_deliveries.send_test(job)
     job.webhook_url = "https://hooks.example.com/"
-    assert trials.send_test(job).url == "https://hooks.example.com/"
+    assert test_deliveries.send_test(job).url == "https://hooks.example.com/"
 
 
 def test_a_deleted_job_starts_nothing_more(stack: Service) -> None:

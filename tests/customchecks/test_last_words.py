@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from customchecks import lastwords
+from customchecks.checking import stderr_reason
 
 PYTHON = """Traceback (most recent call last):
   File "/work/main.py", line 3, in <module>
@@ -70,11 +70,11 @@ Node.js v20.18.0
     ],
 )
 def test_the_line_that_says_what_went_wrong_is_chosen(stderr: str, words: str) -> None:
-    assert lastwords.of(stderr) == words
+    assert stderr_reason.of(stderr) == words
 
 
 @given(st.text(st.characters() | st.sampled_from("\n \x1b["), max_size=2000))
 def test_whatever_is_printed_gives_one_short_line(stderr: str) -> None:
-    words = lastwords.of(stderr)
-    assert len(words) <= lastwords.MAX_LENGTH
+    words = stderr_reason.of(stderr)
+    assert len(words) <= stderr_reason.MAX_LENGTH
     assert len(words.splitlines()) <= 1

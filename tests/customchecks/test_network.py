@@ -1,6 +1,6 @@
 import pytest
 
-from customchecks import packet_rules
+from customchecks.network import packet_rules
 
 
 @pytest.mark.parametrize(

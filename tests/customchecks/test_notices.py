@@ -11,12 +11,13 @@ from pytest_httpserver import HTTPServer
 from standardwebhooks import Webhook
 from werkzeug import Request, Response
 
-from customchecks.models import CustomCheckJob
-from polling import claims, webhooks
-from polling.addresses import Allowance
-from polling.deliveries import Delivery
-from polling.http import GuardedClient
-from polling.results import Cause, CheckResult, Verdict
+from customchecks.jobs.models import CustomCheckJob
+from polling.base.results import Cause, CheckResult, Verdict
+from polling.http.addresses import Allowance
+from polling.http.client import GuardedClient
+from polling.jobs import claims
+from polling.outbox.deliveries import Delivery
+from polling.sending import webhooks
 from secrets_app import references
 from secrets_app.models import Secret
 

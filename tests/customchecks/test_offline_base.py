@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from customchecks import debian, node_packages
-from customchecks.debian import NoBase
+from customchecks.images import debian, node_packages
+from customchecks.images.debian import NoBase
 
 needs_apt = pytest.mark.skipif(not shutil.which("apt-get"), reason="apt is Debian's")
 

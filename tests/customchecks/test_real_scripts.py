@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from customchecks import archives, verdict
-from customchecks.models import CustomCheckJob
-from customchecks.runner import CustomCheckRunner
-from polling.results import Cause, CheckResult, Verdict
-from secrets_app.masking import Masker
+from customchecks.archives import script_archive
+from customchecks.checking import verdict
+from customchecks.checking.runner import CustomCheckRunner
+from customchecks.jobs.models import CustomCheckJob
+from polling.base.results import Cause, CheckResult, Verdict
+from secrets_app.masking.masker import Masker
 from tests.dependencies.conftest import Box
 from tests.security import boxes
 
@@ -50,7 +51,7 @@ def check(
     job = CustomCheckJob(
         name="real", script_runtime=runtime, script_entrypoint=entrypoint, **({"timeout_seconds": 60} | values)
     )
-    archive = archives.normalise(io.BytesIO(boxes.tgz(contents)))
+    archive = script_archive.normalise(io.BytesIO(boxes.tgz(contents)))
     return runner.run(job, archive, env={}, masker=Masker(()), run_id=secrets.token_hex(8), purpose="test")
 
 

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from django.core.exceptions import ValidationError
 
-from customchecks import fields
-from customchecks.models import CustomCheckJob
+from customchecks.jobs import fields
+from customchecks.jobs.models import CustomCheckJob
 
 
 def job(**changed: Any) -> CustomCheckJob:

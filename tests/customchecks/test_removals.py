@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from customchecks.engine import Engine
-from customchecks.removals import Removals
+from customchecks.docker.engine import Engine
+from customchecks.sandbox.removals import Removals
 
 
 @pytest.fixture

@@ -6,8 +6,9 @@ import pytest
 from django.core.exceptions import ValidationError
 from pytest_django.fixtures import Settings
 
-from customchecks import fields, runtimes, selection
-from customchecks.models import CustomCheckJob
+from customchecks.images import runtimes
+from customchecks.jobs import fields, selection
+from customchecks.jobs.models import CustomCheckJob
 from tests.ground_rules import code
 
 

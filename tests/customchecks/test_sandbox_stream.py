@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from customchecks import stream
-from customchecks.archives import normalise
+from customchecks.archives.script_archive import normalise
+from customchecks.sandbox import stream
 from runner_images import launcher
 from tests.security import boxes
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from customchecks import standing, verdict
-from polling.results import Cause, Verdict
+from customchecks.checking import answer_objects, verdict
+from polling.base.results import Cause, Verdict
 from tests.growth import grows_linearly
 
 STATUS = '{"status": "SUCCESS"}'
@@ -107,7 +107,7 @@ def test_no_line_of_a_document_without_its_beginning_is_a_verdict(
 @given(st.text(st.sampled_from('{}[],:"\\ \n\rsa1') | st.characters(), max_size=60), st.booleans())
 def test_any_text_is_read_and_every_place_is_in_it(text: str, cut: bool) -> None:
     last = 0
-    for each in standing.objects(text, cut=cut):
+    for each in answer_objects.objects(text, cut=cut):
         assert text[each.start] == "{"
         assert last <= each.start
         last = max(each.end, each.start)
@@ -134,7 +134,7 @@ def test_any_text_is_read_and_every_place_is_in_it(text: str, cut: bool) -> None
 )
 def test_what_is_around_an_object_decides(around: str, found: int) -> None:
     printed = around.replace("{}", STATUS)
-    assert sum(each.claims for each in standing.objects(printed)) == found
+    assert sum(each.claims for each in answer_objects.objects(printed)) == found
 
 
 @pytest.mark.parametrize(
@@ -201,12 +201,12 @@ def test_brackets_within_brackets_take_time_in_proportion_to_them(opening: str, 
     def nested(size: int) -> str:
         return opening * (size // 4) + closing * (size // 4) + "status"
 
-    grows_linearly(standing.objects, nested, size=400_000)
+    grows_linearly(answer_objects.objects, nested, size=400_000)
 
 
 @pytest.mark.parametrize("between", ["[]", "[x]", "{}", "[x\n"])
 def test_brackets_at_the_greatest_depth_take_time_in_proportion_to_them(between: str) -> None:
     def deep(size: int) -> str:
-        return "[" * (standing.MAX_DEPTH - 1) + between * (size // len(between))
+        return "[" * (answer_objects.MAX_DEPTH - 1) + between * (size // len(between))
 
-    grows_linearly(standing.objects, deep, size=400_000)
+    grows_linearly(answer_objects.objects, deep, size=400_000)

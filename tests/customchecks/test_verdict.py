@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from customchecks.verdict import parse
-from polling.results import Cause, Verdict
+from customchecks.checking.verdict import parse
+from polling.base.results import Cause, Verdict
 
 
 def answer(stdout, exit_code=0):

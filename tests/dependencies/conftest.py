@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from customchecks import archives
+from customchecks.archives import script_archive
 from customchecks.dependencies.detection import Use
 from customchecks.dependencies.prepare import Dependencies, Prepared, Wanted
-from customchecks.sandbox import Sandbox, SandboxOutcome
+from customchecks.sandbox.sandbox import Sandbox, SandboxOutcome
 from tests import instances
 from tests.security import boxes
 
@@ -33,7 +33,7 @@ class Box:
         self, files: Mapping[str, str | bytes], dependencies: Dependencies | None = None, **values: Any
     ) -> Prepared:
         """``files`` beside an empty script."""
-        archive = archives.normalise(io.BytesIO(boxes.tgz({"main.py": "", "index.js": "", **files})))
+        archive = script_archive.normalise(io.BytesIO(boxes.tgz({"main.py": "", "index.js": "", **files})))
         runtime = "node" if any(name.endswith("package.json") for name in files) else "python"
         use = {"runtime": runtime, "entrypoint": "index.js" if runtime == "node" else "main.py"}
         use |= {name: values.pop(name) for name in ("source_builds", "entrypoint", "runtime") if name in values}

@@ -8,7 +8,7 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from customchecks.dependencies.installer import Gate
+from customchecks.installers.installer import Gate
 
 WORD = "Basic c29tZWJvZHk6aHVudGVyMg=="  # somebody:hunter2
 

@@ -6,11 +6,12 @@ from contextlib import suppress
 
 import pytest
 
-from customchecks import archives
-from customchecks.archives import Archive
-from customchecks.dependencies import detection, manifests
+from customchecks.archives import script_archive
+from customchecks.archives.script_archive import Archive
+from customchecks.dependencies import detection
 from customchecks.dependencies.detection import Use
-from customchecks.dependencies.manifests import ManifestRefused
+from customchecks.manifests import base
+from customchecks.manifests.base import ManifestRefused
 from tests.growth import grows_linearly
 
 PYTHON, NODE = Use(runtime="python", entrypoint="main.py"), Use(runtime="node", entrypoint="index.js")
@@ -20,7 +21,7 @@ PROJECT = '[project]\ndependencies = ["x"]\n'
 
 def archive(files: dict[str, str]) -> Archive:
     every = {"main.py": "", "index.js": "", **files}
-    return archives.from_files((name, text.encode()) for name, text in every.items())
+    return script_archive.from_files((name, text.encode()) for name, text in every.items())
 
 
 def read(packed: Archive) -> object:
@@ -117,7 +118,7 @@ def test_a_lock_that_is_too_long_is_refused_before_it_is_parsed() -> None:
 
 
 def test_a_manifest_that_is_too_large_is_refused_before_it_is_read() -> None:
-    too_large = archive({"requirements.txt": "x\n" * (manifests.MAX_BYTES // 2 + 1)})
+    too_large = archive({"requirements.txt": "x\n" * (base.MAX_BYTES // 2 + 1)})
     began = time.thread_time()
     with pytest.raises(ManifestRefused, match="larger than 5 MB"):
         detection.find(too_large, PYTHON)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pip._internal.models.index import PyPI
 
-from polling.results import Cause
+from polling.base.results import Cause
 from tests.dependencies.conftest import Box
 
 pytestmark = [pytest.mark.engine, pytest.mark.network, pytest.mark.django_db(transaction=True)]

@@ -9,7 +9,7 @@ import pytest
 import trustme
 
 from customchecks.dependencies.models import DependencySet, SetState
-from polling.results import Cause
+from polling.base.results import Cause
 from tests.dependencies.conftest import Box
 from tests.security import boxes
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from customchecks.dependencies import public
-from polling.results import Cause
+from customchecks.manifests import public_indexes
+from polling.base.results import Cause
 from tests.dependencies.conftest import Box
 from tests.security import boxes
 
@@ -100,7 +100,7 @@ def test_the_operators_own_registry_is_asked_for_what_another_one_was_locked_fro
 
 
 def test_a_registry_that_wants_a_password_is_asked_through_the_gate(box: Box, settings: Any) -> None:
-    settings.TECKO_NPM_REGISTRY = public.NPM_REGISTRY.replace("://", "://somebody:hunter2hunter2@")
+    settings.TECKO_NPM_REGISTRY = public_indexes.NPM_REGISTRY.replace("://", "://somebody:hunter2hunter2@")
     prepared = box.prepare({"package.json": '{"dependencies": {"is-number": "7.0.0"}}'})
     show = "require('fs').readdirSync('/work/node_modules', {recursive: true}).join(' ')"
     assert "is-number/index.js" in box.run(prepared, f"console.log({show})", runtime="node").stdout.decode(), prepared

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from customchecks import archives
-from customchecks.archives import Archive
+from customchecks.archives import script_archive
+from customchecks.archives.script_archive import Archive
 from customchecks.dependencies import detection
 from customchecks.dependencies.detection import Use
-from customchecks.dependencies.manifests import Manifest, ManifestRefused
+from customchecks.manifests.base import Manifest, ManifestRefused
 from tests.security.boxes import tgz
 
 PYTHON, NODE = Use(runtime="python", entrypoint="main.py"), Use(runtime="node", entrypoint="index.js")
@@ -31,7 +31,7 @@ source = {{ {source} }}
 
 def archive(**files: str) -> Archive:
     named = {name.replace("__", "/"): content for name, content in files.items()}
-    return archives.normalise(io.BytesIO(tgz({"main.py": "", "index.js": "", **named})))
+    return script_archive.normalise(io.BytesIO(tgz({"main.py": "", "index.js": "", **named})))
 
 
 def python(requirements: str, *, source_builds: bool = False, **files: str) -> Manifest | None:

@@ -7,17 +7,18 @@ from typing import Any
 
 import pytest
 
-from customchecks import archives
-from customchecks.dependencies import detection, public
+from customchecks.archives import script_archive
+from customchecks.dependencies import detection
 from customchecks.dependencies.detection import Use
-from customchecks.dependencies.manifests import Manifest, ManifestRefused
+from customchecks.manifests import public_indexes
+from customchecks.manifests.base import Manifest, ManifestRefused
 from tests.security.boxes import tgz
 
 WANTING = json.dumps({"dependencies": {"x": "^1"}})
 
 
 def find(files: Mapping[str, str | bytes], *, entrypoint: str = "index.js") -> Manifest | None:
-    found = archives.normalise(io.BytesIO(tgz({"index.js": "", **files})), strip_top=False)
+    found = script_archive.normalise(io.BytesIO(tgz({"index.js": "", **files})), strip_top=False)
     return detection.find(found, Use(runtime="node", entrypoint=entrypoint))
 
 
@@ -100,7 +101,7 @@ def test_a_tarball_of_any_registry_is_told_by_its_path(resolved: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "resolved", [f"{public.NPM_REGISTRY}/x/-/x-1.0.0.tgz", "https://files.example.com/x-1.0.0.tgz"]
+    "resolved", [f"{public_indexes.NPM_REGISTRY}/x/-/x-1.0.0.tgz", "https://files.example.com/x-1.0.0.tgz"]
 )
 def test_other_tarballs_stay_where_they_are(resolved: str) -> None:
     assert lock_with({"version": "1.0.0", "resolved": resolved})["resolved"] == resolved
@@ -119,7 +120,7 @@ def test_settings_that_only_change_how_is_resolved_are_used(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["fund=false", "# nothing", "audit = false", f"registry={public.NPM_REGISTRY}/", "save-exact=true"]
+    "line", ["fund=false", "# nothing", "audit = false", f"registry={public_indexes.NPM_REGISTRY}/", "save-exact=true"]
 )
 def test_settings_without_an_effect_are_left_out(line: str) -> None:
     assert ".npmrc" not in taken({"package.json": WANTING, ".npmrc": line}).files

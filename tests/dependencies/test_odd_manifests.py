@@ -7,10 +7,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from customchecks import archives
+from customchecks.archives import script_archive
 from customchecks.dependencies import detection
 from customchecks.dependencies.detection import Use
-from customchecks.dependencies.manifests import ManifestRefused
+from customchecks.manifests.base import ManifestRefused
 
 WORDS = (
     "six",
@@ -78,7 +78,7 @@ def toml(value: Any) -> str:
 
 def read(files: dict[str, str], runtime: str = "python") -> None:
     every = {"main.py": "", "index.js": "", **files}
-    found = archives.from_files((name, text.encode("utf-8", "replace")) for name, text in every.items())
+    found = script_archive.from_files((name, text.encode("utf-8", "replace")) for name, text in every.items())
     try:
         detection.find(found, Use(runtime=runtime, entrypoint="main.py" if runtime == "python" else "index.js"))
     except ManifestRefused as refused:

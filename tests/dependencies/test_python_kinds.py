@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 import pytest
 
-from customchecks import archives
-from customchecks.archives import Archive
+from customchecks.archives import script_archive
+from customchecks.archives.script_archive import Archive
 from customchecks.dependencies import detection
 from customchecks.dependencies.detection import Use
-from customchecks.dependencies.manifests import Manifest, ManifestRefused
-from customchecks.dependencies.poetry import specifier
+from customchecks.manifests.base import Manifest, ManifestRefused
+from customchecks.manifests.poetry import specifier
 from tests.security.boxes import tgz
 
 HASH = f"sha256:{'0' * 64}"
@@ -29,7 +29,7 @@ PROJECT = '[project]\nname = "c"\ndependencies = ["six>=1"]\n'
 
 
 def archive(files: Mapping[str, str | bytes]) -> Archive:
-    return archives.normalise(io.BytesIO(tgz({"main.py": "", **files})), strip_top=False)
+    return script_archive.normalise(io.BytesIO(tgz({"main.py": "", **files})), strip_top=False)
 
 
 def find(files: Mapping[str, str | bytes], *, entrypoint: str = "main.py", runtime: str = "python") -> Manifest | None:

@@ -20,8 +20,8 @@ from customchecks.dependencies.installation import Installation
 from customchecks.dependencies.models import DependencySet, SetState
 from customchecks.dependencies.prepare import Dependencies
 from customchecks.dependencies.store import Obtained, Store
-from customchecks.sandbox import Sandbox
-from polling.results import Cause
+from customchecks.sandbox.sandbox import Sandbox
+from polling.base.results import Cause
 from tests.api.live import database_url
 from tests.dependencies.conftest import Box
 from tests.security import boxes

@@ -14,9 +14,10 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import RequestFactory
 
-from customchecks import archives, jobs, naming, portable
-from customchecks.archives import Archive
-from customchecks.models import CustomCheckJob
+from customchecks.archives import script_archive
+from customchecks.archives.script_archive import Archive
+from customchecks.jobs import by_name, export, service
+from customchecks.jobs.models import CustomCheckJob
 from tests.admin.test_jobs import form
 from tests.security import boxes
 
@@ -43,34 +44,34 @@ def user() -> User:
 
 @pytest.fixture(params=["six\n", "-e git+https://x.org/y\n"], ids=["taken", "refused"])
 def archive(request: Any) -> Watched:
-    found = archives.normalise(io.BytesIO(boxes.tgz({"main.py": "", "requirements.txt": request.param})))
+    found = script_archive.normalise(io.BytesIO(boxes.tgz({"main.py": "", "requirements.txt": request.param})))
     return Watched(content=found.content, sha256=found.sha256, size=found.size, files=found.files)
 
 
 def stored(user: User) -> CustomCheckJob:
-    return jobs.create_job(FEW, archive=None, user=user)
+    return service.create_job(FEW, archive=None, user=user)
 
 
 def test_a_job_is_created(archive: Watched, user: User) -> None:
-    tried(lambda: jobs.create_job(FEW, archive=archive, user=user), archive)
+    tried(lambda: service.create_job(FEW, archive=archive, user=user), archive)
 
 
 def test_a_script_is_uploaded(archive: Watched, user: User) -> None:
-    tried(lambda: jobs.store_script(stored(user), archive, user=user), archive)
+    tried(lambda: service.store_script(stored(user), archive, user=user), archive)
 
 
 def test_a_job_is_changed_and_gets_a_script(archive: Watched, user: User) -> None:
     changes = {"allow_source_builds": True}
-    tried(lambda: jobs.update_job(stored(user), changes, archive=archive, user=user), archive)
+    tried(lambda: service.update_job(stored(user), changes, archive=archive, user=user), archive)
 
 
 def test_a_job_is_put_by_its_name(archive: Watched, user: User) -> None:
     data = {name: value for name, value in FEW.items() if name != "name"}
-    tried(lambda: naming.put("job", data, archive=archive, user=user), archive)
+    tried(lambda: by_name.put("job", data, archive=archive, user=user), archive)
 
 
 def test_jobs_are_imported(archive: Watched, user: User) -> None:
-    tried(lambda: portable.imported({"jobs": [FEW]}, user=user, scripts={"job": archive}), archive)
+    tried(lambda: export.imported({"jobs": [FEW]}, user=user, scripts={"job": archive}), archive)
 
 
 class WatchedUpload(SimpleUploadedFile):

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from customchecks import images, runtimes
-from customchecks.runtimes import Runtime
+from customchecks.images import current, runtimes
+from customchecks.images.runtimes import Runtime
 from tests.dependencies.conftest import Box
 from tests.dependencies.test_installing import wheel
 from tests.security import boxes
@@ -30,7 +30,7 @@ TELL = {
 
 @pytest.mark.parametrize("runtime", runtimes.ROWS, ids=lambda row: row.name)
 def test_a_script_finds_what_its_version_has_installed(box: Box, runtime: Runtime) -> None:
-    images.build(runtime.word, progress=print)
+    current.build(runtime.word, progress=print)
     files = FILES[runtime.language]
     prepared = box.prepare(files, runtime=runtime.word, entrypoint=runtime.entrypoint)
     archive = boxes.tgz({**files, runtime.entrypoint: TELL[runtime.language]})

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-from polling import groups, templates
-from polling.results import Cause
-from teckochecker import openapi
+from polling.base.results import Cause
+from polling.jobs import groups
+from polling.outbox import templates
+from teckochecker.api import openapi
 from tests.acceptance.instance import PASSWORD, REPOSITORY, Instance
 
 README = (REPOSITORY / "README.md").read_text()

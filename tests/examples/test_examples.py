@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from customchecks.archives import from_directory, normalise
-from customchecks.verdict import parse
+from customchecks.archives.script_archive import from_directory, normalise
+from customchecks.checking.verdict import parse
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SCRIPTS = {"python": [sys.executable, "main.py"], "node": ["node", "index.js"]}

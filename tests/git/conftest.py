@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 import trustme
 
-from customchecks.git import Limits
-from customchecks.repositories import Remote, Repositories
-from polling.http import GuardedClient
+from customchecks.git.process import Limits
+from customchecks.git.repositories import Remote, Repositories
+from polling.http.client import GuardedClient
 from tests.git.server import GitServer, Origin
 from tests.polling.guarded import LOOPBACK, to
 

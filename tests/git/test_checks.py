@@ -10,13 +10,13 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.utils import timezone
 
-from customchecks import jobs
-from customchecks.models import CustomCheckJob, CustomCheckLog
-from customchecks.repositories import Repositories
-from customchecks.runner import CustomCheckRunner
-from customchecks.sources import Sources
-from polling import claims
-from polling.results import Verdict
+from customchecks.checking.runner import CustomCheckRunner
+from customchecks.checking.script_source import Sources
+from customchecks.git.repositories import Repositories
+from customchecks.jobs import service
+from customchecks.jobs.models import CustomCheckJob, CustomCheckLog
+from polling.base.results import Verdict
+from polling.jobs import claims
 from secrets_app.models import Secret
 from tests.git.server import GitServer, Origin
 from tests.git.test_repositories import SCRIPT, TOKEN, basic, command_lines
@@ -36,7 +36,7 @@ def job(server: GitServer, origin: Origin, ca_bundle: str, settings: Any, db: No
     url = server.url(host="127.0.0.1")
     data = {"name": "n", "script_runtime": "python", "script_source_type": "git", "script_git_url": url}
     boss = User.objects.create_superuser("boss")
-    return jobs.create_job(data | {"script_git_token": "secret_ref:git"}, archive=None, user=boss)
+    return service.create_job(data | {"script_git_token": "secret_ref:git"}, archive=None, user=boss)
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def test_log_rows_tell_which_commit_ran_and_a_rollback_shows(
     old = check()
     second = origin.commit({"main.py": SCRIPT + "\n"})
     new = check()
-    jobs.pin_version(job, 1, user=User.objects.get())
+    service.pin_version(job, 1, user=User.objects.get())
     back = check()
     assert [(log.status, log.version, log.revision, log.source) for log in (old, new, back)] == [
         ("pending", 1, first, ""),
@@ -86,7 +86,7 @@ def test_log_rows_tell_which_commit_ran_and_a_rollback_shows(
 def test_after_a_broken_push_the_last_good_version_runs_or_nothing_by_the_policy(
     job: CustomCheckJob, check: Check, origin: Origin, policy: str, expected: tuple[Any, ...]
 ) -> None:
-    jobs.update_job(job, {"script_source_policy": policy}, user=User.objects.get())
+    service.update_job(job, {"script_source_policy": policy}, user=User.objects.get())
     origin.commit({"main.py": SCRIPT})
     check()
     origin.git("mv", "main.py", "other.py")

@@ -11,9 +11,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from customchecks.archives import ArchiveRejected
-from customchecks.git import GitFailed, Limits
-from customchecks.repositories import Remote, Repositories
+from customchecks.archives.script_archive import ArchiveRejected
+from customchecks.git.process import GitFailed, Limits
+from customchecks.git.repositories import Remote, Repositories
 from tests.git import hostile
 from tests.git.server import Behaviour, GitServer, Origin
 from tests.git.watching import MB, git_processes, watching

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 import trustme
 
-from customchecks.archives import ArchiveRejected
-from customchecks.git import GitFailed, Limits, reason
-from customchecks.repositories import Remote, Repositories
+from customchecks.archives.script_archive import ArchiveRejected
+from customchecks.git.process import GitFailed, Limits, reason
+from customchecks.git.repositories import Remote, Repositories
 from tests.git.server import GitServer, Origin
 from tests.git.watching import git_processes
 

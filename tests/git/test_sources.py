@@ -15,11 +15,12 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 from django_q.models import Schedule
 
-from customchecks import jobs, tasks, versions
-from customchecks.archives import from_files
-from customchecks.models import CustomCheckJob, ScriptArchive, ScriptVersion
-from customchecks.repositories import Repositories
-from customchecks.sources import Script, SourceFailed, Sources
+from customchecks import tasks
+from customchecks.archives.script_archive import from_files
+from customchecks.checking.script_source import Script, SourceFailed, Sources
+from customchecks.git.repositories import Repositories
+from customchecks.jobs import service, versions
+from customchecks.jobs.models import CustomCheckJob, ScriptArchive, ScriptVersion
 from secrets_app.models import Secret, SecretUse
 from tests.git.server import GitServer, Origin
 from tests.git.test_repositories import SCRIPT, TOKEN, basic
@@ -38,7 +39,7 @@ def make_job(boss: User, server: GitServer, settings: Any) -> Make:
 
     def make(**fields: Any) -> CustomCheckJob:
         git = {"script_source_type": "git", "script_git_url": server.url()}
-        job = jobs.create_job({"name": "n", "script_runtime": "python", **git, **fields}, archive=None, user=boss)
+        job = service.create_job({"name": "n", "script_runtime": "python", **git, **fields}, archive=None, user=boss)
         return CustomCheckJob.objects.get(pk=job.pk)
 
     return make
@@ -167,7 +168,7 @@ def test_another_repository_has_no_last_good_version_of_this_one(
     job = make_job()
     origin.commit({"main.py": SCRIPT})
     run(job)
-    jobs.update_job(job, {"script_git_url": server.url("nothing")}, user=boss)
+    service.update_job(job, {"script_git_url": server.url("nothing")}, user=boss)
     with pytest.raises(SourceFailed, match="no repository at this URL"):
         run(job)
 
@@ -178,7 +179,7 @@ def test_a_job_that_is_deleted_while_it_is_fetched_for_has_no_script(
     job = make_job()
     origin.commit({"main.py": SCRIPT})
     claimed = CustomCheckJob.objects.get(pk=job.pk)
-    jobs.delete_job(job)
+    service.delete_job(job)
     with pytest.raises(SourceFailed, match="was deleted"):
         Sources(repositories).script(claimed, check_id=uuid.uuid4())
 
@@ -190,7 +191,7 @@ def test_a_pin_that_comes_while_a_commit_is_fetched_holds(
     origin.commit({"main.py": "old"})
     run(job)
     claimed = CustomCheckJob.objects.get(pk=job.pk)
-    jobs.pin_version(job, 1, user=boss)
+    service.pin_version(job, 1, user=boss)
     origin.commit({"main.py": "new"})
     Sources(repositories).script(claimed, check_id=uuid.uuid4())
     job.refresh_from_db()
@@ -265,11 +266,11 @@ def test_a_rollback_takes_one_call_and_holds_against_pushes(
     run(job)
     origin.commit({"main.py": "new"})
     run(job)
-    jobs.pin_version(job, 1, user=boss)
+    service.pin_version(job, 1, user=boss)
     origin.commit({"main.py": "newer"})
     found = run(job)
     assert (found.revision, found.version, found.source) == (first, 1, "pinned")
-    jobs.unpin_version(job, user=boss)
+    service.unpin_version(job, user=boss)
     assert (run(job).version, run(job).source) == (3, "")
 
 
@@ -279,7 +280,7 @@ def test_a_pinned_job_needs_no_repository(
     job = make_job()
     origin.commit({"main.py": SCRIPT})
     run(job)
-    jobs.pin_version(job, None, user=boss)
+    service.pin_version(job, None, user=boss)
     server.stop()
     assert (run(job).version, run(job).source) == (1, "pinned")
 
@@ -288,18 +289,18 @@ def test_another_source_ends_the_pin(make_job: Make, run: Run, origin: Origin, b
     job = make_job()
     origin.commit({"main.py": SCRIPT})
     run(job)
-    jobs.pin_version(job, 1, user=boss)
-    jobs.update_job(job, {"script_git_branch": "main", "name": "same"}, user=boss)
+    service.pin_version(job, 1, user=boss)
+    service.update_job(job, {"script_git_branch": "main", "name": "same"}, user=boss)
     assert job.script_version_pin == 1
-    jobs.update_job(job, {"script_git_branch": "next"}, user=boss)
+    service.update_job(job, {"script_git_branch": "next"}, user=boss)
     assert job.script_version_pin is None
 
 
 def make_uploaded(boss: User, *texts: str) -> CustomCheckJob:
     data = {"name": "u", "script_source_type": "upload", "script_runtime": "python"}
-    job = jobs.create_job(data, archive=None, user=boss)
+    job = service.create_job(data, archive=None, user=boss)
     for text in texts:
-        jobs.store_script(job, upload(text), user=boss)
+        service.store_script(job, upload(text), user=boss)
     return job
 
 
@@ -312,24 +313,24 @@ def test_every_upload_is_a_version_and_the_same_one_twice_is_not(boss: User) -> 
 
 def test_an_upload_does_not_end_a_pin(boss: User, run: Run) -> None:
     job = make_uploaded(boss, "a", "b")
-    jobs.pin_version(job, 1, user=boss)
-    jobs.store_script(job, upload("c"), user=boss)
+    service.pin_version(job, 1, user=boss)
+    service.store_script(job, upload("c"), user=boss)
     assert (run(job).version, run(job).archive.read("main.py")) == (1, b"a")
-    jobs.unpin_version(job, user=boss)
+    service.unpin_version(job, user=boss)
     assert run(job).archive.read("main.py") == b"c"
 
 
 @pytest.mark.parametrize("number", [0, 3, 2**31 - 1])
 def test_a_version_that_is_not_there_cannot_be_pinned(boss: User, number: int) -> None:
     with pytest.raises(ValidationError, match=f"no version {number}"):
-        jobs.pin_version(make_uploaded(boss, "a", "b"), number, user=boss)
+        service.pin_version(make_uploaded(boss, "a", "b"), number, user=boss)
 
 
 def test_a_version_without_the_jobs_entrypoint_cannot_be_pinned(boss: User) -> None:
     job = make_uploaded(boss, "a")
-    jobs.update_job(job, {"script_entrypoint": "b.py"}, archive=upload(name="b.py"), user=boss)
+    service.update_job(job, {"script_entrypoint": "b.py"}, archive=upload(name="b.py"), user=boss)
     with pytest.raises(ValidationError, match=r"has no file 'b\.py'"):
-        jobs.pin_version(job, 1, user=boss)
+        service.pin_version(job, 1, user=boss)
 
 
 def test_a_job_that_changes_from_git_to_uploads_waits_for_one(
@@ -338,7 +339,7 @@ def test_a_job_that_changes_from_git_to_uploads_waits_for_one(
     job = make_job()
     origin.commit({"main.py": SCRIPT})
     run(job)
-    jobs.update_job(job, {"script_source_type": "upload"}, user=boss)
+    service.update_job(job, {"script_source_type": "upload"}, user=boss)
     assert (job.script_archive, job.not_runnable()) == (None, "The job has no script yet: upload one first.")
 
 
@@ -346,20 +347,20 @@ def test_old_versions_go_as_new_ones_come_and_those_in_use_stay(
     boss: User, django_capture_on_commit_callbacks: Any
 ) -> None:
     job = make_uploaded(boss, "0", "1")
-    jobs.pin_version(job, 2, user=boss)
+    service.pin_version(job, 2, user=boss)
     with django_capture_on_commit_callbacks(execute=True):
         for number in range(2, 25):
-            jobs.store_script(job, upload(str(number)), user=boss)
+            service.store_script(job, upload(str(number)), user=boss)
     assert [version.number for version in job.versions.all()] == [*range(25, 5, -1), 2]
     assert ScriptArchive.objects.count() == 21
 
 
 def test_a_version_that_was_in_use_goes_when_it_is_not(boss: User) -> None:
     job = make_uploaded(boss, "0")
-    jobs.pin_version(job, 1, user=boss)
+    service.pin_version(job, 1, user=boss)
     for number in range(1, 22):
-        jobs.store_script(job, upload(str(number)), user=boss)
-    jobs.unpin_version(job, user=boss)
+        service.store_script(job, upload(str(number)), user=boss)
+    service.unpin_version(job, user=boss)
     versions.collect(timezone.now() + timedelta(days=1))
     assert [version.number for version in job.versions.all()] == [*range(22, 2, -1)]
 
@@ -388,5 +389,5 @@ def test_once_a_day_what_nobody_uses_is_removed(db: None, settings: Any, tmp_pat
 
 def test_a_deleted_job_takes_its_versions_with_it_but_not_those_of_others(boss: User) -> None:
     job, _other = make_uploaded(boss, "a", "b"), make_uploaded(boss, "b")
-    jobs.delete_job(job)
+    service.delete_job(job)
     assert [archive.sha256 for archive in ScriptArchive.objects.all()] == [upload("b").sha256]

@@ -6,6 +6,8 @@ from graphlib import TopologicalSorter
 import pytest
 
 from tests.ground_rules.code import (
+    APPS,
+    KIT,
     LAYERS,
     Source,
     imports,
@@ -16,18 +18,22 @@ from tests.ground_rules.code import (
 )
 
 HOMES = {
-    "docker": "customchecks/engine.py",
-    "git": "customchecks/git.py",
-    "requests": "polling/http.py",
-    "requests_hardened": "polling/http.py",
+    "docker": "customchecks/docker/engine.py",
+    "git": "customchecks/git/process.py",
+    "requests": "polling/http/client.py",
+    "requests_hardened": "polling/http/client.py",
     "cryptography": "secrets_app/crypto.py",
 }
 
 
 def upward(source: Source) -> list[str]:
-    allowed = LAYERS[LAYERS.index(source.path.split("/")[0]) :]
-    names = [(name, node) for name, node in imports(source) if name.split(".")[0] in LAYERS]
-    return [f"{source.where(node)} imports {name}" for name, node in names if name.split(".")[0] not in allowed]
+    allowed = LAYERS[LAYERS.index(layer(source.module)) :]
+    names = [(name, node) for name, node in imports(source) if name.split(".")[0] in APPS]
+    return [f"{source.where(node)} imports {name}" for name, node in names if layer(name) not in allowed]
+
+
+def layer(module: str) -> str:
+    return KIT if f"{module}.".startswith(f"{KIT}.") else module.split(".")[0]
 
 
 def strangers(source: Source) -> list[str]:
@@ -82,13 +88,13 @@ def test_the_setup_needs_nothing_but_the_standard_library() -> None:
 
 def test_what_runs_inside_a_container_imports_nothing_of_ours() -> None:
     launcher = sources("runner_images")
-    assert [name for s in launcher for name, _ in imports(s) if name.split(".")[0] in LAYERS] == []
+    assert [name for s in launcher for name, _ in imports(s) if name.split(".")[0] in APPS] == []
 
 
 def test_the_rules_see_what_they_forbid() -> None:
-    climbing = Source("polling/x.py", "from customchecks.models import CustomCheckJob")
+    climbing = Source("polling/x.py", "from customchecks.jobs.models import CustomCheckJob")
     hidden = Source("polling/x.py", "def f():\n    import json")
-    assert upward(climbing) == ["polling/x.py:1 imports customchecks.models.CustomCheckJob"]
+    assert upward(climbing) == ["polling/x.py:1 imports customchecks.jobs.models.CustomCheckJob"]
     assert strangers(Source("polling/x.py", "import docker.errors")) == ["polling/x.py:1 imports docker"]
     assert len(list(imports_in_functions(hidden))) == 1
     assert graph(

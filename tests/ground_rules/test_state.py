@@ -7,7 +7,7 @@ import pytest
 
 from tests.ground_rules.code import Source, product
 
-HOMES = ("polling/scheduling.py", "polling/claims.py")
+HOMES = ("polling/jobs/scheduling.py", "polling/jobs/claims.py")
 COLUMNS = frozenset(
     {
         "status",
@@ -28,9 +28,9 @@ COLUMNS = frozenset(
 )
 # A delivery has a status and a lease of its own, a batch a status and an end, a group a status and cycles
 OWN_COLUMNS = {
-    "polling/deliveries.py": {"status", "claimed_until"},
-    "polling/batches.py": {"status", "completed_at"},
-    "polling/groups.py": {"status", "failure_cause", "cycle", "deadline_at", "completed_at"},
+    "polling/outbox/deliveries.py": {"status", "claimed_until"},
+    "polling/openai/batches.py": {"status", "completed_at"},
+    "polling/jobs/groups.py": {"status", "failure_cause", "cycle", "deadline_at", "completed_at"},
 }
 WRITING_CALLS = frozenset({"update", "bulk_update", "update_or_create"})
 

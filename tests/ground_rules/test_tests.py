@@ -2,13 +2,13 @@
 
 import ast
 
-from tests.ground_rules.code import LAYERS, Source, names_from, root_name, sources
+from tests.ground_rules.code import APPS, Source, names_from, root_name, sources
 
 REPLACING = frozenset({"patch", "object", "setattr", "delattr", "multiple"})
 
 
 def replacements(source: Source) -> list[str]:
-    ours = names_from(source, LAYERS)
+    ours = names_from(source, APPS)
     calls = [node for node in ast.walk(source.tree) if isinstance(node, ast.Call) and node.args]
     return [source.where(call) for call in calls if _replaces(call) and _is_ours(call.args[0], ours)]
 
@@ -21,7 +21,7 @@ def _replaces(call: ast.Call) -> bool:
 
 def _is_ours(target: ast.AST, ours: set[str]) -> bool:
     if isinstance(target, ast.Constant) and isinstance(target.value, str):
-        return target.value.split(".")[0] in LAYERS
+        return target.value.split(".")[0] in APPS
     return root_name(target) in ours
 
 
@@ -31,7 +31,7 @@ def test_no_test_replaces_a_part_of_ours() -> None:
 
 def test_the_rule_sees_a_replacement() -> None:
     imported = "from polling import sweeper\n"
-    assert replacements(Source("tests/x.py", "mock.patch('polling.sweeper.run')"))
+    assert replacements(Source("tests/x.py", "mock.patch('polling.sweep.sweeper.run')"))
     assert replacements(Source("tests/x.py", f"{imported}monkeypatch.setattr(sweeper, 'run', None)"))
     assert replacements(Source("tests/x.py", f"{imported}with mock.patch.object(sweeper.Sweeper, 'run'): pass"))
     assert not replacements(Source("tests/x.py", "monkeypatch.setattr(time, 'sleep', None)"))

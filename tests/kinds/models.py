@@ -5,9 +5,9 @@ from typing import Any, ClassVar
 
 from django.db import models
 
-from polling.deliveries import DeliveryDraft
-from polling.results import CheckResult
-from polling.scheduling import Claim, ScheduledJob
+from polling.base.results import CheckResult
+from polling.jobs.scheduling import Claim, ScheduledJob
+from polling.outbox.deliveries import DeliveryDraft
 
 
 class ScriptedJob(ScheduledJob):

@@ -5,9 +5,9 @@ from collections.abc import Collection
 
 from django.db import connection
 
-from polling.results import Cause, CheckResult, Verdict
-from polling.runners import Condition
-from polling.scheduling import Claim
+from polling.base.results import Cause, CheckResult, Verdict
+from polling.jobs.runners import Condition
+from polling.jobs.scheduling import Claim
 from tests.kinds.models import ScriptedJob
 
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 import django
 from django.utils import timezone
 
-from polling.addresses import Allowance
-from polling.http import GuardedClient
+from polling.http.addresses import Allowance
+from polling.http.client import GuardedClient
 
 
 def client(**options: float) -> GuardedClient:
@@ -26,8 +26,8 @@ def wait_until(reached: Callable[[], bool], *, seconds: float) -> float:
 if __name__ == "__main__":
     django.setup()
 
-from polling.courier import Courier  # noqa: E402  models are loaded after the setup
-from polling.deliveries import Delivery, DeliveryAttempt, DeliveryDraft  # noqa: E402
+from polling.outbox.deliveries import Delivery, DeliveryAttempt, DeliveryDraft  # noqa: E402
+from polling.sending.courier import Courier  # noqa: E402  models are loaded after the setup
 from tests.kinds.models import ScriptedJob  # noqa: E402
 
 __all__ = ["Courier", "Delivery", "DeliveryAttempt", "client", "owe", "wait_until", "working"]

@@ -7,11 +7,11 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from polling import claims, group_changes
-from polling.deliveries import Delivery
-from polling.groups import JobGroup
-from polling.results import CheckResult, Verdict
-from polling.scheduling import ScheduledJob
+from polling.base.results import CheckResult, Verdict
+from polling.jobs import claims, group_changes
+from polling.jobs.groups import JobGroup
+from polling.jobs.scheduling import ScheduledJob
+from polling.outbox.deliveries import Delivery
 from tests.kinds.models import ScriptedJob
 
 HOOK = "https://hooks.example.com/group"

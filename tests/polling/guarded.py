@@ -4,8 +4,8 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-from polling.addresses import Allowance
-from polling.http import Answer, GuardedClient
+from polling.http.addresses import Allowance
+from polling.http.client import Answer, GuardedClient
 from tests.polling.receivers import Receiver
 
 DEADLINE = 0.6

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from polling import claims
-from polling.results import Cause, CheckResult, Verdict
-from polling.scheduling import Claim, ScheduledJob
+from polling.base.results import Cause, CheckResult, Verdict
+from polling.jobs import claims
+from polling.jobs.scheduling import Claim, ScheduledJob
 from tests.kinds.models import ScriptedJob
 
 NOW = datetime.fromisoformat("2026-01-02T03:04:05+00:00")

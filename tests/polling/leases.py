@@ -7,7 +7,7 @@ from uuid import uuid4
 from django.conf import settings
 from django.utils import timezone
 
-from polling.models import SweepLease, this_place
+from polling.sweep.models import SweepLease, this_place
 
 
 def on_duty(*faults: dict[str, Any], host: str = "", seconds_ago: float = 0, place: str = "") -> SweepLease:

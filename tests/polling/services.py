@@ -12,11 +12,14 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from polling import claims, jobs, keboola, keboola_calls
-from polling.deliveries import Delivery
-from polling.http import GuardedClient
-from polling.openai import OpenAIRunner
-from polling.polling_job import PollingJob
+from polling.http.client import GuardedClient
+from polling.jobs import claims
+from polling.openai import service as jobs
+from polling.openai.check import OpenAIRunner
+from polling.openai.models import PollingJob
+from polling.outbox import keboola
+from polling.outbox.deliveries import Delivery
+from polling.sending import keboola_calls
 from secrets_app.models import Secret
 
 OPENAI_KEY, KEBOOLA_TOKEN = "sk-the-key-of-openai", "the-token-of-keboola"

@@ -8,7 +8,7 @@ from django.core.checks import run_checks
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polling.addresses import (
+from polling.http.addresses import (
     AddressRefused,
     Allowance,
     Kind,

@@ -3,8 +3,8 @@
 import pytest
 from django.db import IntegrityError
 
-from polling.deliveries import Delivery, DeliveryDraft
-from polling.results import Cause, CheckResult, Verdict
+from polling.base.results import Cause, CheckResult, Verdict
+from polling.outbox.deliveries import Delivery, DeliveryDraft
 from tests.polling.jobs import ERROR, FAILED, NOW, PENDING, SUCCESS, answer, due_job
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from django.db import IntegrityError, InterfaceError, OperationalError
 
-from customchecks.engine import Engine
-from customchecks.sandbox import Sandbox
-from polling import disk
-from polling.recording import crashed
-from polling.results import Cause
-from polling.runners import Fault
+from customchecks.docker.engine import Engine
+from customchecks.sandbox.sandbox import Sandbox
+from polling.base import disk_space
+from polling.base.results import Cause
+from polling.jobs.runners import Fault
+from polling.sweep.recording import crashed
 
 
 @pytest.mark.parametrize(
@@ -55,6 +55,6 @@ def test_a_sweep_reports_an_engine_that_does_not_answer(sandbox_without_an_engin
 
 
 def test_a_place_that_cannot_be_seen_is_not_low(tmp_path: Path) -> None:
-    assert not disk.is_low([tmp_path / "nowhere"], floor_mb=10**9)
-    assert disk.is_low([tmp_path], floor_mb=10**9)
-    assert not disk.is_low([tmp_path], floor_mb=0)
+    assert not disk_space.is_low([tmp_path / "nowhere"], floor_mb=10**9)
+    assert disk_space.is_low([tmp_path], floor_mb=10**9)
+    assert not disk_space.is_low([tmp_path], floor_mb=0)

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 import pytest
 from django.utils import timezone
 
-from polling import claims
-from polling.results import CheckResult, Verdict
-from polling.scheduling import Claim
+from polling.base.results import CheckResult, Verdict
+from polling.jobs import claims
+from polling.jobs.scheduling import Claim
 from tests.kinds.models import ScriptedJob, ScriptedLog
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from polling.clock import Clock
+from polling.base.clock import Clock
 from tests.polling.jobs import NOW
 
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from polling import corrections
-from polling.deliveries import Delivery
-from polling.models import SweepLease
+from polling.outbox.deliveries import Delivery
+from polling.sweep import corrections
+from polling.sweep.models import SweepLease
 from tests.kinds.models import ScriptedJob
 from tests.polling.couriers import owe
 

@@ -10,7 +10,7 @@ import pytest
 from django.db import DatabaseError, IntegrityError
 from django.db.utils import DatabaseErrorWrapper
 
-from polling.database import Trouble, trouble
+from teckochecker.kit.database_errors import Trouble, trouble
 from tests import postgresql
 
 

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from polling.clock import Clock
-from polling.deadlines import LAST_LOOK_SECONDS, PAUSE_SECONDS, Deadlines
+from polling.base.clock import Clock
+from polling.jobs.deadlines import LAST_LOOK_SECONDS, PAUSE_SECONDS, Deadlines
 from tests.kinds.models import ScriptedJob
 from tests.polling.jobs import NOW, PENDING, answer, due_job
 

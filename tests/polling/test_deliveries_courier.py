@@ -18,9 +18,9 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from polling import traffic
-from polling.deliveries import Delivery, DeliveryStatus
-from polling.traffic import Traffic
+from polling.outbox.deliveries import Delivery, DeliveryStatus
+from polling.sending import traffic
+from polling.sending.traffic import Traffic
 from tests.polling import receivers
 from tests.polling.couriers import owe, wait_until, working
 from tests.polling.receivers import Behaviour, receiving

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from polling import retries
+from polling.outbox import retries
 
 NOW = datetime.fromisoformat("2026-01-02T03:04:05+00:00")
 

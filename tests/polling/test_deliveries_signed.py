@@ -8,10 +8,11 @@ from pytest_httpserver import HTTPServer
 from standardwebhooks import Webhook, WebhookVerificationError
 from werkzeug import Request, Response
 
-from polling import signatures, webhooks
-from polling.addresses import Allowance
-from polling.deliveries import Delivery, DeliveryDraft, DeliveryStatus
-from polling.http import GuardedClient
+from polling.http.addresses import Allowance
+from polling.http.client import GuardedClient
+from polling.outbox import signatures
+from polling.outbox.deliveries import Delivery, DeliveryDraft, DeliveryStatus
+from polling.sending import webhooks
 from secrets_app import references
 from secrets_app.models import Secret
 from tests.kinds.models import ScriptedJob

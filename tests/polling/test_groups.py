@@ -7,13 +7,14 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
-from customchecks.models import CustomCheckJob
-from polling import group_changes, groups, jobs
-from polling.deliveries import Delivery
-from polling.groups import GroupRefused, GroupStatus, JobGroup
-from polling.results import Cause, Verdict
-from polling.scheduling import JobStatus
-from polling.sweeper import Capacity, Sweeper
+from customchecks.jobs.models import CustomCheckJob
+from polling.base.results import Cause, Verdict
+from polling.jobs import group_changes, groups
+from polling.jobs.groups import GroupRefused, GroupStatus, JobGroup
+from polling.jobs.scheduling import JobStatus
+from polling.openai import service
+from polling.outbox.deliveries import Delivery
+from polling.sweep.sweeper import Capacity, Sweeper
 from secrets_app.models import SecretGrant
 from tests.kinds.models import ScriptedJob
 from tests.polling.grouped import HOOK, boss, end, make_group, make_member, sent
@@ -208,7 +209,7 @@ def test_a_member_that_is_deleted_after_its_end_counts_with_what_it_answered() -
     group = make_group(job, other)
     end(job, data={"batches": {"batch_1": "completed"}})
     job.conclude(JobStatus.COMPLETED, now=timezone.now())
-    jobs.delete_job(job)
+    service.delete_job(job)
     end(other)
     (body,) = sent(group)
     assert (body["ended"], body["succeeded"]) == (2, 2)

@@ -15,10 +15,10 @@ from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
-from polling import claims, groups, scheduling
-from polling.deliveries import Delivery
-from polling.groups import GroupStatus
-from polling.results import CheckResult, Verdict
+from polling.base.results import CheckResult, Verdict
+from polling.jobs import claims, groups, scheduling
+from polling.jobs.groups import GroupStatus
+from polling.outbox.deliveries import Delivery
 from tests.kinds.models import ScriptedJob
 from tests.polling.grouped import make_group, make_member, sent
 

@@ -11,10 +11,10 @@ from pytest_httpserver import HTTPServer
 from standardwebhooks import Webhook
 from werkzeug import Request, Response
 
-from polling import trials
-from polling.deliveries import Delivery
-from polling.groups import JobGroup
-from polling.results import Verdict
+from polling.base.results import Verdict
+from polling.jobs import test_deliveries
+from polling.jobs.groups import JobGroup
+from polling.outbox.deliveries import Delivery
 from secrets_app.models import SecretUse
 from tests.polling.couriers import wait_until, working
 from tests.polling.grouped import end, make_group, make_member
@@ -98,7 +98,7 @@ def test_a_test_is_sent_and_the_groups_own_call_is_still_to_come(httpserver: HTT
     calls = hook(200)
     member = make_member()
     group = make_group(member, webhook_url=httpserver.url_for("/group"))
-    trials.send_group_test(group)
+    test_deliveries.send_group_test(group)
     end(member)
     Delivery.objects.exclude(job_kind="group").delete()
     until_sent(2)

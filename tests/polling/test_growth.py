@@ -10,9 +10,11 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
-from polling import addresses, batches, retries, signatures, templates, webhook_fields
-from polling.answers import json_object
-from polling.keboola import job_number
+from polling.http import addresses
+from polling.http.responses import json_object
+from polling.openai import batches
+from polling.outbox import retries, signatures, templates, webhook_fields
+from polling.outbox.keboola import job_number
 from tests.growth import grows_linearly
 
 KB = 1024

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from polling.addresses import Allowance
-from polling.http import ExchangeFailed, GuardedClient, RequestRefused, is_own
+from polling.http.addresses import Allowance
+from polling.http.client import ExchangeFailed, GuardedClient, RequestRefused, is_own
 from tests.polling.guarded import DEADLINE, OK, UNROUTED, client, post, to
 from tests.polling.receivers import Receiver, answer, flood, receiving
 

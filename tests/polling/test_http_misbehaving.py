@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from polling.http import ExchangeFailed
+from polling.http.client import ExchangeFailed
 from tests.polling.guarded import DEADLINE, OK, client, post
 from tests.polling.receivers import answer, drip, flood, listening, receiving, reset, silent
 

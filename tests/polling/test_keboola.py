@@ -16,10 +16,11 @@ from django.conf import settings as product
 from django.db import connection
 from django.utils import timezone
 
-from polling import jobs, keboola
-from polling.deliveries import Delivery
-from polling.polling_job import PollingJob
-from polling.scheduling import TransitionRefused
+from polling.jobs.scheduling import TransitionRefused
+from polling.openai import service as jobs
+from polling.openai.models import PollingJob
+from polling.outbox import keboola
+from polling.outbox.deliveries import Delivery
 from secrets_app.models import SecretGrant
 from tests.polling import receivers
 from tests.polling.services import (

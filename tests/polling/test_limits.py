@@ -10,10 +10,10 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from polling import claims, limits
-from polling.deliveries import Delivery
-from polling.results import Cause, CheckResult, Verdict
-from polling.scheduling import JobStatus
+from polling.base.results import Cause, CheckResult, Verdict
+from polling.jobs import claims, limits
+from polling.jobs.scheduling import JobStatus
+from polling.outbox.deliveries import Delivery
 from tests.kinds.models import ScriptedJob, ScriptedLog
 from tests.polling.jobs import ERROR, NOW, PENDING, SUCCESS, answer, claim, claimed, due_job
 

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from polling import claims
-from polling.batches import Batch
 from polling.checks import alert_url, openai_url
-from polling.deliveries import Delivery
-from polling.polling_job import PollingJob
+from polling.jobs import claims
+from polling.openai.batches import Batch
+from polling.openai.models import PollingJob
+from polling.outbox.deliveries import Delivery
 from secrets_app.models import SecretGrant, SecretUse
 from tests.polling.services import OPENAI_KEY, FakeOpenAI, Service, check, make_job, serving
 

@@ -10,10 +10,13 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
-from polling import claims, jobs, keboola, webhooks
-from polling.deliveries import Delivery
-from polling.jobs import KEBOOLA
-from polling.polling_job import PollingJob
+from polling.jobs import claims
+from polling.openai import service as jobs
+from polling.openai.models import PollingJob
+from polling.openai.service import KEBOOLA
+from polling.outbox import keboola
+from polling.outbox.deliveries import Delivery
+from polling.sending import webhooks
 from secrets_app.models import Secret, SecretGrant
 from tests.polling.couriers import client
 from tests.polling.grouped import make_group, sent

@@ -58,7 +58,7 @@ class Watched:
 
     @contextlib.contextmanager
     def tells_once(self) -> Iterator[None]:
-        """Of the outage that lasts as long as the block. A busy machine may make a short one of its own at another time."""
+        """Of the outage that lasts as long as the block: a busy machine may make a short one of its own later."""
         told = self.host.log().count("database_lost")
         yield
         assert self.host.log().count("database_lost") - told == 1

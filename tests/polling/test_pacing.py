@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from polling import claims
-from polling.results import Cause, CheckResult, Verdict
+from polling.base.results import Cause, CheckResult, Verdict
+from polling.jobs import claims
 from tests.kinds.models import ScriptedJob
 from tests.polling.jobs import NOW, PENDING, answer, claim, due_job
 

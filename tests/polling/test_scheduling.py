@@ -5,10 +5,10 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from polling import claims
-from polling.deliveries import Delivery
-from polling.results import Cause, CheckResult, Verdict
-from polling.scheduling import JobStatus, TransitionRefused
+from polling.base.results import Cause, CheckResult, Verdict
+from polling.jobs import claims
+from polling.jobs.scheduling import JobStatus, TransitionRefused
+from polling.outbox.deliveries import Delivery
 from tests.kinds.models import ScriptedJob, ScriptedLog
 from tests.polling.jobs import ERROR, FAILED, NOW, PENDING, SUCCESS, claim, claimed, due_job
 

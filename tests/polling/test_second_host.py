@@ -30,7 +30,7 @@ def refusal(done: subprocess.CompletedProcess[str]) -> str:
 
 
 def gunicorn(second: Host) -> subprocess.CompletedProcess[str]:
-    argv = [sys.executable, "-m", "gunicorn", "-c", "python:teckochecker.webserver", "teckochecker.wsgi"]
+    argv = [sys.executable, "-m", "gunicorn", "-c", "python:teckochecker.web.server", "teckochecker.wsgi"]
     environ = second.environ | PRODUCT | {"TECKO_PORT": "0", "PYTHONPATH": os.fspath(BASE_DIR)}
     return subprocess.run(argv, env=environ, cwd=BASE_DIR, capture_output=True, text=True, timeout=60)
 

@@ -11,10 +11,11 @@ import pytest
 from django.db import connections
 from django.utils import timezone
 
-from polling.clock import Clock
-from polling.models import LEASE_SECONDS, Delivery, SweepLease, this_place
-from polling.scheduling import JobStatus
-from polling.sweeper import Capacity, Sweeper, heartbeat_age
+from polling.base.clock import Clock
+from polling.jobs.scheduling import JobStatus
+from polling.outbox.deliveries import Delivery
+from polling.sweep.models import LEASE_SECONDS, SweepLease, this_place
+from polling.sweep.sweeper import Capacity, Sweeper, heartbeat_age
 from tests.kinds.models import ScriptedJob, ScriptedLog
 from tests.polling import receivers
 from tests.polling.couriers import owe

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polling import templates
-from polling.templates import TemplateError, check, render
+from polling.outbox import templates
+from polling.outbox.templates import TemplateError, check, render
 
 PAYLOAD = {
     "job_id": 7,

@@ -8,10 +8,11 @@ import pytest
 from django.utils import timezone
 from pytest_httpserver import HTTPServer
 
-from customchecks.models import CustomCheckJob
-from polling import keboola, keboola_calls, undelivered, webhooks
-from polling.deliveries import Delivery, DeliveryDraft, Outcome
-from polling.groups import JobGroup
+from customchecks.jobs.models import CustomCheckJob
+from polling.jobs.groups import JobGroup
+from polling.outbox import keboola
+from polling.outbox.deliveries import Delivery, DeliveryDraft, Outcome
+from polling.sending import keboola_calls, undelivered, webhooks
 from tests.polling.couriers import client, owe
 
 pytestmark = pytest.mark.django_db

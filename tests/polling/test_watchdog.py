@@ -11,9 +11,9 @@ from typing import Any
 import psutil
 import pytest
 
-from polling import watchdog
-from polling.models import QueueProof
-from polling.watchdog import Watchdog
+from polling.sweep import watchdog
+from polling.sweep.models import QueueProof
+from polling.sweep.watchdog import Watchdog
 from tests.hosts import Host, host, wait_for
 
 READ = "0"  # the number of the system call, on x86-64

@@ -11,8 +11,8 @@ from django.contrib.auth.models import Permission, User
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from customchecks.models import CustomCheckJob
-from polling.deliveries import Delivery, Outcome
+from customchecks.jobs.models import CustomCheckJob
+from polling.outbox.deliveries import Delivery, Outcome
 from secrets_app.models import Secret, SecretGrant
 
 URL = "https://hooks.example.com/in"

@@ -8,9 +8,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
-from polling.deliveries import Delivery
-from polling.groups import JobGroup
-from polling.results import Verdict
+from polling.base.results import Verdict
+from polling.jobs.groups import JobGroup
+from polling.outbox.deliveries import Delivery
 from tests.polling.grouped import HOOK, end, make_group, make_member
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -10,7 +10,7 @@ from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from polling.polling_job import PollingLog
+from polling.openai.models import PollingLog
 from secrets_app.access.models import ApiToken, Scope
 from tests.api import live
 from tests.polling.leases import on_duty

@@ -14,8 +14,8 @@ from django.utils import timezone
 from pytest_django.live_server_helper import LiveServer
 from rest_framework.test import APIClient
 
-from polling.deliveries import Delivery
-from polling.polling_job import PollingJob
+from polling.openai.models import PollingJob
+from polling.outbox.deliveries import Delivery
 from tests.kinds.models import ScriptedJob
 from tests.polling.leases import on_duty
 from tests.polling.services import FakeKeboola, FakeOpenAI, call_keboola, check, serving

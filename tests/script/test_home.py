@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from teckochecker import checks
+from teckochecker.ops import checks
 from teckochecker.setup import home
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from teckochecker import values
+from teckochecker.ops import setting_values
 from tests.script.test_settings import read
 
 NAMES = ("SECURE_HSTS_SECONDS", "SECURE_HSTS_INCLUDE_SUBDOMAINS", "SECURE_HSTS_PRELOAD")
@@ -26,4 +26,4 @@ def test_hsts_binds_what_is_said(tmp_path: Path, said: str, found: list[object])
 
 def test_another_word_is_refused() -> None:
     with pytest.raises(ValueError):
-        values.hsts("yes")
+        setting_values.hsts("yes")

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from teckochecker.identity import instance_id
+from teckochecker.ops.instance_id import instance_id
 
 
 def test_a_home_keeps_its_id_wherever_it_is_moved(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pytest_httpserver import HTTPServer
 
-from customchecks.dependencies import public
+from customchecks.manifests import public_indexes
 from teckochecker.setup import indexes
 
 
@@ -44,7 +44,7 @@ def test_without_npm_the_registry_of_the_images_npm_is_asked_for(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert indexes.npm_registry(Path(sys.executable)) == public.NPM_REGISTRY
+    assert indexes.npm_registry(Path(sys.executable)) == public_indexes.NPM_REGISTRY
 
 
 def test_an_index_on_loopback_is_an_exception(httpserver: HTTPServer, tmp_path: Path) -> None:

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from customchecks.sandbox import Sandbox
-from teckochecker import identity
+from customchecks.sandbox.sandbox import Sandbox
+from teckochecker.ops import instance_id
 from teckochecker.setup import home
 from tests import instances
 from tests.ground_rules.code import BASE_DIR
@@ -63,7 +63,7 @@ class Instance:
 def instance(tmp_path: Path) -> Iterator[Instance]:
     place = tmp_path / "home"
     yield Instance(place)
-    instances.dismantle(instances.record(identity.instance_id(place)))
+    instances.dismantle(instances.record(instance_id.instance_id(place)))
 
 
 @contextlib.contextmanager
@@ -118,7 +118,7 @@ def test_a_second_server_on_the_same_home_is_refused(instance: Instance) -> None
 
 @pytest.mark.engine
 def test_a_dismantled_instance_has_no_network(instance: Instance) -> None:
-    sandbox = Sandbox(instance=identity.instance_id(instance.place))
+    sandbox = Sandbox(instance=instance_id.instance_id(instance.place))
     sandbox.reap([], now=datetime.now(UTC))
     before = sandbox.status().network
     instance.manage("dismantle", "--yes")

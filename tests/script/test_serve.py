@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from customchecks.engine import Engine, NotFound
-from teckochecker.demo import Demo
+from customchecks.docker.engine import Engine, NotFound
 from teckochecker.management.commands import serve
+from teckochecker.ops.demo import Demo
 from tests import instances
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from teckochecker import values
+from teckochecker.ops import setting_values
 from teckochecker.setup import home, started
 from tests.ground_rules.code import BASE_DIR
 
@@ -67,15 +67,23 @@ def test_an_ipv6_address_has_brackets_where_urls_and_hosts_want_them(tmp_path: P
 @pytest.mark.parametrize(
     ("parse", "raw", "value"),
     [
-        (values.host, "::1", "::1"),
-        (values.host, "0.0.0.0", "0.0.0.0"),
-        (values.host, "tecko-1.example.com", "tecko-1.example.com"),
-        (values.host_patterns, "a.example, .b.example *,[::1] ::1", ["a.example", ".b.example", "*", "[::1]", "[::1]"]),
-        (values.web_origin, "https://tecko.example.com:8443/", "https://tecko.example.com:8443"),
-        (values.web_origin, "http://[::1]:80", "http://[::1]:80"),
-        (values.web_url, "https://user:word@pypi.example.com/simple/", "https://user:word@pypi.example.com/simple/"),
-        (values.log_level, "debug", "DEBUG"),
-        (values.subnet, "10.213.0.0/26", "10.213.0.0/26"),
+        (setting_values.host, "::1", "::1"),
+        (setting_values.host, "0.0.0.0", "0.0.0.0"),
+        (setting_values.host, "tecko-1.example.com", "tecko-1.example.com"),
+        (
+            setting_values.host_patterns,
+            "a.example, .b.example *,[::1] ::1",
+            ["a.example", ".b.example", "*", "[::1]", "[::1]"],
+        ),
+        (setting_values.web_origin, "https://tecko.example.com:8443/", "https://tecko.example.com:8443"),
+        (setting_values.web_origin, "http://[::1]:80", "http://[::1]:80"),
+        (
+            setting_values.web_url,
+            "https://user:word@pypi.example.com/simple/",
+            "https://user:word@pypi.example.com/simple/",
+        ),
+        (setting_values.log_level, "debug", "DEBUG"),
+        (setting_values.subnet, "10.213.0.0/26", "10.213.0.0/26"),
     ],
 )
 def test_what_can_be_used_is_read(parse: Callable[[str], Any], raw: str, value: object) -> None:
@@ -86,18 +94,21 @@ def test_what_can_be_used_is_read(parse: Callable[[str], Any], raw: str, value: 
     ("parse", "raw"),
     [
         *(
-            (values.host, raw)
+            (setting_values.host, raw)
             for raw in ("", "1.2.3", "[::1]", "fe80::1%eth0", "a b", "-a", "a..b", "a:80", "http://a")
         ),
-        *((values.host_patterns, raw) for raw in ("a:80", "http://a", "a, .", "[a]", "a/b")),
-        *((values.web_origin, raw) for raw in ("x", "https://", "https://a/b", "https://a?b", "https://u:p@a")),
+        *((setting_values.host_patterns, raw) for raw in ("a:80", "http://a", "a, .", "[a]", "a/b")),
+        *((setting_values.web_origin, raw) for raw in ("x", "https://", "https://a/b", "https://a?b", "https://u:p@a")),
         *(
-            (values.web_url, raw)
+            (setting_values.web_url, raw)
             for raw in ("ftp://a", "//a", "https://a:99999", "https://a:0", "https://a b", "http://[")
         ),
-        *((values.database, raw) for raw in ("foo", "sqlite:///", "mysql://a/b", "postgres:a", "postgres://a:b/c")),
-        *((values.subnet, raw) for raw in ("10.213.0.0", "10.213.0.0/27", "10.213.0.1/24", "fd00::/64", "x")),
-        *((values.log_level, raw) for raw in ("", "LOUD", "10")),
+        *(
+            (setting_values.database, raw)
+            for raw in ("foo", "sqlite:///", "mysql://a/b", "postgres:a", "postgres://a:b/c")
+        ),
+        *((setting_values.subnet, raw) for raw in ("10.213.0.0", "10.213.0.0/27", "10.213.0.1/24", "fd00::/64", "x")),
+        *((setting_values.log_level, raw) for raw in ("", "LOUD", "10")),
     ],
 )
 def test_what_cannot_be_used_is_refused(parse: Callable[[str], Any], raw: str) -> None:
@@ -106,8 +117,8 @@ def test_what_cannot_be_used_is_refused(parse: Callable[[str], Any], raw: str) -
 
 
 def test_a_database_is_sqlite_or_postgresql() -> None:
-    assert values.database("sqlite:////srv/t.sqlite3")["NAME"] == "/srv/t.sqlite3"
-    assert values.database("postgres://u:p@h:5433/n")["PORT"] == 5433
+    assert setting_values.database("sqlite:////srv/t.sqlite3")["NAME"] == "/srv/t.sqlite3"
+    assert setting_values.database("postgres://u:p@h:5433/n")["PORT"] == 5433
 
 
 @pytest.mark.parametrize(

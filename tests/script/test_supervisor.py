@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from teckochecker.supervisor import Limits, Program, Supervisor
+from teckochecker.ops.supervisor import Limits, Program, Supervisor
 
 QUICK = Limits(stop=1, first_backoff=0.1, longest_backoff=0.4, silence=0.3, between_heartbeats=0.1)
 SLEEPER = "import time; print('up', flush=True); time.sleep(60)"

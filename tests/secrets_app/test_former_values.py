@@ -15,10 +15,10 @@ from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
 
 from customchecks import tasks
-from secrets_app import former
-from secrets_app.former import FORMER_DAYS, MOST_FORMER
-from secrets_app.masking import MASK, Masker
+from secrets_app import previous_values
+from secrets_app.masking.masker import MASK, Masker
 from secrets_app.models import Secret
+from secrets_app.previous_values import FORMER_DAYS, MOST_FORMER
 from secrets_app.references import grant, resolve
 from tests.secrets_app.conftest import CANARY, key_setting
 
@@ -61,7 +61,7 @@ def test_after_a_week_it_is_not_masked_and_then_not_stored(secret: Secret) -> No
     change(secret, "another value")
     with time_machine.travel(time.time() + (FORMER_DAYS - 1) * DAY):
         assert masker().text(CANARY) == MASK
-        assert former.forget(Secret.objects.all(), timezone.now()) == 0
+        assert previous_values.forget(Secret.objects.all(), timezone.now()) == 0
     with time_machine.travel(time.time() + (FORMER_DAYS + 1) * DAY):
         assert masker().text(CANARY) == CANARY
         assert tasks.collect()["former_values"] == 1

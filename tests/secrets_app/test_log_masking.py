@@ -11,16 +11,16 @@ from typing import Any
 import pytest
 import structlog
 
-from secrets_app import masking
-from secrets_app.masking import MASK, Masker, log_processor
+from secrets_app.masking import masker
+from secrets_app.masking.masker import MASK, Masker, log_processor
 from tests.secrets_app.conftest import CANARY
 
 
 @pytest.fixture
 def active() -> Iterator[None]:
-    token = masking.active.set(Masker([CANARY]))
+    token = masker.active.set(Masker([CANARY]))
     yield
-    masking.active.reset(token)
+    masker.active.reset(token)
 
 
 def processed(**event: Any) -> dict[str, Any]:

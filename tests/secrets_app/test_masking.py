@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from secrets_app.masking import MASK, Masker
+from secrets_app.masking.masker import MASK, Masker
 from tests.secrets_app.encodings import ENCODINGS
 from tests.secrets_app.oracle import leaked
 

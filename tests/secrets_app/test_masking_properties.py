@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secrets_app.masking import MASK, Masker
+from secrets_app.masking.masker import MASK, Masker
 from tests.secrets_app.encodings import ENCODINGS
 from tests.secrets_app.oracle import leaked
 

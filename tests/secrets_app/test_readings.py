@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secrets_app.masking import MASK, Masker
-from secrets_app.readings import readings
+from secrets_app.masking.decodings import readings
+from secrets_app.masking.masker import MASK, Masker
 from tests.growth import grows_linearly
 
 TOKEN = "sk-Ab3/9+xZ_q7Lw=="

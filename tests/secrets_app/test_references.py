@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secrets_app.masking import MASK
+from secrets_app.masking.masker import MASK
 from secrets_app.models import Secret, SecretGrant, SecretUse
 from secrets_app.references import (
     InvalidReferences,

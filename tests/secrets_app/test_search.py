@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secrets_app.masking import MASK, Masker
-from secrets_app.search import Search
+from secrets_app.masking.masker import MASK, Masker
+from secrets_app.masking.search import Search
 
 OTHERS = [f"other-{number:06}" for number in range(1000)]
 SHORT_LINES = "\n".join(f"{number:07x}" for number in range(8000))

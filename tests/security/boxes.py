@@ -12,10 +12,11 @@ from typing import Any
 
 from django.conf import settings
 
-from customchecks import hardening, verdict
-from customchecks.engine import Engine
-from customchecks.sandbox import Sandbox, SandboxOutcome, SandboxRequest
-from polling.results import Cause
+from customchecks.checking import verdict
+from customchecks.docker import hardening
+from customchecks.docker.engine import Engine
+from customchecks.sandbox.sandbox import Sandbox, SandboxOutcome, SandboxRequest
+from polling.base.results import Cause
 from tests import instances
 
 HERE = Path(__file__).parent

@@ -2,8 +2,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from customchecks.engine import Engine
-from customchecks.sandbox import Sandbox
+from customchecks.docker.engine import Engine
+from customchecks.sandbox.sandbox import Sandbox
 from tests import private_engine
 from tests.private_engine import PrivateEngine
 from tests.security import boxes

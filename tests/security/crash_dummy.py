@@ -10,7 +10,7 @@ import django
 
 django.setup()
 
-from customchecks.sandbox import Sandbox  # noqa: E402
+from customchecks.sandbox.sandbox import Sandbox  # noqa: E402
 from tests.security import boxes  # noqa: E402
 
 if __name__ == "__main__":

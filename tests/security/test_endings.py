@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from customchecks import hardening
-from customchecks.engine import Engine
-from customchecks.sandbox import Sandbox
-from polling.results import Cause
+from customchecks.docker import hardening
+from customchecks.docker.engine import Engine
+from customchecks.sandbox.sandbox import Sandbox
+from polling.base.results import Cause
 from tests import instances
 from tests.security import boxes
 from tests.security.relay import Relay

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from customchecks.engine import Engine
-from customchecks.sandbox import Sandbox, SandboxOutcome
-from polling.results import Cause
+from customchecks.docker.engine import Engine
+from customchecks.sandbox.sandbox import Sandbox, SandboxOutcome
+from polling.base.results import Cause
 from tests.security import boxes
 
 pytestmark = pytest.mark.engine

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from customchecks import hardening
-from customchecks.engine import Engine
-from customchecks.sandbox import Sandbox
+from customchecks.docker import hardening
+from customchecks.docker.engine import Engine
+from customchecks.sandbox.sandbox import Sandbox
 from tests.security import boxes
 
 pytestmark = pytest.mark.engine

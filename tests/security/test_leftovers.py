@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from customchecks.engine import Engine, NotFound
-from customchecks.network import EgressNetwork
+from customchecks.docker.engine import Engine, NotFound
+from customchecks.network.bridge import EgressNetwork
 from tests import instances
 
 pytestmark = pytest.mark.engine

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from customchecks.engine import Engine
-from customchecks.sandbox import Sandbox
+from customchecks.docker.engine import Engine
+from customchecks.sandbox.sandbox import Sandbox
 from tests.security import boxes
 
 pytestmark = pytest.mark.engine

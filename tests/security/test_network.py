@@ -13,9 +13,9 @@ import pytest
 from django.conf import settings
 from pip._internal.models.index import PyPI
 
-from customchecks.engine import Engine, EngineError
-from customchecks.network import EgressNetwork
-from customchecks.sandbox import Sandbox
+from customchecks.docker.engine import Engine, EngineError
+from customchecks.network.bridge import EgressNetwork
+from customchecks.sandbox.sandbox import Sandbox
 from tests import absent, instances
 from tests.security import boxes
 

@@ -17,12 +17,12 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from customchecks import nftables, packet_rules
-from customchecks.cli import diagnosis
-from customchecks.engine import Engine
-from customchecks.nftables import Kernel
-from customchecks.sandbox import Sandbox, SandboxOutcome
-from polling.results import Cause
+from customchecks.docker.engine import Engine
+from customchecks.doctor import diagnosis
+from customchecks.network import nftables, packet_rules
+from customchecks.network.nftables import Kernel
+from customchecks.sandbox.sandbox import Sandbox, SandboxOutcome
+from polling.base.results import Cause
 from teckochecker.management.commands import serve
 from tests import absent, instances, private_engine
 from tests.private_engine import PrivateEngine
@@ -308,7 +308,7 @@ from tests.security import boxes
 from tests.security.test_packet_rules import KNOCK
 from customchecks import images
 instance, group, target = sys.argv[1:]
-image = images.current("python", engine=__import__("customchecks.engine", fromlist=["Engine"]).Engine())
+image = images.current("python", engine=__import__("customchecks.docker.engine", fromlist=["Engine"]).Engine())
 # The checkout may lie in a folder of root's: all that is kept of root is to read what it may read
 libc, dac_read_search = ctypes.CDLL(None), 1 << 2
 libc.prctl(8, 1, 0, 0, 0)  # PR_SET_KEEPCAPS

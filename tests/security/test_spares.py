@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from customchecks.engine import Engine
-from customchecks.sandbox import CLOSE_SECONDS, Sandbox, SandboxOutcome
-from polling.results import Cause
+from customchecks.docker.engine import Engine
+from customchecks.sandbox.sandbox import CLOSE_SECONDS, Sandbox, SandboxOutcome
+from polling.base.results import Cause
 from tests import instances
 from tests.security import boxes
 from tests.security.relay import Relay

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from customchecks import hardening
-from customchecks.engine import Engine
-from customchecks.sandbox import Sandbox
+from customchecks.docker import hardening
+from customchecks.docker.engine import Engine
+from customchecks.sandbox.sandbox import Sandbox
 from tests.security import boxes
 
 pytestmark = pytest.mark.engine

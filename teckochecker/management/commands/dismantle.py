@@ -5,8 +5,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from customchecks.engine import EngineError
-from customchecks.sandbox import Sandbox
+from customchecks.docker.engine import EngineError
+from customchecks.sandbox.sandbox import Sandbox
 from teckochecker.setup import home
 
 

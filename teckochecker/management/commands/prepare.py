@@ -11,7 +11,7 @@ from django.contrib.staticfiles.finders import get_finders
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from teckochecker import readiness
+from teckochecker.ops import readiness
 from teckochecker.setup.progress import stage
 
 FIRST_USER = "admin"

@@ -12,12 +12,12 @@ from django.db import DatabaseError, InterfaceError, connections
 from django_q.cluster import Cluster
 
 from customchecks import tasks
-from polling import duty
-from polling.kinds import kinds
-from polling.models import SweepLease
-from polling.sweeper import GRACE_SECONDS, this_host
-from polling.watchdog import ALLOWED_SECONDS, EVERY_SECONDS, Watchdog
-from teckochecker import readiness
+from polling.jobs.registry import kinds
+from polling.sweep import bootstrap
+from polling.sweep.models import SweepLease
+from polling.sweep.sweeper import GRACE_SECONDS, this_host
+from polling.sweep.watchdog import ALLOWED_SECONDS, EVERY_SECONDS, Watchdog
+from teckochecker.ops import readiness
 
 logger = structlog.get_logger(__name__)
 
@@ -46,7 +46,7 @@ class Command(BaseCommand):
 
     def handle(self, **options: Any) -> None:
         readiness.demand()
-        duty.schedule()  # the home may have got another id since the database was prepared
+        bootstrap.schedule()  # the home may have got another id since the database was prepared
         tasks.schedule()
         connections.close_all()  # what follows forks
         cluster: Any = Cluster()

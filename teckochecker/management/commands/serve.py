@@ -13,13 +13,13 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, close_old_connections, connections
 
-from customchecks.dependencies import reach
-from customchecks.engine import EngineError
-from customchecks.sandbox import Sandbox
-from polling import sweeper
-from teckochecker import checks, demo, readiness
+from customchecks.dependencies import reachability
+from customchecks.docker.engine import EngineError
+from customchecks.sandbox.sandbox import Sandbox
+from polling.sweep import sweeper
+from teckochecker.ops import checks, demo, readiness
+from teckochecker.ops.supervisor import Program, Supervisor
 from teckochecker.setup import home, started
-from teckochecker.supervisor import Program, Supervisor
 
 
 class Command(BaseCommand):
@@ -67,7 +67,7 @@ class Command(BaseCommand):
         )
 
     def look_at_indexes(self) -> None:
-        if found := reach.obstacle(reach.index_hosts()):
+        if found := reachability.obstacle(reachability.index_hosts()):
             self._report(f"{found.problem} {found.remedy} in {settings.TECKO_HOME / '.env'} and start again.")
 
     def _report(self, line: str) -> None:
@@ -84,7 +84,7 @@ def _named_home() -> str:
 def own_programs(environ: dict[str, str]) -> list[Program]:
     logs = settings.TECKO_HOME / "logs"
     environ = {**environ, "PROMETHEUS_MULTIPROC_DIR": fresh_metrics(settings.TECKO_HOME / "metrics")}
-    web = (sys.executable, "-m", "gunicorn", "-c", "python:teckochecker.webserver", "teckochecker.wsgi")
+    web = (sys.executable, "-m", "gunicorn", "-c", "python:teckochecker.web.server", "teckochecker.wsgi")
     cluster = (sys.executable, str(settings.BASE_DIR / "manage.py"), "qcluster")
     return [
         Program(name="web", argv=web, log=logs / "web.log", environ=environ),

@@ -9,7 +9,7 @@ from django.contrib.auth.models import Group, Permission, User
 from django.core.management import call_command
 from django.db.models.signals import post_migrate
 
-from teckochecker.roles import Role, may
+from teckochecker.access.roles import Role, may
 
 OURS = ("access", "customchecks", "polling", "secrets_app")
 

@@ -1,0 +1,283 @@
+"""``customcheck group create list show update restart test delete``: jobs that are waited for together."""
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from customchecks.cli.support import choices, options, output
+from customchecks.cli.support.exit_codes import Failed, Invalid, NotFound, Usage
+from customchecks.cli.support.lazy_import import later
+
+if TYPE_CHECKING:
+    from django.core import exceptions
+
+    from customchecks.cli.support import lookups
+    from polling.jobs import duplicate_names, group_changes, groups, members, registry, restart_effects, test_deliveries
+    from polling.site import deliveries_api, group_api
+else:
+    deliveries_api = later("polling.site.deliveries_api")
+    restart_effects = later("polling.jobs.restart_effects")
+    exceptions = later("django.core.exceptions")
+    group_api = later("polling.site.group_api")
+    group_changes = later("polling.jobs.group_changes")
+    groups = later("polling.jobs.groups")
+    registry = later("polling.jobs.registry")
+    lookups = later("customchecks.cli.support.lookups")
+    members = later("polling.jobs.members")
+    duplicate_names = later("polling.jobs.duplicate_names")
+    test_deliveries = later("polling.jobs.test_deliveries")
+
+COLUMNS = ("ID", "Name", "Status", "Rule", "Members", "Ended", "Deadline")
+
+Group = Annotated[str, typer.Argument(metavar="GROUP", help="The group's number or name.")]
+Name = Annotated[str | None, typer.Option(help="The group's name.")]
+Members = Annotated[
+    list[str] | None,
+    typer.Option("--member", metavar="KIND:JOB", help="A job by number or name, such as custom:nightly. Repeatable."),
+]
+OfRule = Annotated[str | None, typer.Option("--rule", metavar="all|any|N", help="How many must end.  [default: all]")]
+Deadline = Annotated[int | None, typer.Option(metavar="S", help="Seconds until it ends anyway.  [default: 7 days]")]
+Url = Annotated[str | None, typer.Option("--webhook-url", metavar="URL", help="Called when the group has ended.")]
+Status = Annotated[choices.Group | None, typer.Option(help="Only groups of this status.")]
+Limit = Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="At most so many.")]
+Offset = Annotated[int, typer.Option(min=0, metavar="N", help="Leave out the first so many.")]
+
+OPTIONS: Mapping[str, str] = {
+    "members": "--member",
+    "rule": "--rule",
+    "count": "--rule",
+    "deadline_seconds": "--deadline",
+}
+
+
+def create(
+    name: Name = None,
+    member: Members = None,
+    rule: OfRule = None,
+    deadline: Deadline = None,
+    webhook_url: Url = None,
+    webhook_method: options.WebhookMethod = None,
+    webhook_header: options.WebhookHeader = None,
+    config: options.Config = None,
+    user: options.User = None,
+    as_json: options.Json = False,
+) -> None:
+    """Create a group and print its number. Jobs that have ended count.
+
+    \b
+    Examples:
+      manage.py customcheck group create --name providers --member custom:gemini --member openai:3 \\
+          --webhook-url https://hooks.example.com/done
+      manage.py customcheck group create --config group.json --rule 2 --deadline 3600
+    """
+    data = _definition(
+        member,
+        rule,
+        config=config,
+        webhook_header=webhook_header,
+        name=name,
+        deadline_seconds=deadline,
+        webhook_url=webhook_url,
+        webhook_method=webhook_method,
+    )
+    given = _valid(group_api.GroupFieldsSerializer(data=data))
+    wanted = given.pop("members")
+    made = options.valid(
+        lambda: group_changes.create_group(given, wanted=wanted, user=lookups.acting_user(user)), names=OPTIONS
+    )
+    output.say(f"Created group {made.pk}: {made.name}")
+    output.warn(duplicate_names.warning(made))
+    if as_json:
+        output.document(_shown(made))
+    else:
+        output.text(str(made.pk))
+
+
+def list_groups(status: Status = None, limit: Limit = 100, offset: Offset = 0, as_json: options.Json = False) -> None:
+    """List groups, oldest first.
+
+    \b
+    Example:
+      manage.py customcheck group list --status active
+    """
+    rows = groups.JobGroup.objects.filter(**({"status": status} if status else {})).order_by("id")
+    page = rows[offset : offset + limit]
+    if as_json:
+        shown = group_api.GroupSerializer(page, many=True).data
+        output.document({"groups": shown, "total": rows.count(), "limit": limit, "offset": offset})
+    else:
+        found = members.states(members.GroupMember.objects.filter(group__in=list(page)))
+        output.table(COLUMNS, [_row(each, found.get(each.pk, [])) for each in page])
+
+
+def show(group: Group, as_json: options.Json = False) -> None:
+    """Show one group with what is known of each member.
+
+    \b
+    Example:
+      manage.py customcheck group show providers --json
+    """
+    shown = _shown(_find(group))
+    if as_json:
+        output.document(shown)
+    else:
+        output.fields(shown.items())
+
+
+@options.keeps_the_rest
+def update(
+    group: Group,
+    name: Name = None,
+    member: Members = None,
+    rule: OfRule = None,
+    deadline: Deadline = None,
+    webhook_url: Url = None,
+    webhook_method: options.WebhookMethod = None,
+    webhook_header: options.WebhookHeader = None,
+    config: options.Config = None,
+    user: options.User = None,
+    as_json: options.Json = False,
+) -> None:
+    """Change what is named and nothing else; --member names all members that it has from now on.
+
+    \b
+    Example:
+      manage.py customcheck group update providers --rule any
+    """
+    found = _find(group)
+    data = _definition(
+        member,
+        rule,
+        config=config,
+        webhook_header=webhook_header,
+        name=name,
+        deadline_seconds=deadline,
+        webhook_url=webhook_url,
+        webhook_method=webhook_method,
+    )
+    given = _valid(group_api.GroupFieldsSerializer(data=data, partial=True))
+    wanted = given.pop("members", None)
+    options.valid(
+        lambda: group_changes.update_group(found, given, wanted=wanted, user=lookups.acting_user(user)), names=OPTIONS
+    )
+    _tell(found, f"Changed group {found.pk}: {found.name}", as_json=as_json)
+
+
+def restart(group: Group, yes: options.Yes = False, user: options.User = None, as_json: options.Json = False) -> None:
+    """Wait for a group's jobs anew: those that have ended are restarted.
+
+    Asks before, and names what is started or called again: Keboola jobs and webhooks.
+
+    \b
+    Examples:
+      manage.py customcheck group restart providers
+      manage.py customcheck group restart providers --yes
+    """
+    found = _find(group)
+    if not yes:
+        options.confirm_calls(f"Restart group {found.pk} ({found.name})?", restart_effects.of_group(found))
+    try:
+        group_changes.restart_group(found, user=lookups.acting_user(user))
+    except groups.GroupRefused as error:
+        raise Failed(str(error)) from None
+    _tell(found, f"Group {found.pk} ({found.name}) is {found.status}.", as_json=as_json)
+
+
+def test(group: Group, as_json: options.Json = False) -> None:
+    """Send a test to a group's webhook and print the delivery's id.
+
+    \b
+    Example:
+      manage.py customcheck group test providers
+    """
+    try:
+        delivery = test_deliveries.send_group_test(_find(group))
+    except test_deliveries.SendRefused as error:
+        raise Failed(str(error)) from None
+    if as_json:
+        output.document(deliveries_api.DeliverySerializer(delivery).data)
+    else:
+        output.text(str(delivery.pk))
+        output.say(f"{delivery} is due now.")
+
+
+def delete(group: Group, yes: options.Yes = False, as_json: options.Json = False) -> None:
+    """Delete a group. Its jobs stay; a call that is still owed is not made any more.
+
+    \b
+    Example:
+      manage.py customcheck group delete providers --yes
+    """
+    found = _find(group)
+    if not yes:
+        options.confirm(f"Delete group {found.pk} ({output.visible(found.name)})?")
+    deleted = {"id": found.pk, "name": found.name}
+    group_changes.delete_group(found)
+    output.say(f"Deleted group {deleted['id']}: {deleted['name']}")
+    if as_json:
+        output.document(deleted)
+
+
+def _definition(member: Iterable[str] | None, rule: str | None, **given: Any) -> dict[str, Any]:
+    """A group as the API takes it; what is None was not given."""
+    data = options.definition(param=None, env=None, memory=None, cpu=None, **given)
+    if member:
+        data["members"] = [dict(zip(("kind", "id"), _key(word), strict=True)) for word in member]
+    if rule is not None:
+        data |= {"rule": groups.Rule.COUNT, "count": int(rule)} if rule.isdecimal() else {"rule": rule, "count": None}
+    return data
+
+
+def _key(word: str) -> "members.Key":
+    """Of ``custom:7`` or ``custom:nightly``."""
+    name, _, job = word.partition(":")
+    known = {kind.kind: kind for kind in registry.job_kinds()}
+    if name not in known or not job:
+        raise Usage(f"--member: {word!r} is not KIND:JOB with a kind of {', '.join(sorted(known))}.")
+    if job.isdecimal():
+        return name, min(int(job), choices.LARGEST_ID)
+    found = list(known[name].objects.filter(name=job).values_list("pk", flat=True)[:2])
+    if not found:
+        raise NotFound(f"There is no {name} job {job!r} (--member).")
+    if len(found) > 1:
+        raise Invalid(f"members (--member): several {name} jobs are named {job!r}: say which by number.")
+    return name, found[0]
+
+
+def _valid(serializer: "group_api.GroupFieldsSerializer") -> dict[str, Any]:
+    if serializer.is_valid():
+        return dict(serializer.validated_data)
+    errors = {field: [str(message) for message in messages] for field, messages in serializer.errors.items()}
+    raise Invalid.of(exceptions.ValidationError(errors), options=OPTIONS)
+
+
+def _find(word: str) -> "groups.JobGroup":
+    return lookups.find(groups.JobGroup, word, called="group", listed_by="group list")
+
+
+def _tell(group: "groups.JobGroup", sentence: str, *, as_json: bool) -> None:
+    output.say(sentence)
+    if as_json:
+        output.document(_shown(groups.JobGroup.objects.get(pk=group.pk)))
+
+
+def _shown(group: "groups.JobGroup") -> dict[str, Any]:
+    return dict(group_api.GroupWithAnswersSerializer(group).data)
+
+
+def _row(group: "groups.JobGroup", of_it: "list[members.Member]") -> tuple[object, ...]:
+    rule = f"{group.count} of {len(of_it)}" if group.rule == groups.Rule.COUNT else group.rule
+    ended = sum(member.ended for member in of_it)
+    return group.pk, group.name, group.status, rule, len(of_it), ended, group.deadline_at
+
+
+COMMANDS = (
+    (create, "create"),
+    (list_groups, "list"),
+    (show, "show"),
+    (update, "update"),
+    (restart, "restart"),
+    (test, "test"),
+    (delete, "delete"),
+)

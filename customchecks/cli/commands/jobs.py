@@ -1,0 +1,248 @@
+"""``create update list show``."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from customchecks.cli.support import choices, completion, options, output
+from customchecks.cli.support.exit_codes import Usage
+from customchecks.cli.support.lazy_import import later
+
+if TYPE_CHECKING:
+    from customchecks.cli.support import lookups, shapes
+    from customchecks.jobs import models, selection, service
+    from polling.jobs import duplicate_names
+else:
+    service = later("customchecks.jobs.service")
+    lookups = later("customchecks.cli.support.lookups")
+    models = later("customchecks.jobs.models")
+    selection = later("customchecks.jobs.selection")
+    duplicate_names = later("polling.jobs.duplicate_names")
+    shapes = later("customchecks.cli.support.shapes")
+
+COLUMNS = ("ID", "Name", "Status", "Last verdict", "Last check", "Next check", "Interval", "Tags")
+
+Limit = Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="At most so many.")]
+Offset = Annotated[int, typer.Option(min=0, metavar="N", help="Leave out the first so many.")]
+Status = Annotated[choices.Job | None, typer.Option(help="Only jobs of this status.")]
+Runtime = Annotated[
+    str | None,
+    typer.Option("--runtime", metavar="RUNTIME", help="Only jobs of this runtime.", autocompletion=completion.runtimes),
+]
+Search = Annotated[str | None, typer.Option(metavar="TEXT", help="In the name, a tag, the repository or the webhook.")]
+Order = Annotated[str, typer.Option("--order", metavar="FIELD", help="Such as name or -last_check_at.")]
+
+
+def create(
+    name: options.Name = None,
+    source: options.Source = None,
+    git_url: options.GitUrl = None,
+    git_branch: options.GitBranch = None,
+    git_commit: options.GitCommit = None,
+    git_path: options.GitPath = None,
+    git_token: options.GitToken = None,
+    runtime: options.Runtime = None,
+    entrypoint: options.Entrypoint = None,
+    param: options.Param = None,
+    env: options.Env = None,
+    interval: options.Interval = None,
+    timeout: options.Timeout = None,
+    memory: options.Memory = None,
+    cpu: options.Cpu = None,
+    webhook_url: options.WebhookUrl = None,
+    webhook_method: options.WebhookMethod = None,
+    webhook_header: options.WebhookHeader = None,
+    deadline: options.Deadline = None,
+    max_checks: options.MaxChecks = None,
+    max_errors: options.MaxErrors = None,
+    alert_after: options.AlertAfter = None,
+    alert_url: options.AlertUrl = None,
+    tag: options.Tag = None,
+    config: options.Config = None,
+    user: options.User = None,
+    as_json: options.Json = False,
+) -> None:
+    """Create a job, due at once, and print its number.
+
+    Values of --env can be seen in the process list: store them as secrets, or use --config -.
+
+    \b
+    Examples:
+      manage.py customcheck create --name nightly --from ./checker --runtime python \\
+          --param batch=b-17 --env API_KEY=secret_ref:gemini --interval 60
+      manage.py customcheck create --name nightly --git-url https://git.example.com/team/checks.git \\
+          --git-branch next --git-path nightly --git-token-secret git --runtime python
+      manage.py customcheck create --config job.json --from checker.tgz --json
+    """
+    data = options.definition(
+        config=config,
+        param=param,
+        env=env,
+        webhook_header=webhook_header,
+        memory=memory,
+        cpu=cpu,
+        name=name,
+        script_runtime=runtime,
+        script_entrypoint=entrypoint,
+        poll_interval_seconds=interval,
+        timeout_seconds=timeout,
+        webhook_url=webhook_url,
+        webhook_method=webhook_method,
+        deadline_seconds=deadline,
+        max_checks=max_checks,
+        max_consecutive_errors=max_errors,
+        alert_after_errors=alert_after,
+        alert_url=alert_url,
+        tags=tag,
+    )
+    data |= options.git(
+        url=git_url, branch=git_branch, commit=git_commit, path=git_path, token=git_token, source=source
+    )
+    data.setdefault("script_source_type", models.SourceType.UPLOAD)
+    if source is None and data["script_source_type"] == models.SourceType.UPLOAD:
+        raise Usage("--from, --git-url: name the script's directory or .tgz, or its repository.")
+    archive = options.read_archive(source) if source else None
+    job = options.valid(lambda: service.create_job(data, archive=archive, user=lookups.acting_user(user)))
+    output.say(f"Created job {job.pk}: {job.name}")
+    output.warn(duplicate_names.warning(job))
+    if as_json:
+        output.document(shapes.job(job))
+    else:
+        output.text(str(job.pk))
+
+
+@options.keeps_the_rest
+def update(
+    job: options.Job,
+    name: options.Name = None,
+    source: options.Source = None,
+    git_url: options.GitUrl = None,
+    git_branch: options.GitBranch = None,
+    git_commit: options.GitCommit = None,
+    git_path: options.GitPath = None,
+    git_token: options.GitToken = None,
+    runtime: options.Runtime = None,
+    entrypoint: options.Entrypoint = None,
+    param: options.Param = None,
+    env: options.Env = None,
+    interval: options.Interval = None,
+    timeout: options.Timeout = None,
+    memory: options.Memory = None,
+    cpu: options.Cpu = None,
+    webhook_url: options.WebhookUrl = None,
+    webhook_method: options.WebhookMethod = None,
+    webhook_header: options.WebhookHeader = None,
+    deadline: options.Deadline = None,
+    max_checks: options.MaxChecks = None,
+    max_errors: options.MaxErrors = None,
+    alert_after: options.AlertAfter = None,
+    alert_url: options.AlertUrl = None,
+    tag: options.Tag = None,
+    config: options.Config = None,
+    user: options.User = None,
+    as_json: options.Json = False,
+) -> None:
+    """Change what is named and nothing else; --config names every field.
+
+    Parameters, variables, headers and limits are added to what the job has; --tag and --config replace.
+
+    \b
+    Examples:
+      manage.py customcheck update nightly --interval 300 --param batch=b-18
+      manage.py customcheck update nightly --git-commit 6a7e19c0d1f24f6b9d3f0a5c1b2e3d4f5a6b7c8d
+      echo '{"env_vars": null, "tags": []}' | manage.py customcheck update nightly --config -
+    """
+    found = lookups.find_job(job)
+    data = options.definition(
+        config=config,
+        param=param,
+        env=env,
+        webhook_header=webhook_header,
+        memory=memory,
+        cpu=cpu,
+        before={field: getattr(found, field) for field in options.EXTENDED},
+        name=name,
+        script_runtime=runtime,
+        script_entrypoint=entrypoint,
+        poll_interval_seconds=interval,
+        timeout_seconds=timeout,
+        webhook_url=webhook_url,
+        webhook_method=webhook_method,
+        deadline_seconds=deadline,
+        max_checks=max_checks,
+        max_consecutive_errors=max_errors,
+        alert_after_errors=alert_after,
+        alert_url=alert_url,
+        tags=tag,
+    )
+    data |= options.git(
+        url=git_url, branch=git_branch, commit=git_commit, path=git_path, token=git_token, source=source
+    )
+    archive = options.read_archive(source) if source else None
+    options.valid(lambda: service.update_job(found, data, archive=archive, user=lookups.acting_user(user)))
+    output.say(f"Updated job {found.pk}: {found.name}")
+    output.warn(duplicate_names.warning(found))
+    if as_json:
+        output.document(shapes.job(found))
+
+
+def list_jobs(
+    status: Status = None,
+    runtime: Runtime = None,
+    tag: options.OfTag = None,
+    search: Search = None,
+    order: Order = "id",
+    limit: Limit = 100,
+    offset: Offset = 0,
+    as_json: options.Json = False,
+) -> None:
+    """List jobs, oldest first.
+
+    \b
+    Examples:
+      manage.py customcheck list --status active --tag exports --order -last_check_at
+      manage.py customcheck list --json | jq '.jobs[].name'
+    """
+    rows = models.CustomCheckJob.objects.all()
+    found = options.valid(
+        lambda: selection.ordered(
+            selection.jobs(rows, status=status, runtime=runtime, tags=tag or (), search=search), order
+        )
+    )
+    page = list(found[offset : offset + limit])
+    if as_json:
+        shown = [shapes.job(job) for job in page]
+        output.document({"jobs": shown, "total": found.count(), "limit": limit, "offset": offset})
+        return
+    output.table(COLUMNS, [_row(job) for job in page])
+
+
+def show(job: options.Job, as_json: options.Json = False) -> None:
+    """Show everything that one job is set to and has done.
+
+    \b
+    Examples:
+      manage.py customcheck show nightly
+      manage.py customcheck show 7 --json
+    """
+    found = lookups.find_job(job)
+    shown = shapes.job(found)
+    if as_json:
+        output.document(shown)
+        return
+    output.fields(shown.items())
+    if reason := found.not_runnable():
+        output.say(reason)
+
+
+def _row(job: "models.CustomCheckJob") -> tuple[object, ...]:
+    return (
+        job.pk,
+        job.name,
+        job.status,
+        job.last_check_status,
+        job.last_check_at,
+        job.next_check_at,
+        f"{job.poll_interval_seconds} s",
+        " ".join(job.tags) or None,
+    )

@@ -1,0 +1,225 @@
+"""``customcheck polling-job create list show pause resume delete``: jobs that watch OpenAI batches."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from customchecks.cli.support import choices, completion, options, output
+from customchecks.cli.support.exit_codes import Failed, NotFound
+from customchecks.cli.support.lazy_import import later
+
+if TYPE_CHECKING:
+    from customchecks.cli.support import lookups
+    from polling.jobs import duplicate_names, scheduling
+    from polling.openai import batches, models, service
+    from polling.site import legacy_api
+    from secrets_app import models as secrets
+else:
+    batches = later("polling.openai.batches")
+    service = later("polling.openai.service")
+    legacy_api = later("polling.site.legacy_api")
+    lookups = later("customchecks.cli.support.lookups")
+    duplicate_names = later("polling.jobs.duplicate_names")
+    models = later("polling.openai.models")
+    scheduling = later("polling.jobs.scheduling")
+    secrets = later("secrets_app.models")
+
+COLUMNS = ("ID", "Name", "Status", "Batches", "Ended", "Last check", "Next check")
+
+BatchIds = Annotated[list[str], typer.Option("--batch", metavar="ID", help="An OpenAI batch. Repeatable, at most 10.")]
+OpenAISecret = Annotated[str, typer.Option(metavar="SECRET", help="Number or name of the OpenAI secret.")]
+KeboolaSecret = Annotated[str | None, typer.Option(metavar="SECRET", help="Number or name of the Keboola secret.")]
+Stack = Annotated[str | None, typer.Option(metavar="URL", help="Such as https://connection.keboola.com.")]
+Component = Annotated[str | None, typer.Option(metavar="ID", help="The component that Keboola is to run.")]
+Configuration = Annotated[str | None, typer.Option(metavar="ID", help="Its configuration.")]
+Interval = Annotated[int, typer.Option(metavar="S", help="Seconds between checks, 30 to 3600.")]
+Status = Annotated[choices.PollingJob | None, typer.Option(help="Only jobs of this status.")]
+Logs = Annotated[int, typer.Option("--logs", min=0, max=500, metavar="N", help="So many of its newest logs.")]
+Target = Annotated[
+    str, typer.Argument(metavar="JOB", help="The job's number or name.", autocompletion=completion.polling_jobs)
+]
+
+
+OPTIONS = {
+    "keboola_secret_id": "--keboola-secret",
+    "keboola_stack_url": "--stack-url",
+    "keboola_component_id": "--component",
+    "keboola_configuration_id": "--configuration",
+}
+
+
+def create(
+    name: Annotated[str, typer.Option(help="The job's name.")],
+    batch: BatchIds,
+    openai_secret: OpenAISecret,
+    webhook_url: options.WebhookUrl = None,
+    webhook_method: options.WebhookMethod = None,
+    webhook_header: options.WebhookHeader = None,
+    alert_url: options.AlertUrl = None,
+    keboola_secret: KeboolaSecret = None,
+    stack_url: Stack = None,
+    component: Component = None,
+    configuration: Configuration = None,
+    interval: Interval = 120,
+    user: options.User = None,
+    as_json: options.Json = False,
+) -> None:
+    """Create a job, due at once, and print its number.
+
+    When all batches have ended, the webhook is called. With the four options of Keboola, which go together, a Keboola
+    job is started, beside the webhook or instead of it.
+
+    \b
+    Example:
+      manage.py customcheck polling-job create --name nightly --batch batch_abc --batch batch_def \\
+          --openai-secret openai --webhook-url https://hooks.example.com/batches
+      manage.py customcheck polling-job create --name nightly --batch batch_abc \\
+          --openai-secret openai --keboola-secret keboola --stack-url https://connection.keboola.com \\
+          --component kds-team.app-x --configuration 12345
+    """
+    webhook = {"webhook_url": webhook_url, "webhook_method": webhook_method, "alert_url": alert_url}
+    data = {
+        "name": name,
+        "keboola_stack_url": stack_url,
+        "keboola_component_id": component,
+        "keboola_configuration_id": configuration,
+        "poll_interval_seconds": interval,
+        "webhook_headers": options.pairs("--webhook-header", webhook_header or ()) or None,
+        "keboola_secret_id": _secret_id(keboola_secret) if keboola_secret else None,
+        **{column: value for column, value in webhook.items() if value is not None},
+    }
+    openai = _secret_id(openai_secret)
+    try:
+        job = options.valid(
+            lambda: service.create_job(data, batch_ids=batch, openai_secret_id=openai, user=lookups.acting_user(user)),
+            names=OPTIONS,
+        )
+    except service.SecretUnknown as error:
+        raise NotFound(str(error)) from None
+    output.say(f"Created polling job {job.pk}: {job.name}")
+    output.warn(duplicate_names.warning(job))
+    if as_json:
+        output.document(_shown(job))
+    else:
+        output.text(str(job.pk))
+
+
+def list_jobs(status: Status = None, as_json: options.Json = False) -> None:
+    """List polling jobs, newest first.
+
+    \b
+    Example:
+      manage.py customcheck polling-job list --status active
+    """
+    rows: Any = models.PollingJob.objects.filter(**({"status": status} if status else {})).order_by(
+        "-created_at", "-id"
+    )
+    rows = rows.select_related("openai_secret", "keboola_secret").prefetch_related("batches")
+    if as_json:
+        shown = legacy_api.PollingJobSerializer(rows, many=True).data
+        output.document({"jobs": shown, "total": len(shown)})
+    else:
+        output.table(COLUMNS, [_row(job) for job in rows])
+
+
+def show(job: Target, logs: Logs = 0, as_json: options.Json = False) -> None:
+    """Show one polling job with its batches, and its newest logs.
+
+    \b
+    Example:
+      manage.py customcheck polling-job show nightly --logs 20
+    """
+    found = _find(job)
+    shown = _shown(found)
+    if logs:
+        shown["logs"] = legacy_api.PollingLogSerializer(
+            found.logs.order_by("-created_at", "-id")[:logs], many=True
+        ).data
+    if as_json:
+        output.document(shown)
+    else:
+        output.fields(shown.items())
+
+
+def pause(job: Target, as_json: options.Json = False) -> None:
+    """Ask about no batch until the job is resumed.
+
+    \b
+    Example:
+      manage.py customcheck polling-job pause nightly
+    """
+    _move(_find(job), models.PollingJob.pause, as_json=as_json)
+
+
+def resume(job: Target, as_json: options.Json = False) -> None:
+    """Ask about a paused job's batches again, now and by its interval.
+
+    \b
+    Example:
+      manage.py customcheck polling-job resume nightly
+    """
+    _move(_find(job), models.PollingJob.resume, as_json=as_json)
+
+
+def delete(job: Target, yes: options.Yes = False, as_json: options.Json = False) -> None:
+    """Delete a polling job with its logs. A Keboola job that is owed is not started any more.
+
+    \b
+    Example:
+      manage.py customcheck polling-job delete nightly --yes
+    """
+    found = _find(job)
+    if not yes:
+        options.confirm(
+            f"Delete polling job {found.pk} ({output.visible(found.name)}) and its {found.logs.count()} logs?"
+        )
+    deleted = {"id": found.pk, "name": found.name}
+    service.delete_job(found)
+    output.say(f"Deleted polling job {deleted['id']}: {deleted['name']}")
+    if as_json:
+        output.document(deleted)
+
+
+def _find(word: str) -> "models.PollingJob":
+    return lookups.find(models.PollingJob, word, called="polling job", listed_by="polling-job list")
+
+
+def _secret_id(word: str) -> int:
+    """Whether it may be used is decided where the job is created."""
+    if word.isdecimal():
+        return min(int(word), choices.LARGEST_ID)
+    secret = secrets.Secret.objects.filter(name=word).first()
+    if secret is None:
+        raise NotFound(f"There is no secret {word!r}. See: manage.py customcheck secret list")
+    return secret.pk
+
+
+def _move(job: "models.PollingJob", transition: "Callable[[models.PollingJob], None]", *, as_json: bool) -> None:
+    try:
+        transition(job)
+    except scheduling.TransitionRefused as error:
+        raise Failed(str(error)) from None
+    output.say(f"Polling job {job.pk} ({job.name}) is {job.status}.")
+    if as_json:
+        output.document(_shown(job))
+
+
+def _shown(job: "models.PollingJob") -> dict[str, Any]:
+    return dict(legacy_api.PollingJobSerializer(job).data)
+
+
+def _row(job: "models.PollingJob") -> tuple[object, ...]:
+    watched = job.batches.all()
+    ended = sum(batch.status in batches.FINAL for batch in watched)
+    return job.pk, job.name, job.status, len(watched), ended, job.last_check_at, job.next_check_at
+
+
+COMMANDS = (
+    (create, "create"),
+    (list_jobs, "list"),
+    (show, "show"),
+    (pause, "pause"),
+    (resume, "resume"),
+    (delete, "delete"),
+)

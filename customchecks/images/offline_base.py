@@ -1,0 +1,133 @@
+"""Base images for an engine that no registry answers: a Debian for each suite that is wanted, and Node on top of it."""
+
+import io
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from customchecks.docker.engine import Engine, NotFound
+from customchecks.images import debian, node_packages
+from customchecks.images.debian import NoBase, Progress
+from customchecks.images.runtimes import Runtime
+
+REPOSITORY = "teckochecker/base"
+RECIPE = "1"  # part of every runner image's recipe: raise it when what is made here changes
+NODE_DOCKERFILE = b"ARG BASE\nFROM ${BASE}\nCOPY usr /usr\n"
+
+# Bulk that no script needs; and whatever tells of the machine that made the image
+LEFT_OUT = (
+    *("./dev/*", "./proc/*", "./sys/*", "./tmp/*", "./run/*"),
+    *("./etc/apt/sources.list", "./etc/hostname", "./etc/resolv.conf", "./var/log/*"),
+    *("./var/cache/apt/*", "./var/cache/debconf/*", "./var/lib/apt/lists/*"),
+    *(f"./usr/share/{name}/*" for name in ("bash-completion", "doc", "info", "lintian", "locale", "man")),
+    # Installs go where uv is told to put them; the official images have no such marker either
+    "./usr/lib/python3*/EXTERNALLY-MANAGED",
+)
+
+
+def debian_tag(runtime: Runtime) -> str:
+    return f"{runtime.suite}-{RECIPE}"
+
+
+def node_tag(runtime: Runtime) -> str:
+    return f"{runtime.suite}-node-{runtime.node}-{RECIPE}"
+
+
+class OfflineBase:
+    """``folder`` holds what is unpacked meanwhile, about 400 MB, and is gone afterwards."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        folder: Path,
+        npm_environ: Mapping[str, str],
+        progress: Progress,
+        repository: str = REPOSITORY,
+    ) -> None:
+        self._engine = engine
+        self._folder = folder
+        self._npm_environ = npm_environ
+        self._progress = progress
+        self._repository = repository
+
+    def steps(self, runtime: Runtime) -> Mapping[str, Callable[[], None]]:
+        """References to the images that are made one on top of the other, and what makes each."""
+        found: dict[str, Callable[[], None]] = {
+            self._reference(debian_tag(runtime)): partial(self._make_debian, runtime)
+        }
+        return found | ({self.reference(runtime): partial(self._make_node, runtime)} if runtime.node else {})
+
+    def reference(self, runtime: Runtime) -> str:
+        return self._reference(node_tag(runtime) if runtime.node else debian_tag(runtime))
+
+    def there(self, reference: str) -> bool:
+        try:
+            self._engine.image(reference)
+        except NotFound:
+            return False
+        return True
+
+    def _reference(self, tag: str) -> str:
+        return f"{self._repository}:{tag}"
+
+    def _make_debian(self, runtime: Runtime) -> None:
+        """Raises EngineError with the remedy."""
+        with _scratch(self._folder) as folder:
+            root = folder / "root"
+            debian.bootstrap(root, runtime.suite, progress=self._progress)
+            (root / "usr/local/bin/python").symlink_to("/usr/bin/python3")
+            self._progress("Importing the base image")
+            self._import(root, debian_tag(runtime))
+
+    def _make_node(self, runtime: Runtime) -> None:
+        """Needs the Debian one. Raises EngineError with the remedy."""
+        self._progress(f"Node {runtime.node} and npm {runtime.npm} from npm packages")
+        with _scratch(self._folder) as folder, tempfile.TemporaryFile(dir=folder) as context:
+            node, npm = node_packages.fetch(
+                folder,
+                node=runtime.node,
+                npm=runtime.npm,
+                environ=self._npm_environ,
+                progress=self._progress,
+            )
+            with tarfile.open(fileobj=context, mode="w") as tar:
+                dockerfile = tarfile.TarInfo("Dockerfile")
+                dockerfile.size = len(NODE_DOCKERFILE)
+                tar.addfile(dockerfile, io.BytesIO(NODE_DOCKERFILE))
+                node_packages.add(tar, node=node, npm=npm)
+            context.seek(0)
+            self._engine.build_image(
+                context,
+                tag=self.reference(runtime),
+                arguments={"BASE": self._reference(debian_tag(runtime))},
+                labels={},
+                progress=lambda _line: None,
+            )
+
+    def _import(self, root: Path, tag: str) -> None:
+        excludes = [f"--exclude={pattern}" for pattern in LEFT_OUT]
+        options = ["--numeric-owner", "--one-file-system", "--anchored", *excludes]
+        argv = ["tar", "--create", *options, "--directory", str(root), "."]
+        with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+            if process.stdout is not None:
+                self._engine.import_image(process.stdout, repository=self._repository, tag=tag, changes=[])
+        if process.returncode:
+            self._engine.remove_image(self._reference(tag))
+            raise NoBase(f"The root file system could not be read whole: tar ended with code {process.returncode}.")
+
+
+@contextmanager
+def _scratch(folder: Path) -> Iterator[Path]:
+    """Empty at first and gone afterwards; what a killed run left mounted below it is not touched."""
+    remove = ["rm", "-rf", "--one-file-system", str(folder)]
+    debian.run(remove)
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        debian.run(remove)
