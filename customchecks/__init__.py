@@ -1,0 +1,1 @@
+"""Jobs whose question is a user's script."""

@@ -1,0 +1,1 @@
+"""Secrets: encrypted values, who may use them, and what was used when."""

@@ -1,0 +1,1 @@
+"""The instance: settings, URLs and entry points, on top of everything."""

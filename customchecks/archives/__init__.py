@@ -1,0 +1,1 @@
+"""Script archives: untrusted ones made safe, within limits."""

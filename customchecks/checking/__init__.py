@@ -1,0 +1,1 @@
+"""One check from claim to verdict."""

@@ -1,1 +1,1 @@
-"""The subcommands of ``manage.py customcheck``, by what they are about."""
+"""``manage.py customcheck``."""

@@ -1,0 +1,1 @@
+"""The Docker Engine, and the one place that says what a container may do."""

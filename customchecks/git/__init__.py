@@ -1,0 +1,1 @@
+"""Users' Git repositories: fetched within limits, never checked out."""

@@ -1,0 +1,1 @@
+"""Runtimes, a row each, and the runner images they run in."""

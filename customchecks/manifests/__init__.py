@@ -1,0 +1,1 @@
+"""What a script asks to be installed, read from the files that it brings."""

@@ -1,0 +1,1 @@
+"""Custom checks in the admin."""

@@ -1,0 +1,1 @@
+"""What everything about checks shares: results, the clock, outages, crash points."""

@@ -1,0 +1,1 @@
+"""What every kind of job has in common: schedule, claims, limits, deadlines, groups."""

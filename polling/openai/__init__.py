@@ -1,0 +1,1 @@
+"""The kind of job that watches OpenAI batches, without a script."""

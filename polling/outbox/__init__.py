@@ -1,0 +1,1 @@
+"""Calls that are owed: their rows, contents, signatures and retries."""

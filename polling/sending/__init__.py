@@ -1,0 +1,1 @@
+"""Makes the calls of the outbox."""

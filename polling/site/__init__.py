@@ -1,0 +1,1 @@
+"""Deliveries, groups and OpenAI jobs in the API and the admin."""

@@ -1,0 +1,1 @@
+"""The loop that runs checks on a host, and what keeps it running."""

@@ -1,0 +1,1 @@
+"""API tokens with their scopes, and the audit: who did what."""

@@ -1,0 +1,1 @@
+"""Finds the values of secrets in a text, however they are written there, and masks them."""

@@ -1,0 +1,1 @@
+"""Running an instance: environment, logs, start-up checks, the supervisor of its processes."""

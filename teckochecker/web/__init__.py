@@ -1,0 +1,1 @@
+"""The web server: its limits, its answers before and after Django."""

@@ -1,0 +1,1 @@
+"""What the subcommands share: options, output, exit codes, look-ups."""
