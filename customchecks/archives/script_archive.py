@@ -24,6 +24,7 @@ MAX_NAME_BYTES = 200
 MAX_RAW_NAME = 5 * MAX_NAME_BYTES  # another Unicode form, and ./ before it; normalising longer ones takes its time
 MAX_DEPTH = 16
 SKIPPED_DIRECTORIES = frozenset({".git", "__pycache__", "node_modules", ".venv"})
+UNPACKED_AT = "/work"  # in a container
 
 _OWNER = 1000
 _UNSAFE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from customchecks.archives.script_archive import UNPACKED_AT
+
 USER = "1000:1000"
-WORK, TMP, FILES = "/work", "/tmp", "/run/tecko"  # noqa: S108
+WORK, TMP, FILES = UNPACKED_AT, "/tmp", "/run/tecko"  # noqa: S108
 INSTANCE, CLAIM, DEADLINE, PURPOSE = (f"teckochecker.{name}" for name in ("instance", "claim", "deadline", "purpose"))
 KEEPER = "rules"  # the purpose of the container that sets packet rules
 

@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from customchecks.archives.script_archive import UNPACKED_AT
 from customchecks.installers import installer
 from customchecks.manifests.base import Manifest
 
 VOLUME = installer.VOLUME
 PYTHON = f"{VOLUME}/python"
 # Node looks for packages beside the script and above it, for require and import alike
-NODE_MODULES = "/work/node_modules"
+NODE_MODULES = f"{UNPACKED_AT}/node_modules"
 
 Steps = list[list[str]]
 

@@ -13,8 +13,7 @@ from urllib.parse import urlsplit
 from packaging.markers import InvalidMarker, Marker
 from packaging.requirements import InvalidRequirement, Requirement
 
-from customchecks.archives.script_archive import Archive
-from customchecks.docker.hardening import WORK
+from customchecks.archives.script_archive import UNPACKED_AT, Archive
 from customchecks.manifests import base as manifests
 from customchecks.manifests.base import Manifest, ManifestRefused, shown
 
@@ -84,7 +83,7 @@ class Lines:
         path = f"{manifest}{manifests.GENERATED}"
         folder = posixpath.dirname(path)
         written = (self._alone(text, folder) for text in requirements)
-        first = (f"-c {WORK}/{constrained_by}",) if constrained_by else ()
+        first = (f"-c {UNPACKED_AT}/{constrained_by}",) if constrained_by else ()
         self._write(path, chain(first, written), constraints=constraints)
         return path
 
@@ -116,7 +115,7 @@ class Lines:
         if option in _INCLUDE:
             value = self._inclusion(value, folder)
             self.include(value, constraints=option in _CONSTRAINTS)
-            value = f"{WORK}/{value}"
+            value = f"{UNPACKED_AT}/{value}"
         elif option in _EDITABLE:
             value = self._source(value, folder)
         elif option in _INDEX:
@@ -163,7 +162,7 @@ class Lines:
         self.local = True
         if not path.endswith(".whl"):
             self._check_build(text)
-        return f"{WORK}/{path}{bracket}{extras}"
+        return f"{UNPACKED_AT}/{path}{bracket}{extras}"
 
     def _inclusion(self, text: str, folder: str) -> str:
         if manifests.is_url(text):
