@@ -119,11 +119,6 @@ def tables(value: object) -> list[Mapping[str, Any]]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
-def canonical(name: str) -> str:
-    """PEP 503."""
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
 def is_url(text: str) -> bool:
     """Also what only an installer takes for one, such as ``https:/example.com/x``."""
     return "://" in text or bool(_WEB.match(text))
