@@ -3,6 +3,7 @@
 import re
 
 from customchecks.dependencies import reachability
+from customchecks.installers import package_managers
 
 CHARACTERS = 400
 
@@ -42,7 +43,7 @@ def remedy(log: str) -> str:
     if not _UNREACHED.search(log):
         return ""
     hosts = [host for found in _HOST.findall(log) for host in found if host and host != "127.0.0.1"]
-    found = reachability.obstacle([*hosts, *reachability.index_hosts()])
+    found = reachability.obstacle([*hosts, *package_managers.index_hosts()])
     return f"{found.problem} {found.remedy}" if found else _INDEX
 
 

@@ -14,7 +14,7 @@ from django.conf import settings
 from customchecks.archives.script_archive import Archive
 from customchecks.dependencies import failure_reasons
 from customchecks.images import runtimes
-from customchecks.installers import installer
+from customchecks.installers import installer, package_managers
 from customchecks.installers.package_managers import PackageManager
 from customchecks.manifests.base import Manifest
 from customchecks.sandbox.sandbox import Sandbox, SandboxOutcome, SandboxRequest
@@ -25,15 +25,10 @@ from teckochecker.kit import strict_json
 MEMORY_MB = 1024
 CPU_CORES = 1.0
 CACHE_SHARE = 2  # one set may take half of the cache
-FETCH_SECONDS = 20  # an index that does not answer is given up on within two minutes
-FETCH_RETRIES = 2
 LOG_CHARACTERS = 20_000
 
 # What says nothing about the dependencies
 PASSING = (Cause.IMAGE_MISSING, Cause.ENGINE_UNAVAILABLE, Cause.NETWORK_UNPROTECTED, Cause.RUNNER_LOST)
-
-# Settings of the script's author, which would reach the installer with the whole archive
-_UNWANTED = (".npmrc", "uv.toml", "pip.conf")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,14 +55,15 @@ def install(
 ) -> Installation:
     """``volume`` has to be empty; its content is on the disk when this has worked."""
     code = Path(installer.__file__).read_text(encoding="utf-8")
-    plan = _plan(manifest, runtimes.named(runtime).packages, source_builds=source_builds)
+    packages = runtimes.named(runtime).packages
+    plan = _plan(manifest, packages, source_builds=source_builds)
     outcome = sandbox.run(
         SandboxRequest(
             runtime=runtime,
             argv=("python3", "-I", "-c", code, json.dumps(plan)),
             archive=_tar(manifest, archive),
             claim_id=run_id,
-            env=_environment(),
+            env=_environment(packages),
             timeout_seconds=settings.TECKO_DEPS_INSTALL_SECONDS,
             memory_mb=MEMORY_MB,
             cpu_cores=CPU_CORES,
@@ -89,27 +85,10 @@ def _plan(manifest: Manifest, packages: PackageManager, *, source_builds: bool) 
     }
 
 
-def _environment() -> dict[str, str]:
-    """The addresses of the indexes may hold a password: only the installer itself is told, and keeps it to itself."""
-    indexes = {"UV_DEFAULT_INDEX": settings.TECKO_PIP_INDEX_URL, "npm_config_registry": settings.TECKO_NPM_REGISTRY}
-    return {
-        installer.INDEXES: json.dumps({name: url for name, url in indexes.items() if url}),
-        "UV_CACHE_DIR": installer.CACHE,
-        "UV_NO_EDITABLE": "1",
-        "UV_PYTHON_DOWNLOADS": "never",
-        "UV_NO_PROGRESS": "1",
-        "UV_HTTP_TIMEOUT": f"{FETCH_SECONDS}",
-        "UV_HTTP_RETRIES": f"{FETCH_RETRIES}",
-        "UV_CONCURRENT_BUILDS": "1",
-        "UV_CONCURRENT_INSTALLS": "2",
-        "UV_CONCURRENT_DOWNLOADS": "16",  # each is a thread of the gate, too
-        "TOKIO_WORKER_THREADS": "4",
-        "RAYON_NUM_THREADS": "4",
-        "npm_config_cache": installer.CACHE,
-        "npm_config_fetch_retries": f"{FETCH_RETRIES}",
-        "npm_config_fetch_timeout": f"{FETCH_SECONDS * 1000}",
-        "npm_config_fetch_retry_mintimeout": "2000",
-    }
+def _environment(packages: PackageManager) -> dict[str, str]:
+    """The address of the index may hold a password: only the installer itself is told, and keeps it to itself."""
+    indexes = {packages.index_variable: packages.index} if packages.index else {}
+    return {installer.INDEXES: json.dumps(indexes), **packages.environment}
 
 
 def _tar(manifest: Manifest, archive: Archive) -> bytes:
@@ -125,7 +104,7 @@ def _tar(manifest: Manifest, archive: Archive) -> bytes:
 def _add_rest(target: tarfile.TarFile, archive: Archive, *, without: Collection[str]) -> None:
     with tarfile.open(fileobj=io.BytesIO(archive.content), mode="r:gz") as source:
         for entry in source:
-            if entry.name not in without and entry.name.rpartition("/")[2] not in _UNWANTED:
+            if entry.name not in without and entry.name.rpartition("/")[2] not in package_managers.UNWANTED:
                 target.addfile(entry, source.extractfile(entry) if entry.isfile() else None)
 
 
@@ -170,5 +149,5 @@ def _reason(outcome: SandboxOutcome, said: Mapping[str, Any], log: str) -> str:
 
 def _masker() -> Masker:
     """The operator's indexes may be called with a user name and a password."""
-    parts = [urlsplit(url) for url in (settings.TECKO_PIP_INDEX_URL, settings.TECKO_NPM_REGISTRY) if url]
+    parts = [urlsplit(url) for url in package_managers.indexes() if url]
     return Masker([word for part in parts for word in (part.password, part.username and part.netloc) if word])

@@ -16,6 +16,7 @@ from customchecks.dependencies.models import DependencySet
 from customchecks.dependencies.store import Store
 from customchecks.docker.engine import EngineError
 from customchecks.images import runtimes
+from customchecks.installers import package_managers
 from customchecks.manifests.base import Manifest, ManifestRefused
 from customchecks.sandbox.sandbox import Sandbox
 from polling.base.results import Cause
@@ -119,14 +120,14 @@ class Dependencies:
 
     def circumstances(self) -> str:
         """What may let an installation fail that is no fault of the manifest's."""
-        indexes = [settings.TECKO_PIP_INDEX_URL, settings.TECKO_NPM_REGISTRY]
         limits = [settings.TECKO_DEPS_CACHE_MB, settings.TECKO_DEPS_INSTALL_SECONDS]
+        indexes = package_managers.indexes()
         return hashlib.sha256(json.dumps([FORMAT, self._sandbox.surroundings, *indexes, *limits]).encode()).hexdigest()
 
     def _key(self, wanted: Wanted, fingerprint: Fingerprint, image: str) -> str:
         volumes = self._sandbox.volumes
         local = [wanted.owner, wanted.archive.sha256] if fingerprint.local else []
-        indexes = [settings.TECKO_PIP_INDEX_URL, settings.TECKO_NPM_REGISTRY]
-        place = [volumes.engine_id(), volumes.instance, runtimes.named(wanted.runtime).name, image]
+        runtime = runtimes.named(wanted.runtime)
+        place = [volumes.engine_id(), volumes.instance, runtime.name, image, runtime.packages.index]
         what = [fingerprint.installer, fingerprint.digest, wanted.use.source_builds]
-        return hashlib.sha256(json.dumps([FORMAT, *place, *indexes, *what, *local]).encode()).hexdigest()
+        return hashlib.sha256(json.dumps([FORMAT, *place, *what, *local]).encode()).hexdigest()

@@ -5,22 +5,13 @@ import socket
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from customchecks.manifests import public_indexes
 from customchecks.network import packet_rules
 
 MOST_HOSTS = 10
 _REFUSED = tuple(ipaddress.IPv4Network(network) for network in packet_rules.REFUSED)
-
-
-def index_hosts() -> list[str]:
-    """Of the operator's indexes, or of the public ones."""
-    python, npm = settings.TECKO_PIP_INDEX_URL, settings.TECKO_NPM_REGISTRY
-    hosts = [urlsplit(python).hostname] if python else [public_indexes.PYTHON_HOST, public_indexes.PYTHON_FILES_HOST]
-    return [host for host in (*hosts, urlsplit(npm).hostname if npm else public_indexes.NPM_HOST) if host]
 
 
 @dataclass(frozen=True)

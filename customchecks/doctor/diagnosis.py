@@ -14,6 +14,7 @@ from customchecks.dependencies import reachability
 from customchecks.doctor import seccomp_probe
 from customchecks.git import process
 from customchecks.images import runtimes
+from customchecks.installers import package_managers
 from customchecks.jobs.models import CustomCheckJob
 from customchecks.sandbox.sandbox import EngineStatus, Sandbox
 from polling.sending import undelivered
@@ -119,7 +120,7 @@ def _network(status: EngineStatus) -> Finding:
 
 def _indexes() -> Finding:
     """Where packages come from: a name that cannot be resolved here may be resolved in a container."""
-    hosts = reachability.index_hosts()
+    hosts = package_managers.index_hosts()
     found = reachability.obstacle(hosts)
     if found:
         return _warning(INDEXES, found.problem, f"{found.remedy} in the .env of TECKO_HOME.")

@@ -23,8 +23,8 @@ from customchecks.archives.script_archive import Archive, ArchiveRejected
 from customchecks.git import cache
 from customchecks.git.cache import GitCache
 from customchecks.git.process import Command, Config, GitFailed, Limits
+from customchecks.installers.package_managers import MANIFESTS
 from customchecks.manifests import base
-from customchecks.manifests.base import MANIFESTS
 from polling.http.addresses import IPAddress, Target
 from polling.http.client import ExchangeFailed, GuardedClient, RequestRefused
 

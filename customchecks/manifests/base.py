@@ -15,8 +15,6 @@ from customchecks.archives.script_archive import Archive
 from polling.http import addresses
 
 GENERATED = ".requirements.txt"  # uv takes a file by its ending for what it is
-# By whose names people tell that a script needs something
-MANIFESTS = ("requirements.txt", "pylock.toml", "pyproject.toml", "Pipfile", "Pipfile.lock", "package.json")
 MAX_BYTES = 5 * 1024 * 1024
 MAX_NAME = 1000  # characters of one name, range or path
 VERSION_CONTROL = ("git+", "hg+", "svn+", "bzr+", "git:", "git@", "ssh:")

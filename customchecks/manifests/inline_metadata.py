@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from packaging.utils import canonicalize_name
+
 from customchecks.archives.script_archive import Archive
 from customchecks.manifests import base, python_versions, toml_text, uv_settings
 from customchecks.manifests.base import Manifest, ManifestRefused, shown
@@ -56,7 +58,7 @@ def _check_current(locked: dict[str, Any], wanted: list[str], lock: str) -> None
     known = base.tables(base.table(locked.get("manifest")).get("requirements"))
     names = {str(one.get("name")) for one in known}
     for text in wanted:
-        if (name := base.canonical(parsed(text).name)) not in names:
+        if (name := canonicalize_name(parsed(text).name)) not in names:
             raise ManifestRefused(f"{shown(lock)} lacks {name}, which the script names: it is older. Run uv lock.")
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from packaging.utils import canonicalize_name
+
 from customchecks.archives.script_archive import Archive
 from customchecks.manifests import base, public_indexes, toml_text
 from customchecks.manifests.base import Manifest, ManifestRefused, shown
@@ -24,7 +26,7 @@ def find(archive: Archive, folder: str, *, source_builds: bool) -> Manifest | No
         return _manifest(archive, folder, pipfile, packages, sources=wanted.get("source"), source_builds=source_builds)
     locked = _lock(archive, lock)
     pinned = base.table(locked.get("default"))
-    if missing := {base.canonical(name) for name in packages} - {base.canonical(name) for name in pinned}:
+    if missing := {canonicalize_name(name) for name in packages} - {canonicalize_name(name) for name in pinned}:
         raise ManifestRefused(f"{lock} lacks {min(missing)}, which {PIPFILE} names: it is older. Run pipenv lock.")
     sources = base.table(locked.get("_meta")).get("sources")
     return _manifest(archive, folder, lock, pinned, sources=sources, source_builds=source_builds)

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from packaging.utils import canonicalize_name
+
 from customchecks.archives.script_archive import Archive
 from customchecks.manifests import base, python_versions, toml_text
 from customchecks.manifests.base import Manifest, ManifestRefused, shown
@@ -95,7 +97,7 @@ def _requirements(
         yield f"{begin}{version}{_behind(*markers)}"
     else:
         _check_locked(name, path, pins)
-        yield from (pin.line(begin, *markers) for pin in pins[base.canonical(name)])
+        yield from (pin.line(begin, *markers) for pin in pins[canonicalize_name(name)])
 
 
 def _behind(*markers: str) -> str:
@@ -104,7 +106,7 @@ def _behind(*markers: str) -> str:
 
 
 def _check_locked(name: str, path: str, pins: Mapping[str, list[_Pin]] | None) -> None:
-    if pins is not None and base.canonical(name) not in pins:
+    if pins is not None and canonicalize_name(name) not in pins:
         raise ManifestRefused(f"{LOCK} lacks {name}, which {path} names: it is older. Run poetry lock.")
 
 
@@ -157,7 +159,7 @@ def _pins(packages: Iterable[Mapping[str, Any]], path: str) -> dict[str, list[_P
         groups = package.get("groups")
         if isinstance(groups, list) and "main" not in groups:
             continue
-        name = base.canonical(str(package.get("name")))
+        name = canonicalize_name(str(package.get("name")))
         found = pins.setdefault(name, [])
         pin = _pin(package, told=isinstance(groups, list))
         kind = base.table(package.get("source")).get("type")

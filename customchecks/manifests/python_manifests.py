@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from packaging.utils import canonicalize_name
+
 from customchecks.archives.script_archive import Archive
 from customchecks.manifests import (
     base,
@@ -128,7 +130,7 @@ def _check_current(place: _Place, project: Mapping[str, Any], roots: list[Mappin
     wanted = base.table(project.get("project")).get("dependencies")
     locked = {str(one.get("name")) for root in roots for one in base.tables(root.get("dependencies"))}
     for text in wanted if base.is_texts(wanted) else ():
-        name = base.canonical(parsed(text).name)
+        name = canonicalize_name(parsed(text).name)
         if name not in locked:
             raise ManifestRefused(
                 f"{place.path(UV_LOCK)} lacks {name}, which {PROJECT} names: it is older. Run uv lock."

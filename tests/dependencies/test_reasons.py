@@ -7,6 +7,7 @@ import pytest
 
 from customchecks.dependencies import reachability
 from customchecks.dependencies.failure_reasons import CHARACTERS, essence, remedy, told
+from customchecks.installers import package_managers
 
 
 def test_the_reason_begins_with_the_first_error_and_not_within_a_word() -> None:
@@ -52,7 +53,7 @@ def test_the_operators_own_index_is_looked_at(settings: Any) -> None:
     settings.TECKO_PIP_INDEX_URL = "https://somebody:hunter2@localhost:8443/simple"
     settings.TECKO_NPM_REGISTRY = "https://8.8.8.8/"
     settings.TECKO_EGRESS_ALLOW = []
-    found = reachability.obstacle(reachability.index_hosts())
+    found = reachability.obstacle(package_managers.index_hosts())
     assert found is not None
     assert found.remedy == f"Set TECKO_EGRESS_ALLOW={socket.gethostbyname('localhost')}"
     assert "hunter2" not in found.problem

@@ -15,6 +15,7 @@ from django.db import DatabaseError, close_old_connections, connections
 
 from customchecks.dependencies import reachability
 from customchecks.docker.engine import EngineError
+from customchecks.installers import package_managers
 from customchecks.sandbox.sandbox import Sandbox
 from polling.sweep import sweeper
 from teckochecker.ops import checks, demo, readiness
@@ -67,7 +68,7 @@ class Command(BaseCommand):
         )
 
     def look_at_indexes(self) -> None:
-        if found := reachability.obstacle(reachability.index_hosts()):
+        if found := reachability.obstacle(package_managers.index_hosts()):
             self._report(f"{found.problem} {found.remedy} in {settings.TECKO_HOME / '.env'} and start again.")
 
     def _report(self, line: str) -> None:
