@@ -2,28 +2,39 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from customchecks.jobs.keboola_fields import KeboolaOn
 from polling.base.results import CheckResult, Verdict
 from polling.outbox import keboola, notices, templates
+from polling.outbox.alerts import Telling
 from polling.outbox.deliveries import Delivery, DeliveryDraft, Outcome
-
-if TYPE_CHECKING:
-    from customchecks.jobs.models import CustomCheckJob
 
 KEBOOLA = "check.keboola"
 LONGEST_VARIABLE = 64 * 1024
 
 
-def of_the_end(job: "CustomCheckJob", result: CheckResult, now: datetime) -> Sequence[DeliveryDraft]:
+class Starting(Telling, Protocol):
+    """A job that can start one of Keboola at its end."""
+
+    last_check_status: Any
+    last_check_data: Any
+    keboola_stack_url: Any
+    keboola_component_id: Any
+    keboola_configuration_id: Any
+    keboola_token: Any
+    keboola_variables: Any
+    keboola_on: Any
+
+
+def of_the_end(job: Starting, result: CheckResult, now: datetime) -> Sequence[DeliveryDraft]:
     drafts = notices.of_the_end(job, result, now)
     if job.keboola_stack_url and (result.verdict is Verdict.SUCCESS or job.keboola_on == KeboolaOn.ENDED):
         drafts.append(_to_keboola(job, notices.payload(job, result, now)))
     return drafts
 
 
-def of_keboola(job: "CustomCheckJob", delivery: Delivery, outcome: Outcome, now: datetime) -> Sequence[DeliveryDraft]:
+def of_keboola(job: Starting, delivery: Delivery, outcome: Outcome, now: datetime) -> Sequence[DeliveryDraft]:
     """That no Keboola job is known to have started, once for each time that it was sent."""
     result = CheckResult(
         verdict=Verdict(job.last_check_status or Verdict.ERROR),
@@ -34,7 +45,7 @@ def of_keboola(job: "CustomCheckJob", delivery: Delivery, outcome: Outcome, now:
     return notices.alert(job, KEBOOLA, payload, occurrence=delivery.attempts)
 
 
-def _to_keboola(job: "CustomCheckJob", payload: dict[str, Any]) -> DeliveryDraft:
+def _to_keboola(job: Starting, payload: dict[str, Any]) -> DeliveryDraft:
     """Its variables are filled in now: what Keboola gets has no room for the payload."""
     variables = job.keboola_variables or {}
     return keboola.start(

@@ -10,7 +10,7 @@ from django.db import connection, models, transaction
 
 from polling.base.crash_points import Point, reach
 from polling.base.results import Cause, CheckResult, Verdict
-from polling.jobs import groups, limits, pacing
+from polling.jobs import pacing
 from polling.jobs.scheduling import CHECKABLE, Claim, JobStatus, ScheduledJob, promised
 from polling.outbox.deliveries import Delivery, DeliveryDraft
 
@@ -79,7 +79,7 @@ def record(claim: Claim, result: CheckResult, *, now: datetime) -> bool:
         job.refresh_from_db()
         job.write_log(claim, result, now)
         reach(Point.LOG_WRITTEN)
-        cause = None if result.verdict.terminal else limits.reached(job, result, now=now)
+        cause = None if result.verdict.terminal else job.limit_reached(result, now=now)
         if cause is not None:
             _give_up(job, cause, result, now=now)
             return True
@@ -87,7 +87,7 @@ def record(claim: Claim, result: CheckResult, *, now: datetime) -> bool:
             _owe(job, job.alert(result, now), now=now)
         if result.verdict.terminal:
             _owe(job, job.deliveries(result, now), now=now)
-        groups.notice(job, now=now)
+        job.tell_if_ended(now)
     return True
 
 
@@ -118,7 +118,7 @@ def _began_late(job: ScheduledJob) -> bool:
 
 
 def _give_up(job: ScheduledJob, cause: Cause, last: CheckResult, *, now: datetime) -> None:
-    outcome = limits.gave_up(job, cause, last)
+    outcome = job.gave_up(cause, last)
     check_id = job.check_id or uuid.uuid4()
     claim = Claim(type(job), job.pk, job.claim_id or check_id, check_id, None, now, now)
     type(job).objects.filter(pk=job.pk).update(
@@ -127,7 +127,7 @@ def _give_up(job: ScheduledJob, cause: Cause, last: CheckResult, *, now: datetim
     job.refresh_from_db()
     job.write_log(claim, outcome, now)
     _owe(job, job.deliveries(outcome, now), now=now)
-    groups.notice(job, now=now)
+    job.tell_if_ended(now)
 
 
 def _last_result(job: ScheduledJob) -> CheckResult:
@@ -199,7 +199,7 @@ def _answered(job: ScheduledJob, claim: Claim, result: CheckResult, now: datetim
         status = job.ends_as(result)
         ending = {"status": status, "completed_at": now} if status else {}
         return changes | {"next_check_at": None} | ending
-    wait = pacing.wait(job, result)
+    wait = pacing.wait(result, interval=job.poll_interval_seconds, errors=job.consecutive_errors)
     nobody_asked = job.status == JobStatus.ACTIVE and job.next_check_at == claim.next_check_at
     if wait is not None and nobody_asked:
         changes["next_check_at"] = now + wait

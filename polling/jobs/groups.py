@@ -8,23 +8,22 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models, transaction
+from django.dispatch import receiver
 from django.utils import timezone
 
 from polling.base.crash_points import Point, reach
 from polling.base.results import Verdict
 from polling.jobs import members
 from polling.jobs.members import GroupMember, Member
+from polling.jobs.scheduling import ScheduledJob, job_deleted, job_ended
 from polling.outbox import webhook_fields
 from polling.outbox.deliveries import Delivery, DeliveryDraft
 from polling.outbox.webhook_fields import WebhookMethod
-
-if TYPE_CHECKING:
-    from polling.jobs.scheduling import ScheduledJob
 
 EVENT = "group.ended"
 DEADLINE, MEMBERS_DELETED = "deadline", "members_deleted"
@@ -195,14 +194,14 @@ def preload(groups: Sequence[JobGroup]) -> None:
         group._states = found.get(group.pk, [])
 
 
-def notice(job: "ScheduledJob", *, now: datetime) -> None:
-    """Called in the transaction that has ended a job, with the job's row locked."""
-    if job.status in job.ended:
-        _settle(_groups_of(job).filter(status=GroupStatus.ACTIVE), now)
+@receiver(job_ended)
+def _notice(job: ScheduledJob, now: datetime, **_: Any) -> None:
+    _settle(_groups_of(job).filter(status=GroupStatus.ACTIVE), now)
 
 
-def forget(job: "ScheduledJob", *, now: datetime) -> None:
-    """Called in the transaction that deletes a job, with the job's row locked: its groups keep what was known of it."""
+@receiver(job_deleted)
+def _forget(job: ScheduledJob, now: datetime, **_: Any) -> None:
+    """Its groups keep what was known of it."""
     groups = list(_groups_of(job))
     for row in GroupMember.objects.filter(group__in=groups, job_kind=job.kind, job_id=job.pk):
         member = Member(row, job)
@@ -233,7 +232,7 @@ def move_deadlines(*, by: timedelta) -> None:
     active.update(started_at=models.F("started_at") + by, deadline_at=models.F("deadline_at") + by)
 
 
-def _groups_of(job: "ScheduledJob") -> models.QuerySet[JobGroup]:
+def _groups_of(job: ScheduledJob) -> models.QuerySet[JobGroup]:
     """Locked, always in the same order."""
     mine = GroupMember.objects.filter(job_kind=job.kind, job_id=job.pk).values("group_id")
     return JobGroup.objects.select_for_update().filter(pk__in=mine).order_by("pk")

@@ -2,15 +2,11 @@
 
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
 from polling.base.results import Cause, CheckResult, Verdict
-
-if TYPE_CHECKING:
-    from polling.jobs.scheduling import ScheduledJob
 
 DAY = 86400
 DEADLINE_SECONDS = (10, 366 * DAY)
@@ -27,7 +23,7 @@ def _between(limits: tuple[int, int]) -> list[MinValueValidator | MaxValueValida
 
 
 class Limits(models.Model):
-    """What bounds one cycle of a job.
+    """What bounds one cycle of a job, and how near to that it is.
 
     ``deadline_at`` is None until the cycle's first check, and while the job is paused: then it counts anew.
     """
@@ -41,6 +37,8 @@ class Limits(models.Model):
         default=DEFAULT_ALERT_AFTER, null=True, blank=True, validators=_between(MAX_ERRORS)
     )
 
+    check_count = models.PositiveIntegerField(default=0, editable=False)
+    consecutive_errors = models.PositiveIntegerField(default=0, editable=False)
     deadline_at = models.DateTimeField(null=True, editable=False)
     alerting = models.BooleanField(default=False, editable=False)
     alert_count = models.PositiveIntegerField(default=0, editable=False)
@@ -48,31 +46,29 @@ class Limits(models.Model):
     class Meta:
         abstract = True
 
+    def limit_reached(self, result: CheckResult, *, now: datetime) -> Cause | None:
+        """Why the job is to be given up, if it is: ``result`` is recorded in it already."""
+        if result.verdict is Verdict.ERROR and self.consecutive_errors >= self.max_consecutive_errors:
+            return Cause.MAX_CONSECUTIVE_ERRORS
+        if self.check_count >= self.max_checks:
+            return Cause.MAX_CHECKS
+        return Cause.DEADLINE if self.deadline_at is not None and self.deadline_at <= now else None
 
-def reached(job: "ScheduledJob", result: CheckResult, *, now: datetime) -> Cause | None:
-    """Whether ``job``, in which a check's answer is recorded already, is to be given up."""
-    if result.verdict is Verdict.ERROR and job.consecutive_errors >= job.max_consecutive_errors:
-        return Cause.MAX_CONSECUTIVE_ERRORS
-    if job.check_count >= job.max_checks:
-        return Cause.MAX_CHECKS
-    return Cause.DEADLINE if job.deadline_at is not None and job.deadline_at <= now else None
-
-
-def gave_up(job: "ScheduledJob", cause: Cause, last: CheckResult) -> CheckResult:
-    """The answer in place of a verdict; ``last`` is what the last check said."""
-    reasons = {
-        Cause.DEADLINE: f"no verdict within {job.deadline_seconds} seconds",
-        Cause.MAX_CHECKS: f"no verdict after {job.check_count} checks",
-        Cause.MAX_CONSECUTIVE_ERRORS: f"{job.consecutive_errors} errors in a row",
-    }
-    said = f" The last check said: {last.message}" if last.message else ""
-    return replace(
-        last,
-        verdict=Verdict.ERROR,
-        cause=cause,
-        message=f"Gave up: {reasons[cause]}.{said}",
-        stdout="",
-        stderr="",
-        timings={},
-        execution_time_ms=0,
-    )
+    def gave_up(self, cause: Cause, last: CheckResult) -> CheckResult:
+        """The answer in place of a verdict; ``last`` is what the last check said."""
+        reasons = {
+            Cause.DEADLINE: f"no verdict within {self.deadline_seconds} seconds",
+            Cause.MAX_CHECKS: f"no verdict after {self.check_count} checks",
+            Cause.MAX_CONSECUTIVE_ERRORS: f"{self.consecutive_errors} errors in a row",
+        }
+        said = f" The last check said: {last.message}" if last.message else ""
+        return replace(
+            last,
+            verdict=Verdict.ERROR,
+            cause=cause,
+            message=f"Gave up: {reasons[cause]}.{said}",
+            stdout="",
+            stderr="",
+            timings={},
+            execution_time_ms=0,
+        )

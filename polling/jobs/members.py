@@ -4,14 +4,12 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.db import models
 
 from polling.jobs.registry import job_kinds
-
-if TYPE_CHECKING:
-    from polling.jobs.scheduling import ScheduledJob
+from polling.jobs.scheduling import ScheduledJob
 
 DELETED = "deleted"
 LARGEST_ID = 2**63 - 1
@@ -43,7 +41,7 @@ class Member:
     """A member as it is now; ``job`` is None where it was deleted."""
 
     row: GroupMember
-    job: "ScheduledJob | None"
+    job: ScheduledJob | None
 
     @property
     def kind(self) -> str:
@@ -119,12 +117,12 @@ def groups_of(keys: Iterable[Key]) -> Counter[Key]:
     return found
 
 
-def locked(keys: Iterable[Key]) -> "dict[Key, ScheduledJob]":
+def locked(keys: Iterable[Key]) -> dict[Key, ScheduledJob]:
     """The jobs that there are of these, locked until the transaction ends, always in the same order."""
     return _jobs(set(keys), lock=True)
 
 
-def _jobs(keys: set[Key], *, lock: bool = False) -> "dict[Key, ScheduledJob]":
+def _jobs(keys: set[Key], *, lock: bool = False) -> dict[Key, ScheduledJob]:
     found: dict[Key, ScheduledJob] = {}
     for kind in sorted(job_kinds(), key=lambda kind: kind.kind):
         if ids := [job_id for name, job_id in keys if name == kind.kind and 0 < job_id <= LARGEST_ID]:

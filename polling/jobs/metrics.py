@@ -8,7 +8,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from polling.jobs.groups import JobGroup
-from polling.jobs.scheduling import kinds
+from polling.jobs.registry import kinds
 from polling.outbox.deliveries import Delivery
 
 executions = Counter("custom_check_executions_total", "Checks that ended", ["status", "runtime"])

@@ -2,12 +2,8 @@
 
 import random
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 from polling.base.results import Cause, CheckResult, Verdict
-
-if TYPE_CHECKING:
-    from polling.jobs.scheduling import ScheduledJob
 
 SHORTEST_SECONDS, LONGEST_SECONDS = 10, 86400  # of an interval, and of what a script asks for
 ERROR_RETRY_SECONDS = 60  # the first retry of an ERROR, or the job's interval where that is shorter
@@ -21,18 +17,21 @@ def asked(result: CheckResult) -> int | None:
     return min(max(result.next_check_in, SHORTEST_SECONDS), LONGEST_SECONDS)
 
 
-def wait(job: "ScheduledJob", result: CheckResult) -> timedelta | None:
-    """``job`` is as it was before this answer. None: its interval holds. An ERROR only asks for later."""
+def wait(result: CheckResult, *, interval: int, errors: int) -> timedelta | None:
+    """``errors``: how many in a row came before this answer. None: the interval, in seconds, holds.
+
+    An ERROR only asks for later.
+    """
     wish = asked(result)
     wanted = None if wish is None else timedelta(seconds=wish)
     if result.verdict is not Verdict.ERROR:
         return wanted
-    return max(_retry_delay(job, result), wanted or timedelta(0))
+    return max(_retry_delay(result, interval, errors), wanted or timedelta(0))
 
 
-def _retry_delay(job: "ScheduledJob", result: CheckResult) -> timedelta:
-    first = min(job.poll_interval_seconds, ERROR_RETRY_SECONDS)
-    if result.cause is Cause.RUNNER_LOST and job.consecutive_errors == 0:
+def _retry_delay(result: CheckResult, interval: int, errors: int) -> timedelta:
+    first = min(interval, ERROR_RETRY_SECONDS)
+    if result.cause is Cause.RUNNER_LOST and errors == 0:
         return timedelta(0)
-    seconds = min(first * 2 ** min(job.consecutive_errors, 12), ERROR_RETRY_CAP_SECONDS)
+    seconds = min(first * 2 ** min(errors, 12), ERROR_RETRY_CAP_SECONDS)
     return timedelta(seconds=seconds * random.uniform(1.0, 1.1))  # noqa: S311  jitter, not a secret

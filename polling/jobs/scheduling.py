@@ -14,14 +14,18 @@ from typing import Any, ClassVar, Self, cast
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models, transaction
 from django.db.models.functions import Coalesce
+from django.dispatch import Signal
 from django.utils import timezone
 
 from polling.base.results import CheckResult, LastAnswer
-from polling.jobs import groups, limits, pacing
-from polling.jobs.registry import Kind
-from polling.jobs.registry import kinds as kinds
+from polling.jobs import pacing
+from polling.jobs.limits import Limits
 from polling.outbox.deliveries import Delivery, DeliveryDraft, Outcome
 from secrets_app.access import audit
+
+# Both are sent with ``job`` and ``now`` in the transaction of the change, with the job's row locked
+job_ended = Signal()
+job_deleted = Signal()
 
 
 class TransitionRefused(Exception):
@@ -70,13 +74,15 @@ class ScheduledJobQuerySet(models.QuerySet["ScheduledJob"]):
         return self.filter(status=JobStatus.ACTIVE, deadline_at__lte=now, next_check_at__isnull=False)
 
 
-class ScheduledJob(Kind, limits.Limits):
+class ScheduledJob(Limits):
     """What every kind of job has in common.
 
     ``runner`` is the dotted path of the kind's ``Runner`` (``polling.jobs.runners``).
     """
 
+    kind: ClassVar[str]
     runner: ClassVar[str]
+    counted: ClassVar[bool] = True  # False: the sweep runs it, and nobody calls it a job
     ended: ClassVar[Sequence[str]] = (JobStatus.COMPLETED, JobStatus.FAILED)
 
     name = models.CharField(max_length=255)
@@ -86,8 +92,6 @@ class ScheduledJob(Kind, limits.Limits):
     status = models.CharField(max_length=50, choices=JobStatus, default=JobStatus.ACTIVE, editable=False)
     failure_cause = models.CharField(max_length=50, blank=True, editable=False)
     cycle = models.PositiveIntegerField(default=1, editable=False)
-    check_count = models.PositiveIntegerField(default=0, editable=False)
-    consecutive_errors = models.PositiveIntegerField(default=0, editable=False)
     last_check_status = models.CharField(max_length=50, null=True, editable=False)
     last_check_at = models.DateTimeField(null=True, editable=False)
     next_check_at = models.DateTimeField(null=True, editable=False)
@@ -122,7 +126,7 @@ class ScheduledJob(Kind, limits.Limits):
         """Its groups keep what was known of it."""
         with transaction.atomic():
             if job := type(self).objects.select_for_update().filter(pk=self.pk).first():
-                groups.forget(job, now=timezone.now())
+                job_deleted.send(type(job), job=job, now=timezone.now())
             return super().delete(*args, **options)
 
     # What a kind adds
@@ -258,8 +262,13 @@ class ScheduledJob(Kind, limits.Limits):
         with transaction.atomic():
             concluded = waiting.update(status=status, failure_cause=cause, completed_at=now, next_check_at=None)
             self.refresh_from_db()
-            groups.notice(self, now=now)
+            self.tell_if_ended(now)
         return bool(concluded)
+
+    def tell_if_ended(self, now: datetime) -> None:
+        """The caller has the transaction, in which the row is locked."""
+        if self.status in self.ended:
+            job_ended.send(type(self), job=self, now=now)
 
     def _refuse_unless_runnable(self) -> None:
         if reason := self.not_runnable():

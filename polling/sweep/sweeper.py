@@ -28,7 +28,7 @@ from polling.base.clock import Clock
 from polling.base.crash_points import Point, reach
 from polling.base.outage import Outage
 from polling.base.results import CheckResult
-from polling.jobs import claims, scheduling
+from polling.jobs import claims, registry
 from polling.jobs.deadlines import Deadlines
 from polling.jobs.runners import Runner
 from polling.jobs.scheduling import Claim, ScheduledJob
@@ -133,7 +133,7 @@ class Sweeper:
         self.host = host
         self.sweep_id = uuid.uuid4()
         self._capacity = capacity
-        self._kinds = scheduling.kinds() if kinds is None else kinds
+        self._kinds = registry.kinds() if kinds is None else kinds
         self._stopping = stopping
         self._duty_seconds = duty_seconds
         self._grace_seconds = grace_seconds

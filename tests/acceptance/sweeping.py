@@ -22,7 +22,7 @@ from django.conf import settings
 from django.db import connection, connections
 
 from customchecks.jobs.models import CustomCheckJob
-from polling.jobs import scheduling
+from polling.jobs import registry
 from polling.jobs.scheduling import JobStatus, ScheduledJob
 from polling.outbox.deliveries import Delivery, DeliveryStatus
 from polling.sweep.sweeper import Capacity, Sweeper
@@ -88,7 +88,7 @@ def _done(kind: type[ScheduledJob]) -> bool:
 
 
 if __name__ == "__main__":
-    (swept,) = [kind for kind in scheduling.kinds() if kind.kind == sys.argv[1]]
+    (swept,) = [kind for kind in registry.kinds() if kind.kind == sys.argv[1]]
     with sweeping(swept):
         end = time.monotonic() + LONGEST_SECONDS
         while time.monotonic() < end and not _done(swept):

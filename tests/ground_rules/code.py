@@ -66,14 +66,6 @@ def imports_in_functions(source: Source) -> Iterator[ast.AST]:
             yield from (node for node in ast.walk(function) if isinstance(node, ast.Import | ast.ImportFrom))
 
 
-def imports_for_types(source: Source) -> set[ast.AST]:
-    """Imports that only the type checker follows."""
-    blocks = [
-        node for node in ast.walk(source.tree) if isinstance(node, ast.If) and root_name(node.test) == "TYPE_CHECKING"
-    ]
-    return {node for block in blocks for node in ast.walk(block) if isinstance(node, ast.Import | ast.ImportFrom)}
-
-
 def names_from(source: Source, packages: tuple[str, ...]) -> set[str]:
     """The names that the file's imports from these packages bind."""
     found = set()

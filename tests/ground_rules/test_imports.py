@@ -11,7 +11,6 @@ from tests.ground_rules.code import (
     LAYERS,
     Source,
     imports,
-    imports_for_types,
     imports_in_functions,
     product,
     sources,
@@ -45,13 +44,21 @@ def strangers(source: Source) -> list[str]:
 
 
 def graph(files: list[Source]) -> dict[str, set[str]]:
-    """Module to the modules that it needs when it runs."""
+    """Module to the modules that it imports, also those that only the type checker follows."""
     modules = {source.module for source in files}
     found: dict[str, set[str]] = {}
     for source in files:
-        needed = [name for name, node in imports(source) if node not in imports_for_types(source)]
-        names = {name if name in modules else name.rpartition(".")[0] for name in needed}
+        names = {name if name in modules else name.rpartition(".")[0] for name, _ in imports(source)}
         found[source.module] = (names & modules) - {source.module}
+    return found
+
+
+def folders(modules: dict[str, set[str]]) -> dict[str, set[str]]:
+    """Folder to the folders that its modules import from."""
+    found: dict[str, set[str]] = {}
+    for module, needed in modules.items():
+        mine = module.rpartition(".")[0]
+        found.setdefault(mine, set()).update({name.rpartition(".")[0] for name in needed} - {mine})
     return found
 
 
@@ -71,6 +78,10 @@ def test_unfold_is_imported_in_one_module() -> None:
 
 def test_no_modules_import_each_other() -> None:
     TopologicalSorter(graph(product())).prepare()
+
+
+def test_folders_form_layers() -> None:
+    TopologicalSorter(folders(graph(product()))).prepare()
 
 
 def test_no_import_hides_in_a_function() -> None:
@@ -97,9 +108,9 @@ def test_the_rules_see_what_they_forbid() -> None:
     assert upward(climbing) == ["polling/x.py:1 imports customchecks.jobs.models.CustomCheckJob"]
     assert strangers(Source("polling/x.py", "import docker.errors")) == ["polling/x.py:1 imports docker"]
     assert len(list(imports_in_functions(hidden))) == 1
-    assert graph(
-        [Source("polling/a.py", "from polling import b"), Source("polling/b.py", "from polling.a import c")]
-    ) == {
+    for_types = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from polling.a import c"
+    assert graph([Source("polling/a.py", "from polling import b"), Source("polling/b.py", for_types)]) == {
         "polling.a": {"polling.b"},
         "polling.b": {"polling.a"},
     }
+    assert folders({"polling.a.x": {"polling.a.y", "polling.b.x"}}) == {"polling.a": {"polling.b"}}
