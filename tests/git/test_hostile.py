@@ -189,7 +189,7 @@ def test_objects_that_lie_on_another_host_are_not_fetched(
 def test_git_does_not_outlive_a_killed_worker_for_long() -> None:
     code = """if True:
         import sys, time
-        from customchecks.git import Command, Limits
+        from customchecks.git.process import Command, Limits
         Command(words=["ls-remote", sys.argv[1]], limits=Limits(), until=time.monotonic() + 1).run()
     """
     with socket.create_server(("127.0.0.1", 0)) as silent:

@@ -1,6 +1,9 @@
-"""Tests meet the real thing: nothing of our own packages is replaced in them."""
+"""Tests meet the real thing: nothing of our own packages is replaced in them, and what they import is there."""
 
 import ast
+import importlib
+import importlib.util
+import re
 
 from tests.ground_rules.code import APPS, Source, names_from, root_name, sources
 
@@ -30,8 +33,34 @@ def test_no_test_replaces_a_part_of_ours() -> None:
 
 
 def test_the_rule_sees_a_replacement() -> None:
-    imported = "from polling import sweeper\n"
+    imported = "from polling.sweep import sweeper\n"
     assert replacements(Source("tests/x.py", "mock.patch('polling.sweep.sweeper.run')"))
     assert replacements(Source("tests/x.py", f"{imported}monkeypatch.setattr(sweeper, 'run', None)"))
     assert replacements(Source("tests/x.py", f"{imported}with mock.patch.object(sweeper.Sweeper, 'run'): pass"))
     assert not replacements(Source("tests/x.py", "monkeypatch.setattr(time, 'sleep', None)"))
+
+
+def lost_imports(source: Source) -> list[str]:
+    """What the code that a test hands to another process imports of ours, and is not there."""
+    ours = re.compile(rf"^ *from ((?:{'|'.join(APPS)}|tests)[\w.]*) import ([\w, ]+)", re.MULTILINE)
+    texts = [node.value for node in ast.walk(source.tree) if isinstance(node, ast.Constant)]
+    found = [line for text in texts if isinstance(text, str) and "\n" in text for line in ours.findall(text)]
+    each = [(module, name.split(" as ")[0].strip()) for module, names in found for name in names.split(",")]
+    return [f"{source.path}: {module}.{name}" for module, name in each if not _is_there(module, name)]
+
+
+def _is_there(module: str, name: str) -> bool:
+    try:
+        return hasattr(importlib.import_module(module), name) or bool(importlib.util.find_spec(f"{module}.{name}"))
+    except ImportError:
+        return False
+
+
+def test_code_that_tests_start_imports_what_there_is() -> None:
+    assert [lost for source in sources("tests") for lost in lost_imports(source)] == []
+
+
+def test_the_rule_sees_an_import_that_is_lost() -> None:
+    lost = Source("tests/x.py", r'CODE = "\nfrom polling.gone import it"')
+    assert lost_imports(lost) == ["tests/x.py: polling.gone.it"]
+    assert not lost_imports(Source("tests/x.py", r'CODE = "\nfrom polling.sweep import sweeper, watchdog"'))

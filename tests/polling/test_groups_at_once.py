@@ -91,8 +91,8 @@ RECORD = """
 import sys, time, uuid, django
 django.setup()
 from django.utils import timezone
-from polling import claims, scheduling
-from polling.results import CheckResult, Verdict
+from polling.base.results import CheckResult, Verdict
+from polling.jobs import claims, scheduling
 from tests.kinds.models import ScriptedJob
 job, claim_id, at = int(sys.argv[1]), uuid.UUID(sys.argv[2]), float(sys.argv[3])
 now = timezone.now()

@@ -156,7 +156,7 @@ def test_children_end_when_the_supervisor_is_killed(log: Path) -> None:
 
 MAIN = f"""
 import pathlib, sys
-from teckochecker.supervisor import Limits, Program, Supervisor
+from teckochecker.ops.supervisor import Limits, Program, Supervisor
 code = "import os; print(os.getpid()); {SLEEPER}"
 program = Program(name="child", argv=(sys.executable, "-u", "-c", code), log=pathlib.Path(sys.argv[1]))
 Supervisor([program], report=print, limits=Limits(stop=1)).run()

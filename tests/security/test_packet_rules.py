@@ -302,13 +302,13 @@ import ctypes, json, os, sys
 os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
 import django
 django.setup()
-from customchecks.sandbox import Sandbox
-from polling.results import Cause
+from customchecks.docker.engine import Engine
+from customchecks.images import current
+from customchecks.sandbox.sandbox import Sandbox
 from tests.security import boxes
 from tests.security.test_packet_rules import KNOCK
-from customchecks import images
 instance, group, target = sys.argv[1:]
-image = images.current("python", engine=__import__("customchecks.docker.engine", fromlist=["Engine"]).Engine())
+image = current.current("python", engine=Engine())
 # The checkout may lie in a folder of root's: all that is kept of root is to read what it may read
 libc, dac_read_search = ctypes.CDLL(None), 1 << 2
 libc.prctl(8, 1, 0, 0, 0)  # PR_SET_KEEPCAPS

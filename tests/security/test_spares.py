@@ -222,7 +222,7 @@ def test_the_spares_of_a_killed_worker_end_and_are_removed(engine: Engine, used:
 import time
 import django
 django.setup()
-from customchecks.sandbox import Sandbox
+from customchecks.sandbox.sandbox import Sandbox
 from tests.security import boxes
 sandbox = Sandbox(instance={instance!r}, spares=2)
 for _ in range(2):
@@ -254,7 +254,7 @@ def test_a_stopped_process_leaves_no_spare_on_a_slow_engine(engine: Engine, tmp_
 import os, sys, time
 import django
 django.setup()
-from customchecks.sandbox import Sandbox
+from customchecks.sandbox.sandbox import Sandbox
 from tests.security import boxes
 sandbox = Sandbox(instance={instance!r}, spares=2)
 sandbox.run(boxes.request("print('here')"))
