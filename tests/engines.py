@@ -20,7 +20,7 @@ import pytest
 from tests import private_engine
 from tests.private_engine import PrivateEngine
 
-IMAGES = "tests/customchecks/test_images.py"
+IMAGES = "tests/customchecks/images/test_images.py"
 ENDINGS = "tests/security/test_endings.py"
 LAUNCHER_KILLED = "test_a_launcher_that_ends_without_the_engines_doing_is_laid_at_its_scripts_door"
 TESTS = (

@@ -13,7 +13,7 @@ from polling.base.results import Verdict
 from polling.jobs.groups import JobGroup
 from polling.outbox.deliveries import Delivery
 from tests.admin.conftest import HOSTILE
-from tests.polling.grouped import HOOK, end, make_group, make_member
+from tests.polling.jobs.grouped import HOOK, end, make_group, make_member
 
 MakeJob = Callable[..., CustomCheckJob]
 LIST, ADD, CHANGE, DELETE = (f"admin:polling_jobgroup_{page}" for page in ("changelist", "add", "change", "delete"))

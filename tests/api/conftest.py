@@ -27,7 +27,7 @@ from secrets_app.access.models import ApiToken, Scope
 from secrets_app.models import Secret
 from tests.api import live
 from tests.archives import tgz
-from tests.polling.leases import on_duty
+from tests.polling.sweep.leases import on_duty
 
 JOBS = "/api/custom-checks"
 SCRIPT = {"main.py": 'print(\'{"status": "PENDING"}\')\n'}

@@ -13,8 +13,8 @@ from customchecks.jobs.models import CustomCheckJob, ScriptArchive
 from secrets_app.models import Secret, SecretGrant
 from tests.api.conftest import JOBS, SCRIPT, config, form, submit
 from tests.archives import tgz as gzipped
-from tests.customchecks.test_archives import MAIN, filler, member, raw_header, raw_tgz
-from tests.customchecks.test_archives import tgz as packed
+from tests.customchecks.archives.test_script_archive import MAIN, filler, member, raw_header, raw_tgz
+from tests.customchecks.archives.test_script_archive import tgz as packed
 
 GIT = {"script_source_type": "git"}
 

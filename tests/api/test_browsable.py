@@ -15,7 +15,7 @@ from customchecks.jobs.models import CustomCheckJob
 from secrets_app.access.models import ApiToken, Scope
 from tests.api.conftest import JOBS, config, form
 from tests.api.test_access import routes
-from tests.polling.leases import on_duty
+from tests.polling.sweep.leases import on_duty
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 OTHERS = ["", "*/*", "application/json", "application/json, text/html", "text/csv", "nonsense"]

@@ -26,7 +26,7 @@ from tests.api.conftest import PASSWORD
 from tests.api.matrix import ROWS
 from tests.api.test_matrix import walk
 from tests.conftest import MADE_UP_CALLS
-from tests.polling.leases import on_duty
+from tests.polling.sweep.leases import on_duty
 
 CONFIG = {
     "seed": 20260131,

@@ -11,8 +11,8 @@ from rest_framework.test import APIClient
 
 from polling.outbox.deliveries import Delivery
 from polling.sweep.models import QueueProof
-from tests.polling.couriers import owe
-from tests.polling.leases import on_duty
+from tests.polling.sending.couriers import owe
+from tests.polling.sweep.leases import on_duty
 
 pytestmark = pytest.mark.django_db
 ENGINE = {"part": "engine", "message": "The Docker Engine does not answer.", "checks_run": False}

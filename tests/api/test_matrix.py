@@ -13,7 +13,7 @@ from rest_framework.test import APIClient
 
 from secrets_app.access.models import ApiToken, Scope
 from tests.api.matrix import PRINCIPALS, ROWS
-from tests.polling.leases import on_duty
+from tests.polling.sweep.leases import on_duty
 
 METHODS = ("get", "post", "put", "patch", "delete")
 FOLDERS = ("api/", "metrics")

@@ -8,7 +8,7 @@ from rest_framework.test import APIClient
 from teckochecker.api.openapi import OPERATIONS
 from teckochecker.api.query_parameters import OPEN
 from tests.api.conftest import JOBS
-from tests.polling.leases import on_duty
+from tests.polling.sweep.leases import on_duty
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from customchecks.jobs import service, versions
 from customchecks.jobs.models import CustomCheckJob
 from tests.api.conftest import JOBS, config, form, submit, upload
 from tests.archives import tgz
-from tests.customchecks.test_fields import REFUSED_BRANCHES, REFUSED_URLS
+from tests.customchecks.jobs.test_fields import REFUSED_BRANCHES, REFUSED_URLS
 
 MakeJob = Callable[..., CustomCheckJob]
 URL = "https://git.example.com/team/checks.git"

@@ -13,8 +13,8 @@ from customchecks.jobs.models import CustomCheckJob
 from polling.base.results import CheckResult, Verdict
 from polling.jobs import claims, metrics
 from polling.outbox.deliveries import Delivery
-from tests.polling.grouped import make_group
-from tests.polling.leases import on_duty
+from tests.polling.jobs.grouped import make_group
+from tests.polling.sweep.leases import on_duty
 
 DELIVERIES = "/api/deliveries"
 

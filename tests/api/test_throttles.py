@@ -21,7 +21,7 @@ from teckochecker.access.throttles import PerLogin, Strangers, address, network
 from tests.api import live
 from tests.api.conftest import JOBS
 from tests.api.test_passwords import basic
-from tests.polling.leases import on_duty
+from tests.polling.sweep.leases import on_duty
 
 NOW = "2026-11-25T10:00:00Z"
 

@@ -16,7 +16,7 @@ import trustme
 from secrets_app.access.models import ApiToken, Scope
 from tests.api import live
 from tests.api.conftest import User
-from tests.polling.leases import on_duty
+from tests.polling.sweep.leases import on_duty
 
 PUBLIC = "localhost"
 

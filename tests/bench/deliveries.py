@@ -18,12 +18,12 @@ import django
 import django.core.management
 import psutil
 
-from tests.polling import receivers
+from tests.polling.http import receivers
 
 
 def measure(*, dead: int, seconds: float) -> None:
     # Models can be imported only now
-    from tests.polling import couriers
+    from tests.polling.sending import couriers
 
     process = psutil.Process()
     before = process.memory_info().rss

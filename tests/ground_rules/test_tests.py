@@ -5,8 +5,12 @@ import importlib
 import importlib.util
 import re
 
-from tests.ground_rules.code import APPS, Source, names_from, root_name, sources
+from tests.ground_rules.code import APPS, BASE_DIR, Source, names_from, root_name, sources, tracked
 
+# Folders of tests that are about the product as a whole, or about what belongs to no folder of its code
+CROSS_CUTTING = frozenset(
+    {"acceptance", "admin", "api", "bench", "browser", "docs", "examples", "ground_rules", "kinds", "security"}
+)
 REPLACING = frozenset({"patch", "object", "setattr", "delattr", "multiple"})
 
 
@@ -57,10 +61,31 @@ def _is_there(module: str, name: str) -> bool:
 
 
 def test_code_that_tests_start_imports_what_there_is() -> None:
-    assert [lost for source in sources("tests") for lost in lost_imports(source)] == []
+    files = [source for source in sources("tests") if not source.path.startswith("tests/ground_rules/")]  # has samples
+    assert [lost for source in files for lost in lost_imports(source)] == []
 
 
 def test_the_rule_sees_an_import_that_is_lost() -> None:
     lost = Source("tests/x.py", r'CODE = "\nfrom polling.gone import it"')
     assert lost_imports(lost) == ["tests/x.py: polling.gone.it"]
     assert not lost_imports(Source("tests/x.py", r'CODE = "\nfrom polling.sweep import sweeper, watchdog"'))
+
+
+def astray(paths: list[str]) -> set[str]:
+    """Folders below ``tests`` that have no namesake in the product."""
+    folders = {path.rpartition("/")[0].removeprefix("tests/") for path in paths if path.count("/") > 1}
+    return {name for name in folders if name.split("/")[0] not in CROSS_CUTTING and not (BASE_DIR / name).is_dir()}
+
+
+def test_tests_lie_in_the_folder_that_is_named_like_the_code_they_are_about() -> None:
+    assert astray([path for path in tracked() if path.startswith("tests/")]) == set()
+
+
+def test_the_rule_sees_a_folder_that_has_no_namesake() -> None:
+    paths = [
+        "tests/growth.py",
+        "tests/api/deep/test_x.py",
+        "tests/polling/jobs/test_x.py",
+        "tests/polling/gone/test_x.py",
+    ]
+    assert astray(paths) == {"polling/gone"}

@@ -150,7 +150,7 @@ def test_what_a_receiver_answered_waits_for_the_database_and_it_is_not_called_ag
         at.prepare()
         at.start()
         at.shell(
-            "from tests.polling.couriers import owe\n"
+            "from tests.polling.sending.couriers import owe\n"
             f"owe({httpserver.url_for('/hook')!r}, job=ScriptedJob.objects.create(name='job'))"
         )
         try:

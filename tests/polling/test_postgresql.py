@@ -9,7 +9,7 @@ from pathlib import Path
 from teckochecker.setup import home
 from tests import hosts
 
-CLAIMS = [Path(__file__).parent / name for name in ("test_scheduling.py", "test_groups_at_once.py")]
+CLAIMS = [Path(__file__).parent / "jobs" / name for name in ("test_scheduling.py", "test_groups_at_once.py")]
 
 
 def test_what_is_promised_of_claims_holds_on_postgresql(postgresql_url: str) -> None:
