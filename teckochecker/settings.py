@@ -105,6 +105,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "teckochecker.web.request_bodies.BodyLimitMiddleware",
     "teckochecker.web.https.RedirectMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -119,6 +120,7 @@ MIDDLEWARE = [
     "teckochecker.access.auditing.ActorMiddleware",
     "axes.middleware.AxesMiddleware",
     "teckochecker.api.query_parameters.KnownParameters",
+    "teckochecker.web.request_metrics.CountRequests",
 ]
 
 TEMPLATES = [
@@ -148,12 +150,14 @@ DATABASES = {"default": _database}
 DATABASES["default"]["CONN_MAX_AGE"] = 600
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    DATABASES["default"]["ENGINE"] = "teckochecker.kit.counted_sqlite3"
     _options = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA temp_store=MEMORY;",
     }
 else:
+    DATABASES["default"]["ENGINE"] = "django_prometheus.db.backends.postgresql"
     # A server that has gone without a word is noticed in seconds, and not when TCP gives up
     _options = {"connect_timeout": 10, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
     _options["tcp_user_timeout"] = 25_000
@@ -166,11 +170,11 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # Shared between processes: qinfo and qmonitor see a cluster only through it, and so does the sweep
 CACHES = {
     "default": {
-        "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
+        "BACKEND": "django_prometheus.cache.backends.filebased.FileBasedCache",
         "LOCATION": str(TECKO_HOME / "cache"),
     },
     "logins": {
-        "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
+        "BACKEND": "django_prometheus.cache.backends.filebased.FileBasedCache",
         "LOCATION": str(TECKO_HOME / "cache" / "logins"),
         "OPTIONS": {"MAX_ENTRIES": 8192},
     },

@@ -23,7 +23,7 @@ INSTALLED_APPS = [*globals()["INSTALLED_APPS"], "tests.kinds"]
 
 # In memory SQLite has other locks than on disk, and no WAL; the process id keeps runs side by side apart
 DATABASES = globals()["DATABASES"]
-if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+if DATABASES["default"]["ENGINE"] == "teckochecker.kit.counted_sqlite3":
     for _left in _home.glob("test-*.sqlite3*"):
         if not Path("/proc", _left.name.removeprefix("test-").split(".")[0]).exists():
             _left.unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""Django's database engine for SQLite, whose queries django-prometheus counts."""
