@@ -9,6 +9,7 @@ class TeckoCheckerConfig(AppConfig):
 
     def ready(self) -> None:
         from teckochecker.access import auditing, roles
+        from teckochecker.ops import checks  # noqa: F401  registers the system checks
 
         auditing.register()
         roles.keep_in_step()
