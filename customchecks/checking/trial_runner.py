@@ -10,7 +10,7 @@ from polling.jobs.scheduling import Claim
 
 class TrialRunner(CustomCheckRunner):
     def check(self, trial: Any, claim: Claim) -> CheckResult:
-        return self.answer(trial.job, claim, purpose="test")
+        return self.result(trial.job, claim, purpose="test")
 
     def memory_mb(self, trial: Any) -> int:
         return super().memory_mb(trial.job)

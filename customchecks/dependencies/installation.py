@@ -17,7 +17,9 @@ from customchecks.images import runtimes
 from customchecks.installers import installer, package_managers
 from customchecks.installers.package_managers import PackageManager
 from customchecks.manifests.base import Manifest
-from customchecks.sandbox.sandbox import Sandbox, SandboxOutcome, SandboxRequest
+from customchecks.sandbox.outcome import SandboxOutcome
+from customchecks.sandbox.request import SandboxRequest
+from customchecks.sandbox.sandbox import Sandbox
 from polling.base.results import Cause
 from secrets_app.masking.masker import Masker
 from teckochecker.kit import strict_json

@@ -16,7 +16,8 @@ from customchecks.git import process
 from customchecks.images import runtimes
 from customchecks.installers import package_managers
 from customchecks.jobs.models import CustomCheckJob
-from customchecks.sandbox.sandbox import EngineStatus, Sandbox
+from customchecks.sandbox.sandbox import Sandbox
+from customchecks.sandbox.status import EngineStatus
 from polling.sending import undelivered
 from polling.sweep import sweeper
 from polling.sweep.models import LEASE_SECONDS

@@ -3,7 +3,8 @@
 import gzip
 import secrets
 
-from customchecks.sandbox.sandbox import Sandbox, SandboxRequest
+from customchecks.sandbox.request import SandboxRequest
+from customchecks.sandbox.sandbox import Sandbox
 
 REFUSED = ["EPERM", "EPERM"]
 RUNTIME = "python"

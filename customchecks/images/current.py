@@ -75,8 +75,8 @@ def _was_built(runtime: Runtime, engine: Engine) -> bool:
     return True
 
 
-class Remembered:
-    """Which image id a runtime has, asked for anew after 10 s. Thread-safe."""
+class RememberedImages:
+    """The image id of each runtime by its name, asked for anew after 10 s. Thread-safe. All raise EngineError."""
 
     def __init__(self, find: Callable[[str], str | None]) -> None:
         self._find = find
@@ -84,13 +84,20 @@ class Remembered:
         self._lock = threading.Lock()  # one look serves all threads, and Python's sysconfig is not made for several
 
     def find(self, runtime: str) -> str:
-        """Empty where there is none. Raises EngineError."""
+        """Empty where there is none."""
         with self._lock:
             image, until = self._found.get(runtime, ("", 0.0))
             if time.monotonic() >= until:
                 image = self._find(runtime) or ""
                 self._found[runtime] = image, time.monotonic() + (REMEMBER_SECONDS if image else 0)
         return image
+
+    def by_word(self) -> dict[str, str]:
+        return {row.word: self.find(row.name) for row in runtimes.ROWS}
+
+    def any(self) -> str:
+        """Empty where there is none. All of them hold the Python that packet rules can be set with."""
+        return next(filter(None, (self.find(row.name) for row in runtimes.ROWS)), "")
 
     def forget(self) -> None:
         self._found.clear()

@@ -19,7 +19,7 @@ from customchecks.git.remote_fields import git_token as git_token
 from customchecks.git.remote_fields import git_url as git_url
 from customchecks.images import runtimes
 from customchecks.jobs import keboola_fields
-from customchecks.sandbox.runs import MAX_TIMEOUT_SECONDS
+from customchecks.sandbox.request import MAX_TIMEOUT_SECONDS
 from polling.jobs import limits
 from polling.outbox.webhook_fields import check_storable, json_object, strings, visible
 from polling.outbox.webhook_fields import webhook_headers as webhook_headers

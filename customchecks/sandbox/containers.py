@@ -11,7 +11,7 @@ import structlog
 from customchecks.docker import hardening
 from customchecks.docker.engine import Engine, EngineError
 from customchecks.docker.hardening import Spec
-from customchecks.sandbox.runs import MAX_TIMEOUT_SECONDS
+from customchecks.sandbox.request import MAX_TIMEOUT_SECONDS
 
 logger = structlog.get_logger(__name__)
 

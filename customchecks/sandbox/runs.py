@@ -1,192 +1,60 @@
-"""One run of a sandbox: what is asked, and how it ended by the launcher's answer, or else by the engine's word."""
+"""One run of a sandbox on its way: what was asked, in which container, and how long each step took."""
 
-import re
 import secrets
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from typing import Any
+from dataclasses import replace
 
-from customchecks.sandbox.stream import Answer
-from polling.base.results import Cause
-
-MAX_TIMEOUT_SECONDS = 3600
-
-# What V8, a worker of Node, Python, numpy and C++ say as their last
-_OUT_OF_MEMORY = re.compile(
-    rb"""^FATAL\ ERROR:.*JavaScript\ heap\ out\ of\ memory
-    | \[ERR_WORKER_OUT_OF_MEMORY\]:
-    | ^RangeError:\ Array\ buffer\ allocation\ failed
-    | ^(?:[\w.]*\._ArrayMemoryError|MemoryError)\b[^\n]*\s*\Z
-    | ^terminate\ called\ after\ throwing\ an\ instance\ of\ 'std::bad_alloc'""",
-    re.VERBOSE | re.MULTILINE,
-)
+from customchecks.images import runtimes
+from customchecks.sandbox import stream
+from customchecks.sandbox.outcome import SandboxOutcome
+from customchecks.sandbox.request import SandboxRequest
 
 
-@dataclass(frozen=True, kw_only=True)
-class SandboxRequest:
-    """``argv`` runs in ``/work``, where ``archive``, a validated .tgz, is unpacked. ``env`` may hold secrets.
-
-    ``network`` is "default" or "none"; ``volumes`` are (name, path, writable); ``purpose`` is "check", "test" or
-    "install".
-    """
-
-    runtime: str
-    argv: tuple[str, ...]
-    archive: bytes = field(repr=False)
-    claim_id: str
-    env: Mapping[str, str] = field(repr=False)
-    timeout_seconds: int = 300
-    memory_mb: int = 512
-    cpu_cores: float = 0.5
-    network: str = "default"
-    volumes: tuple[tuple[str, str, bool], ...] = ()
-    purpose: str = "check"
-
-    @property
-    def writes(self) -> bool:
-        """Whether it can write to what outlives its container."""
-        return any(writable for _, _, writable in self.volumes)
-
-
-@dataclass(frozen=True, kw_only=True)
-class SandboxOutcome:
-    """``cause`` is None where the script ended by itself; ``message`` is a sentence where it is set.
-
-    ``stdout`` and ``stderr`` are the first and the last 64 kB; ``…_cut`` bytes are missing at ``…_head_len``.
-    ``exit_code`` is 128 + the signal where one ended the script. ``timings`` are milliseconds.
-    """
-
-    cause: Cause | None = None
-    message: str = ""
-    exit_code: int | None = None
-    stdout: bytes = b""
-    stderr: bytes = b""
-    stdout_cut: int = 0
-    stderr_cut: int = 0
-    stdout_head_len: int = 0
-    stderr_head_len: int = 0
-    timings: dict[str, int] = field(default_factory=dict)
-    script_started_at: datetime | None = None
-
-
-class Killed(Exception):
+class RunKilled(Exception):
     """Somebody asked for the end before the script had started."""
 
 
 class Run:
-    """One request on its way, with its stopwatch."""
+    """One request with its stopwatch. ``key`` signs the launcher's answer; ``timings`` are milliseconds.
+
+    ``unprotected`` says why it was ended where that was because the packet rules could not be set again.
+    """
 
     def __init__(self, request: SandboxRequest) -> None:
         self.request = request
         self.key = secrets.token_bytes(32)
         self.killed = False
-        self.unprotected = ""  # why it was ended: the packet rules could not be set again
+        self.unprotected = ""
         self.answered = False
         self.container = ""
         self.timings: dict[str, int] = {}
         self._began = self._lap = time.monotonic()
+
+    def frame(self, files: Mapping[str, bytes]) -> bytes:
+        """What the launcher is sent. ``files`` are for scripts with a network only."""
+        request = self.request
+        given = files if request.has_network else {}
+        own = runtimes.named(request.runtime).environment(request.memory_mb, bool(given))
+        return stream.request_frame(
+            key=self.key,
+            timeout_seconds=request.timeout_seconds,
+            argv=request.argv,
+            env={**own, **request.env},
+            archive=request.archive,
+            files=given,
+        )
 
     def lap(self, name: str) -> None:
         now = time.monotonic()
         self.timings[name] = round((now - self._lap) * 1000)
         self._lap = now
 
-    def ended(self, result: SandboxOutcome) -> SandboxOutcome:
+    def ended(self, outcome: SandboxOutcome) -> SandboxOutcome:
         total = round((time.monotonic() - self._began) * 1000)
-        return replace(result, timings=self.timings | {"total": total})
+        return replace(outcome, timings=self.timings | {"total": total})
 
     def check_wanted(self) -> None:
+        """Raises RunKilled."""
         if self.killed:
-            raise Killed
-
-
-def unprotected(reason: str) -> SandboxOutcome:
-    message = (
-        f"Nothing keeps scripts from the networks of this machine: {reason} The check will be tried again. "
-        "manage.py customcheck doctor names the remedy."
-    )
-    return SandboxOutcome(cause=Cause.NETWORK_UNPROTECTED, message=message)
-
-
-def ended_from_outside(run: Run) -> SandboxOutcome:
-    if run.unprotected:
-        return unprotected(run.unprotected)
-    return SandboxOutcome(cause=Cause.RUNNER_LOST, message="The check was ended from outside.")
-
-
-def from_answer(answer: Answer, request: SandboxRequest, *, oom: bool) -> SandboxOutcome:
-    """``oom`` is the engine's own word. A killed child counts, even where its parent went on to success."""
-    cause, message = _cause(answer, request, oom=oom)
-    started = answer.started_at
-    return SandboxOutcome(
-        cause=cause,
-        message=message,
-        exit_code=_exit_code(answer.exit_code),
-        stdout=answer.stdout.content,
-        stderr=answer.stderr.content,
-        stdout_cut=answer.stdout.cut,
-        stderr_cut=answer.stderr.cut,
-        stdout_head_len=len(answer.stdout.head),
-        stderr_head_len=len(answer.stderr.head),
-        script_started_at=None if started is None else datetime.fromtimestamp(started, UTC),
-    )
-
-
-def without_answer(
-    state: Mapping[str, Any], request: SandboxRequest, *, late: bool, killed: bool, ended: bool
-) -> SandboxOutcome:
-    """``state`` is the engine's; ``late``: nothing came until our own deadline; ``killed``: on our own request;
-    ``ended``: on somebody else's, or by the engine.
-
-    Whatever else ends a launcher is laid at its script's door: one that finds a way would run for ever.
-    """
-    if state.get("OOMKilled"):
-        return SandboxOutcome(cause=Cause.OOM, message=_oom(request))
-    if killed:
-        return SandboxOutcome(cause=Cause.RUNNER_LOST, message="The check was ended from outside.")
-    if late:
-        return SandboxOutcome(cause=Cause.TIMEOUT, message=_timeout(request))
-    code = state.get("ExitCode")
-    if ended:
-        how = "removed" if code is None else "ended"
-        shown = "" if code is None else f" (exit code {code})"
-        message = f"The container was {how} from outside{shown}, as at a restart of the engine."
-        return SandboxOutcome(cause=Cause.ENGINE_UNAVAILABLE, message=message)
-    return SandboxOutcome(
-        cause=Cause.RUNNER_LOST,
-        message=f"The sandbox ended without a valid answer (exit code {code}), and nobody had asked the engine for"
-        " that: the script ended it, or what it used up. The check will be tried again.",
-    )
-
-
-def _cause(answer: Answer, request: SandboxRequest, *, oom: bool) -> tuple[Cause | None, str]:
-    if oom or answer.oom_kills > 0:
-        return Cause.OOM, _oom(request)
-    match answer.ended:
-        case "exited":
-            return (Cause.OOM, _oom(request)) if _gave_up_for_memory(answer) else (None, "")
-        case "timeout":
-            return Cause.TIMEOUT, _timeout(request)
-        case "flooded":
-            return Cause.OUTPUT_TRUNCATED, "The script printed more than 8 MB on one stream and was ended."
-        case _:
-            return Cause.SOURCE_FAILED, f"The script could not be started: {answer.reason}"
-
-
-def _gave_up_for_memory(answer: Answer) -> bool:
-    """An interpreter may see the end of the memory before the kernel does, and end by itself."""
-    return answer.exit_code != 0 and _OUT_OF_MEMORY.search(answer.stderr.tail or answer.stderr.head) is not None
-
-
-def _oom(request: SandboxRequest) -> str:
-    return f"The script needed more than its {request.memory_mb} MB of memory."
-
-
-def _timeout(request: SandboxRequest) -> str:
-    return f"The script was not done after {request.timeout_seconds} seconds and was ended."
-
-
-def _exit_code(status: int | None) -> int | None:
-    return 128 - status if status is not None and status < 0 else status
+            raise RunKilled

@@ -25,7 +25,7 @@ _STDOUT = 1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Output:
+class PrintedStream:
     head: bytes
     tail: bytes
     total: int
@@ -40,11 +40,11 @@ class Output:
         return self.total - len(self.head) - len(self.tail)
 
 
-NOTHING = Output(head=b"", tail=b"", total=0)
+NOTHING = PrintedStream(head=b"", tail=b"", total=0)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class LauncherAnswer:
     """``ended`` is "exited", "timeout", "flooded" or "refused", the last with its reason. ``oom_kills`` is -1 where the
     container could not see them. ``started_at`` is seconds since the epoch, by the engine's clock."""
 
@@ -55,8 +55,8 @@ class Answer:
     started_at: float | None = None
     unpack_ms: int = 0
     script_ms: int = 0
-    stdout: Output = NOTHING
-    stderr: Output = NOTHING
+    stdout: PrintedStream = NOTHING
+    stderr: PrintedStream = NOTHING
 
 
 def request_frame(
@@ -120,7 +120,7 @@ class Reply:
         size = self._body_size()
         return size > MAX_ANSWER or len(self.stdout) >= _PREFIX + size
 
-    def answer(self, key: bytes) -> Answer | None:
+    def answer(self, key: bytes) -> LauncherAnswer | None:
         """None where the bytes are not a launcher's answer made with this key."""
         if len(self.stdout) < _PREFIX or not self.stdout.startswith(_MAGIC):
             return None
@@ -176,21 +176,21 @@ def _receive(connection: socket.socket) -> bytes | None:
         return b""
 
 
-def _answer(fields: list[bytes]) -> Answer | None:
+def _answer(fields: list[bytes]) -> LauncherAnswer | None:
     try:
         ended, *rest = fields
         if ended == b"refused":
-            return Answer(ended="refused", reason=rest[0].decode(errors="replace"))
+            return LauncherAnswer(ended="refused", reason=rest[0].decode(errors="replace"))
         status, oom_kills, started_at, unpack_ms, script_ms = rest[0].split()
-        return Answer(
+        return LauncherAnswer(
             ended=ended.decode(),
             exit_code=int(status),
             oom_kills=int(oom_kills),
             started_at=float(started_at),
             unpack_ms=int(unpack_ms),
             script_ms=int(script_ms),
-            stdout=Output(head=rest[1], tail=rest[2], total=int(rest[3])),
-            stderr=Output(head=rest[4], tail=rest[5], total=int(rest[6])),
+            stdout=PrintedStream(head=rest[1], tail=rest[2], total=int(rest[3])),
+            stderr=PrintedStream(head=rest[4], tail=rest[5], total=int(rest[6])),
         )
     except (ValueError, IndexError):
         return None

@@ -89,11 +89,8 @@ class OpenAIRunner:
         secrets = references.resolve(authorization, job_kind=job.kind, job_id=job.pk, check_id=claim.check_id)
         known = {batch.batch_id: BatchStatus(batch.status) for batch in job.batches.all()}
         open_batches = [batch_id for batch_id, status in known.items() if status not in FINAL]
-        token = masking.active.set(secrets.masker)
-        try:
+        with masking.applied(secrets.masker):
             learnt = self._ask(open_batches, secrets.values, killed.wait)
-        finally:
-            masking.active.reset(token)
         return _answer(known | dict(learnt.statuses), learnt, secrets.masker)
 
     def _ask(self, batch_ids: list[str], headers: Mapping[str, str], pause: Pause) -> Learnt:

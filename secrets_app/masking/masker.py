@@ -5,6 +5,7 @@ Not found, on purpose and by a test: what a script turned round, compressed, cut
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
@@ -112,6 +113,16 @@ class Masker:
 
 active: ContextVar[Masker | None] = ContextVar("active", default=None)
 """The masker of the check that runs in this thread."""
+
+
+@contextmanager
+def applied(masker: Masker) -> Iterator[None]:
+    """What this thread logs meanwhile is masked."""
+    token = active.set(masker)
+    try:
+        yield
+    finally:
+        active.reset(token)
 
 
 def log_processor(_logger: Any, _name: str, event_dict: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -15,7 +15,9 @@ from django.conf import settings
 from customchecks.checking import verdict
 from customchecks.docker import hardening
 from customchecks.docker.engine import Engine
-from customchecks.sandbox.sandbox import Sandbox, SandboxOutcome, SandboxRequest
+from customchecks.sandbox.outcome import SandboxOutcome
+from customchecks.sandbox.request import SandboxRequest
+from customchecks.sandbox.sandbox import Sandbox
 from polling.base.results import Cause
 from tests import instances
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 
 from customchecks.docker.engine import Engine
-from customchecks.sandbox.sandbox import Sandbox, SandboxOutcome
+from customchecks.sandbox.outcome import SandboxOutcome
+from customchecks.sandbox.sandbox import Sandbox
 from polling.base.results import Cause
 from tests.security import boxes
 

@@ -21,7 +21,8 @@ from customchecks.docker.engine import Engine
 from customchecks.doctor import diagnosis
 from customchecks.network import nftables, packet_rules
 from customchecks.network.nftables import Kernel
-from customchecks.sandbox.sandbox import Sandbox, SandboxOutcome
+from customchecks.sandbox.outcome import SandboxOutcome
+from customchecks.sandbox.sandbox import Sandbox
 from polling.base.results import Cause
 from teckochecker.management.commands import serve
 from tests import absent, instances, private_engine

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from customchecks.docker.engine import Engine
-from customchecks.sandbox.sandbox import CLOSE_SECONDS, Sandbox, SandboxOutcome
+from customchecks.sandbox.outcome import SandboxOutcome
+from customchecks.sandbox.sandbox import CLOSE_SECONDS, Sandbox
 from polling.base.results import Cause
 from tests import instances
 from tests.security import boxes

@@ -13,13 +13,14 @@ from typing import Any
 from django.core.exceptions import ValidationError
 
 from customchecks.archives.script_archive import Archive
-from customchecks.checking.runner import CheckFailed, CustomCheckRunner
+from customchecks.checking.failures import CheckFailed
+from customchecks.checking.runner import CustomCheckRunner
 from customchecks.checking.script_source import SourceFailed, Sources
 from customchecks.cli.support.exit_codes import Failed, Invalid
 from customchecks.cli.support.options import read_archive
 from customchecks.jobs import definition
 from customchecks.jobs.models import CustomCheckJob, SourceType
-from polling.base.results import CheckResult, Verdict
+from polling.base.results import CheckResult
 from secrets_app import references
 from secrets_app.masking import masker as masking
 
@@ -37,11 +38,10 @@ class Trial:
     def run(self) -> CheckResult:
         runner = CustomCheckRunner()
         began = time.monotonic()
-        token = masking.active.set(self.masker)
         try:
-            result = self._result(runner)
+            with masking.applied(self.masker):
+                result = self._result(runner)
         finally:
-            masking.active.reset(token)
             runner.close()
         return replace(result, execution_time_ms=round((time.monotonic() - began) * 1000))
 
@@ -51,7 +51,7 @@ class Trial:
                 self.job, self.archive, env=self.env, masker=self.masker, run_id=str(self.check_id), purpose="test"
             )
         except CheckFailed as failure:
-            return CheckResult(verdict=Verdict.ERROR, cause=failure.cause, message=str(failure), stderr=failure.stderr)
+            return failure.result()
 
 
 def of_job(job: CustomCheckJob) -> Trial:

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from customchecks.checking.runner import _answer
-from customchecks.sandbox.sandbox import SandboxOutcome
+from customchecks.checking import results
+from customchecks.sandbox.outcome import SandboxOutcome
 from polling.base.results import Cause, CheckResult, Verdict
 from secrets_app.masking.masker import MASK, Masker
 
@@ -23,7 +23,7 @@ def answer(stdout: str, *, secrets: tuple[str, ...] = (SECRET,), exit_code: int 
         stdout_cut=cut,
         stdout_head_len=KB64 if cut else len(content),
     )
-    return _answer(outcome, Masker(secrets), revision="", timings={})
+    return results.from_outcome(outcome, Masker(secrets))
 
 
 def line(**keys: Any) -> str:
@@ -56,7 +56,7 @@ def test_a_status_that_is_shown_shows_no_part_of_a_secret(status: object) -> Non
 def test_the_last_words_of_stderr_show_no_part_of_a_secret() -> None:
     stderr = f"ValueError: {'x' * 250}{SECRET}\n".encode()
     outcome = SandboxOutcome(exit_code=1, stderr=stderr, stderr_head_len=len(stderr))
-    result = _answer(outcome, Masker((SECRET,)), revision="", timings={})
+    result = results.from_outcome(outcome, Masker((SECRET,)))
     assert "ValueError: xxx" in result.message
     assert SECRET[:6] not in result.message
 

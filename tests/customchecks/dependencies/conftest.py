@@ -11,7 +11,8 @@ from django.conf import settings
 from customchecks.archives import script_archive
 from customchecks.dependencies.detection import Use
 from customchecks.dependencies.prepare import Dependencies, Prepared, Wanted
-from customchecks.sandbox.sandbox import Sandbox, SandboxOutcome
+from customchecks.sandbox.outcome import SandboxOutcome
+from customchecks.sandbox.sandbox import Sandbox
 from tests import instances
 from tests.security import boxes
 

@@ -15,7 +15,8 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from customchecks.archives import script_archive
-from customchecks.checking.runner import CheckFailed, CustomCheckRunner
+from customchecks.checking.failures import CheckFailed
+from customchecks.checking.runner import CustomCheckRunner
 from customchecks.jobs import service
 from customchecks.jobs.models import CustomCheckJob, DependencySet
 from polling.base.results import Cause, CheckResult, Verdict

@@ -23,7 +23,7 @@ from customchecks.docker.engine import Engine, EngineError, NotFound
 from customchecks.images import current, offline_base, runtimes
 from customchecks.images.builder import Builder
 from customchecks.images.recipes import BASE_LABEL, RECIPE_LABEL, RUNTIME_LABEL, Recipe
-from customchecks.sandbox.sandbox import SandboxRequest
+from customchecks.sandbox.request import SandboxRequest
 from tests.security import boxes
 
 pytestmark = pytest.mark.engine

@@ -18,9 +18,8 @@ from tests.secrets_app.conftest import CANARY
 
 @pytest.fixture
 def active() -> Iterator[None]:
-    token = masker.active.set(Masker([CANARY]))
-    yield
-    masker.active.reset(token)
+    with masker.applied(Masker([CANARY])):
+        yield
 
 
 def processed(**event: Any) -> dict[str, Any]:

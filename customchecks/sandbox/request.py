@@ -1,0 +1,36 @@
+"""What a sandbox is asked to run."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+MAX_TIMEOUT_SECONDS = 3600
+
+
+@dataclass(frozen=True, kw_only=True)
+class SandboxRequest:
+    """One run of an untrusted script: ``argv`` in ``/work``, where ``archive``, a validated .tgz, is unpacked.
+
+    ``env`` may hold secrets. ``network`` is "default" or "none"; ``volumes`` are (name, path, writable); ``purpose`` is
+    "check", "test" or "install".
+    """
+
+    runtime: str
+    argv: tuple[str, ...]
+    archive: bytes = field(repr=False)
+    claim_id: str
+    env: Mapping[str, str] = field(repr=False)
+    timeout_seconds: int = 300
+    memory_mb: int = 512
+    cpu_cores: float = 0.5
+    network: str = "default"
+    volumes: tuple[tuple[str, str, bool], ...] = ()
+    purpose: str = "check"
+
+    @property
+    def has_network(self) -> bool:
+        return self.network != "none"
+
+    @property
+    def writes(self) -> bool:
+        """Whether it can write to what outlives its container."""
+        return any(writable for _, _, writable in self.volumes)
