@@ -16,7 +16,7 @@ ANSWER_SECONDS = 5.0
 SMALL_PROJECT = "iniconfig"
 PAGE_BYTES = 100_000
 DEFAULT_INDEX = "from pip._internal.models.index import PyPI; print(PyPI.simple_url)"
-DEFAULT_REGISTRY = "from customchecks.dependencies import public; print(public.NPM_REGISTRY)"
+DEFAULT_REGISTRY = "from customchecks.manifests import public_indexes; print(public_indexes.NPM_REGISTRY)"
 
 
 def private_addresses(python: Path, environ: Mapping[str, str]) -> list[str]:
