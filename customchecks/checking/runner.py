@@ -168,10 +168,10 @@ def _resolve_secrets(job: CustomCheckJob, claim: Claim) -> references.Resolved:
 def _request(
     job: CustomCheckJob, archive: Archive, prepared: Prepared, *, env: Mapping[str, str], run_id: str, purpose: str
 ) -> SandboxRequest:
-    interpreter = prepared.interpreter or runtimes.named(job.script_runtime).interpreter
+    interpreter = (prepared.interpreter,) if prepared.interpreter else runtimes.named(job.script_runtime).interpreter
     return SandboxRequest(
         runtime=job.script_runtime,
-        argv=(interpreter, job.script_entrypoint),
+        argv=(*interpreter, job.script_entrypoint),
         archive=archive.content,
         claim_id=run_id,
         env=script_environment(job) | dict(env),

@@ -12,7 +12,7 @@ import textwrap
 import threading
 import time
 from collections import deque
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,7 +55,6 @@ class Builder:
         *,
         home: Path,
         owner: str,
-        npm_environ: Mapping[str, str],
         progress: Progress,
         base_repository: str = offline_base.REPOSITORY,
         registry_seconds: float = REGISTRY_SECONDS,
@@ -63,7 +62,6 @@ class Builder:
         self._engine = engine
         self._home = home
         self._owner = owner
-        self._npm_environ = npm_environ
         self._progress = progress
         self._base_repository = base_repository
         self._registry_seconds = registry_seconds
@@ -156,7 +154,6 @@ class Builder:
         bases = OfflineBase(
             self._engine,
             folder=self._cache() / "runner-base",
-            npm_environ=self._npm_environ,
             progress=order.progress,
             repository=self._base_repository,
         )

@@ -49,15 +49,8 @@ def build_all(
 
 
 def _build_all(words: Iterable[str], *, offline: bool | None, force: bool, progress: Progress) -> dict[str, str]:
-    npm = {"npm_config_registry": settings.TECKO_NPM_REGISTRY, "npm_config_cafile": str(settings.TECKO_CA_BUNDLE)}
     with closing(Engine(timeout=ENGINE_SECONDS)) as engine:
-        builder = Builder(
-            engine,
-            home=settings.TECKO_HOME,
-            owner=_owner(),
-            npm_environ={name: value for name, value in npm.items() if value},
-            progress=progress,
-        )
+        builder = Builder(engine, home=settings.TECKO_HOME, owner=_owner(), progress=progress)
         wanted = tuple(words) or [row.word for row in runtimes.ROWS if row.default or _was_built(row, engine)]
         return {word: builder.build(recipe(word), offline=offline, force=force) for word in wanted}
 

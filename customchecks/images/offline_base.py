@@ -1,4 +1,4 @@
-"""Base images for an engine that no registry answers: a Debian for each suite that is wanted, and Node on top of it."""
+"""Base images for an engine that no registry answers: a Debian for each suite, and on it the programs that it lacks."""
 
 import io
 import subprocess
@@ -10,13 +10,13 @@ from functools import partial
 from pathlib import Path
 
 from customchecks.docker.engine import Engine, NotFound
-from customchecks.images import debian, node_packages
+from customchecks.images import debian, npm_packages
 from customchecks.images.debian import NoBase, Progress
 from customchecks.images.runtimes import Runtime
 
 REPOSITORY = "teckochecker/base"
 RECIPE = "1"  # part of every runner image's recipe: raise it when what is made here changes
-NODE_DOCKERFILE = b"ARG BASE\nFROM ${BASE}\nCOPY usr /usr\n"
+PROGRAMS_DOCKERFILE = b"ARG BASE\nFROM ${BASE}\nCOPY usr /usr\n"
 
 # Bulk that no script needs; and whatever tells of the machine that made the image
 LEFT_OUT = (
@@ -33,25 +33,23 @@ def debian_tag(runtime: Runtime) -> str:
     return f"{runtime.suite}-{RECIPE}"
 
 
-def node_tag(runtime: Runtime) -> str:
-    return f"{runtime.suite}-node-{runtime.node}-{RECIPE}"
+def programs_tag(runtime: Runtime) -> str:
+    return f"{runtime.suite}-{runtime.name}-{RECIPE}"
 
 
 class OfflineBase:
-    """``folder`` holds what is unpacked meanwhile, about 400 MB, and is gone afterwards."""
+    """Makes them. ``folder`` holds what is unpacked meanwhile, about 400 MB, and is gone afterwards."""
 
     def __init__(
         self,
         engine: Engine,
         *,
         folder: Path,
-        npm_environ: Mapping[str, str],
         progress: Progress,
         repository: str = REPOSITORY,
     ) -> None:
         self._engine = engine
         self._folder = folder
-        self._npm_environ = npm_environ
         self._progress = progress
         self._repository = repository
 
@@ -60,10 +58,12 @@ class OfflineBase:
         found: dict[str, Callable[[], None]] = {
             self._reference(debian_tag(runtime)): partial(self._make_debian, runtime)
         }
-        return found | ({self.reference(runtime): partial(self._make_node, runtime)} if runtime.node else {})
+        if runtime.npm_packages:
+            found[self.reference(runtime)] = partial(self._add_programs, runtime)
+        return found
 
     def reference(self, runtime: Runtime) -> str:
-        return self._reference(node_tag(runtime) if runtime.node else debian_tag(runtime))
+        return self._reference(programs_tag(runtime) if runtime.npm_packages else debian_tag(runtime))
 
     def there(self, reference: str) -> bool:
         try:
@@ -84,22 +84,16 @@ class OfflineBase:
             self._progress("Importing the base image")
             self._import(root, debian_tag(runtime))
 
-    def _make_node(self, runtime: Runtime) -> None:
+    def _add_programs(self, runtime: Runtime) -> None:
         """Needs the Debian one. Raises EngineError with the remedy."""
-        self._progress(f"Node {runtime.node} and npm {runtime.npm} from npm packages")
         with _scratch(self._folder) as folder, tempfile.TemporaryFile(dir=folder) as context:
-            node, npm = node_packages.fetch(
-                folder,
-                node=runtime.node,
-                npm=runtime.npm,
-                environ=self._npm_environ,
-                progress=self._progress,
-            )
             with tarfile.open(fileobj=context, mode="w") as tar:
                 dockerfile = tarfile.TarInfo("Dockerfile")
-                dockerfile.size = len(NODE_DOCKERFILE)
-                tar.addfile(dockerfile, io.BytesIO(NODE_DOCKERFILE))
-                node_packages.add(tar, node=node, npm=npm)
+                dockerfile.size = len(PROGRAMS_DOCKERFILE)
+                tar.addfile(dockerfile, io.BytesIO(PROGRAMS_DOCKERFILE))
+                for package in runtime.npm_packages:
+                    self._progress(f"npm package {package.name}@{package.version}")
+                    npm_packages.add(tar, package, npm_packages.fetch(package, folder, progress=self._progress))
             context.seek(0)
             self._engine.build_image(
                 context,

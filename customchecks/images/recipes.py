@@ -38,7 +38,7 @@ class Recipe:
         return cls(
             runtime=runtime,
             base=runtime.image_base,
-            dockerfile=(folder / runtime.folder / "Dockerfile").read_bytes(),
+            dockerfile=(folder / runtime.language / "Dockerfile").read_bytes(),
             launcher=(folder / "launcher.py").read_bytes(),
             uv=Path(uv.find_uv_bin()) if runtime.has_uv else None,
         )

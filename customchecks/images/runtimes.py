@@ -1,7 +1,7 @@
 """What a runtime is: one row. A further one is a row here, a Dockerfile in ``runner_images``, and a test."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from django.conf import settings
 
@@ -15,15 +15,47 @@ CA_FILE = "ca.pem"
 VERSION = "{version}"  # in the setting of a base
 NODE_HEAP_PERCENT = 75  # of the memory; the rest is for what is young, buffers and code
 _CA = f"{hardening.FILES}/{CA_FILE}"
+_NPM = {name: f"bin/{name}-cli.js" for name in ("npm", "npx")}
 _TRUST = dict.fromkeys(("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT"), _CA)
+
+
+def _trusted_authorities(_memory_mb: int, trusting: bool) -> dict[str, str]:
+    return dict(_TRUST) if trusting else {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class NpmPackage:
+    """A program that an offline base takes from npm, and which of its files go where below ``/usr/local``.
+
+    ``{machine}`` in its name is "x64" or "arm64". Without ``only`` all files are taken but those whose names begin with
+    one of ``left_out``. ``links`` are names in ``bin`` of files of the package.
+    """
+
+    name: str
+    version: int
+    folder: str = ""
+    only: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+    links: Mapping[str, str] = field(default_factory=dict)
+
+    def has(self, name: str) -> bool:
+        return name in self.only if self.only else not name.startswith(self.left_out)
+
+    def is_program(self, name: str) -> bool:
+        return name in self.only or name.startswith("bin/")
+
+    def place(self, name: str) -> str:
+        return f"{self.folder}/{name}" if self.folder else name
 
 
 @dataclass(frozen=True, kw_only=True)
 class Runtime:
-    """``name`` is the image's tag and what a job says; the language alone means its ``default`` version.
+    """An image, and how scripts run in it: its ``name`` is the image's tag and what a job says.
 
-    ``manifest`` takes an archive, its entry point and whether packages may be built, and raises ManifestRefused.
-    ``environment`` takes the megabytes of memory, and whether the operator's authorities are in the container.
+    The language alone means its ``default`` version. ``base_setting`` names the setting with another base, if there is
+    one. ``manifest`` takes an archive, its entry point and whether packages may be built, and raises ManifestRefused;
+    ``packages`` installs what it asks for. ``environment`` takes the megabytes of memory, and whether the operator's
+    authorities are in the container.
     """
 
     language: str
@@ -31,21 +63,19 @@ class Runtime:
     default: bool = False
 
     # Its image: of the folder's Dockerfile, on a registry's base or on packages of a Debian suite and of npm
-    folder: str
     base: str
-    base_setting: str
+    base_setting: str = ""
     suite: str
-    node: int = 0
-    npm: int = 0
+    npm_packages: tuple[NpmPackage, ...] = ()
     has_uv: bool = False
 
     # Its scripts
-    interpreter: str
+    interpreter: tuple[str, ...]
     entrypoint: str
     suffixes: tuple[str, ...]
     manifest: Callable[[Archive, str, bool], Manifest | None]
     packages: PackageManager
-    environment: Callable[[int, bool], dict[str, str]]
+    environment: Callable[[int, bool], dict[str, str]] = _trusted_authorities
 
     @property
     def name(self) -> str:
@@ -59,14 +89,10 @@ class Runtime:
     @property
     def image_base(self) -> str:
         """What a registry calls the base. A setting without a version in it is about the default one."""
-        wanted = str(getattr(settings, self.base_setting))
-        if VERSION not in wanted and not self.default:
+        wanted = str(getattr(settings, self.base_setting)) if self.base_setting else ""
+        if not wanted or (VERSION not in wanted and not self.default):
             wanted = self.base
         return wanted.replace(VERSION, self.version)
-
-
-def _python_environment(_memory_mb: int, trusting: bool) -> dict[str, str]:
-    return dict(_TRUST) if trusting else {}
 
 
 def _node_environment(memory_mb: int, trusting: bool) -> dict[str, str]:
@@ -84,19 +110,17 @@ def _python(version: str, suite: str, *, default: bool = False) -> Runtime:
         language="python",
         version=version,
         default=default,
-        folder="python",
         base="python:{version}-slim",
         base_setting="TECKO_PYTHON_BASE",
         suite=suite,
         has_uv=True,
-        interpreter="python3",
+        interpreter=("python3",),
         entrypoint="main.py",
         suffixes=(".py",),
         manifest=lambda archive, entrypoint, source_builds: python_manifests.find(
             archive, entrypoint=entrypoint, source_builds=source_builds, python=version
         ),
         packages=UV,
-        environment=_python_environment,
     )
 
 
@@ -105,13 +129,14 @@ def _node(version: str, suite: str, *, npm: int, default: bool = False) -> Runti
         language="node",
         version=version,
         default=default,
-        folder="node",
         base="node:{version}-slim",
         base_setting="TECKO_NODE_BASE",
         suite=suite,
-        node=int(version),
-        npm=npm,
-        interpreter="node",
+        npm_packages=(
+            NpmPackage(name="node-linux-{machine}", version=int(version), only=("bin/node",)),
+            NpmPackage(name="npm", version=npm, folder="lib/node_modules/npm", left_out=("docs/", "man/"), links=_NPM),
+        ),
+        interpreter=("node",),
         entrypoint="index.js",
         suffixes=(".js", ".mjs", ".cjs"),
         manifest=lambda archive, entrypoint, _source_builds: node_manifests.find(archive, entrypoint=entrypoint),

@@ -62,7 +62,7 @@ class Workshop:
         return Recipe(runtime=PYTHON, repository=self.repository, **(fields | values))
 
     def builder(self, **values: Any) -> Builder:
-        fields = {"home": self.home, "owner": "us", "npm_environ": {}, "base_repository": self.bases}
+        fields = {"home": self.home, "owner": "us", "base_repository": self.bases}
         return Builder(self.engine, progress=self.lines.append, **(fields | values))
 
     def labels(self, image: str) -> dict[str, str]:

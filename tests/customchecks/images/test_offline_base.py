@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from customchecks.images import debian, node_packages
+from customchecks.images import debian, npm_packages, runtimes
 from customchecks.images.debian import NoBase
 
 needs_apt = pytest.mark.skipif(not shutil.which("apt-get"), reason="apt is Debian's")
@@ -71,7 +71,8 @@ def test_npm_packages_become_programs_of_root(tmp_path: Path) -> None:
     node = package(tmp_path / "node.tgz", "bin/node", "include/node.h")
     npm = package(tmp_path / "npm.tgz", "bin/npm-cli.js", "lib/npm.js", "docs/npm.html")
     with tarfile.open(tmp_path / "out.tar", "w") as tar:
-        node_packages.add(tar, node=node, npm=npm)
+        for wanted, file in zip(runtimes.named("node").npm_packages, (node, npm), strict=True):
+            npm_packages.add(tar, wanted, file)
         found = {member.name.removeprefix("usr/local/"): member for member in tar.getmembers()}
     programs, place = ["bin/node", "lib/node_modules/npm/bin/npm-cli.js"], "lib/node_modules/npm/lib/npm.js"
     assert sorted(found) == ["bin/node", "bin/npm", "bin/npx", programs[1], place]
@@ -83,4 +84,4 @@ def test_npm_packages_become_programs_of_root(tmp_path: Path) -> None:
 def test_without_npm_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(NoBase, match=r"Remedy: sudo apt-get install .* npm"):
-        node_packages.fetch(tmp_path, node=20, npm=10, environ={}, progress=print)
+        npm_packages.fetch(runtimes.named("node").npm_packages[0], tmp_path, progress=print)

@@ -35,7 +35,7 @@ def test_another_word_is_told_which_there_are(word: object) -> None:
 
 @pytest.mark.parametrize("row", runtimes.ROWS, ids=lambda row: row.name)
 def test_every_row_has_its_dockerfile(row: runtimes.Runtime) -> None:
-    folder = code.BASE_DIR / "runner_images" / row.folder
+    folder = code.BASE_DIR / "runner_images" / row.language
     assert "launcher.py" in (folder / "Dockerfile").read_text()
 
 
