@@ -4,6 +4,7 @@ import hashlib
 import importlib.metadata
 import io
 import tarfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -23,12 +24,15 @@ BASE_LABEL = "teckochecker.base"
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """All that decides what an image holds. ``base`` is the reference that a registry knows."""
+    """All that decides what an image holds. ``base`` is the reference that a registry knows.
+
+    ``launcher`` are its files by their names.
+    """
 
     runtime: Runtime
     base: str
     dockerfile: bytes
-    launcher: bytes
+    launcher: Mapping[str, bytes]
     uv: Path | None
     repository: str = REPOSITORY
 
@@ -39,15 +43,16 @@ class Recipe:
             runtime=runtime,
             base=runtime.image_base,
             dockerfile=(folder / runtime.language / "Dockerfile").read_bytes(),
-            launcher=(folder / "launcher.py").read_bytes(),
+            launcher={file.name: file.read_bytes() for file in sorted((folder / "launcher").glob("*.py"))},
             uv=Path(uv.find_uv_bin()) if runtime.has_uv else None,
         )
 
     @property
     def hash(self) -> str:
         uv_version = importlib.metadata.version("uv") if self.uv else ""
-        words = (self.runtime.name, self.base, uv_version, offline_base.RECIPE)
-        return hashlib.sha256(b"\0".join([self.dockerfile, self.launcher, *map(str.encode, words)])).hexdigest()
+        words = (self.runtime.name, self.base, uv_version, offline_base.RECIPE, *self.launcher)
+        parts = [self.dockerfile, *self.launcher.values(), *map(str.encode, words)]
+        return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
     @property
     def labels(self) -> dict[str, str]:
@@ -64,13 +69,17 @@ class Recipe:
     def write_context(self, file: IO[bytes]) -> None:
         """The tar that a build takes; leaves ``file`` at its start."""
         with tarfile.open(fileobj=file, mode="w") as tar:
-            for name, content in (("Dockerfile", self.dockerfile), ("launcher.py", self.launcher)):
+            for name, content in self._files().items():
                 member = tarfile.TarInfo(name)
                 member.size = len(content)
                 tar.addfile(member, io.BytesIO(content))
             if self.uv:
                 tar.add(self.uv, "uv", filter=_as_program)
         file.seek(0)
+
+    def _files(self) -> dict[str, bytes]:
+        launcher = {f"launcher/{name}": content for name, content in self.launcher.items()}
+        return {"Dockerfile": self.dockerfile, **launcher}
 
 
 def find(recipe: Recipe, *, engine: Engine, base: str | None = None) -> str | None:

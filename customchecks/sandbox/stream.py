@@ -1,7 +1,7 @@
 """The host's side of the conversation with a launcher: one request frame out, one authenticated answer frame back.
 
-The format is described in ``runner_images/launcher.py``. Whatever comes from a container is hostile until its HMAC
-holds: it is read within a limit and within a deadline, and nothing in it can raise.
+The format is described in ``runner_images/launcher/frames.py``. Whatever comes from a container is hostile until its
+HMAC holds: it is read within a limit and within a deadline, and nothing in it can raise.
 """
 
 import hashlib

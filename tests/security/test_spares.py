@@ -91,8 +91,8 @@ def test_nothing_of_a_check_is_in_what_waits(sandbox: Sandbox, engine: Engine, i
     (waits,) = waiting(engine, instance)
     seen = engine.inspect(waits)
     assert "s3cret-in-a-spare" not in str(seen)
-    (launcher,) = processes(waits)
-    assert "launcher.py" in launcher
+    (process,) = processes(waits)
+    assert "from launcher.main import main" in process
 
 
 def test_a_check_of_another_kind_does_not_take_it(sandbox: Sandbox, engine: Engine, instance: str) -> None:

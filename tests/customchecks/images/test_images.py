@@ -28,7 +28,7 @@ from tests.security import boxes
 
 pytestmark = pytest.mark.engine
 
-DOCKERFILE = b"ARG BASE\nFROM ${BASE}\nCOPY launcher.py /\n"
+DOCKERFILE = b"ARG BASE\nFROM ${BASE}\nCOPY launcher /\n"
 PYTHON = runtimes.named("python")
 TAG = offline_base.debian_tag(PYTHON)
 EVERY_WORD = [row.word for row in runtimes.ROWS]
@@ -58,7 +58,8 @@ class Workshop:
         engine.import_image(io.BytesIO(tar(base=b"")), repository=self.bases, tag=TAG, changes=[])
 
     def recipe(self, **values: Any) -> Recipe:
-        fields = {"base": self.base, "dockerfile": DOCKERFILE, "launcher": secrets.token_bytes(8), "uv": None}
+        launcher = {"main.py": secrets.token_bytes(8)}
+        fields = {"base": self.base, "dockerfile": DOCKERFILE, "launcher": launcher, "uv": None}
         return Recipe(runtime=PYTHON, repository=self.repository, **(fields | values))
 
     def builder(self, **values: Any) -> Builder:
@@ -169,8 +170,9 @@ def test_the_current_image_carries_runtime_and_recipe(engine: Engine, runtime: s
 @pytest.mark.parametrize("field", ["base", "dockerfile", "launcher"])
 def test_a_recipe_is_all_that_decides(field: str) -> None:
     recipe = current.recipe("node")
-    changed = {field: getattr(recipe, field)[:-1]}
-    assert dataclasses.replace(recipe, **changed).hash != recipe.hash
+    before = getattr(recipe, field)
+    changed = {**before, "main.py": before["main.py"][:-1]} if field == "launcher" else before[:-1]
+    assert dataclasses.replace(recipe, **{field: changed}).hash != recipe.hash
 
 
 def test_a_current_image_is_not_built_again(workshop: Workshop) -> None:
@@ -258,7 +260,7 @@ def test_a_demanded_registry_that_is_not_there_names_the_remedy(workshop: Worksh
 
 def test_a_step_that_fails_is_named_with_the_remedy(workshop: Workshop) -> None:
     with pytest.raises(EngineError, match=r"(?s)COPY missing.*Remedy: .* --offline"):
-        workshop.builder().build(workshop.recipe(dockerfile=DOCKERFILE.replace(b"launcher.py", b"missing")))
+        workshop.builder().build(workshop.recipe(dockerfile=DOCKERFILE.replace(b"launcher", b"missing")))
 
 
 def digest(content: bytes) -> str:

@@ -36,7 +36,7 @@ def test_another_word_is_told_which_there_are(word: object) -> None:
 @pytest.mark.parametrize("row", runtimes.ROWS, ids=lambda row: row.name)
 def test_every_row_has_its_dockerfile(row: runtimes.Runtime) -> None:
     folder = code.BASE_DIR / "runner_images" / row.language
-    assert "launcher.py" in (folder / "Dockerfile").read_text()
+    assert "COPY launcher " in (folder / "Dockerfile").read_text()
 
 
 @pytest.mark.django_db

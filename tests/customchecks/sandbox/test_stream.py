@@ -7,6 +7,7 @@ import os
 import socket
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 
 from customchecks.archives.script_archive import normalise
 from customchecks.sandbox import stream
-from runner_images import launcher
+from runner_images.launcher import frames, unpacking
 from tests.security import boxes
 
 KEY = b"k" * 32
@@ -120,7 +121,7 @@ def test_a_piece_longer_than_any_answer_is_not_waited_for(pair: "Pair") -> None:
 
 @given(st.binary(max_size=64), st.binary())
 def test_launcher_and_host_agree_on_the_hmac(key: bytes, content: bytes) -> None:
-    assert launcher.mac(key, content) == hmac.digest(key, content, hashlib.sha256)
+    assert frames.mac(key, content) == hmac.digest(key, content, hashlib.sha256)
 
 
 @given(st.dictionaries(st.text(), st.text()), st.lists(st.text(), min_size=1))
@@ -128,7 +129,7 @@ def test_the_launcher_reads_the_request_that_was_written(env: dict[str, str], ar
     frame = stream.request_frame(
         key=KEY, timeout_seconds=7, argv=argv, env=env, archive=b"tgz", files={"ca.pem": b"pem"}
     )
-    request = launcher.Request(frame[len(launcher.MAGIC) + 4 :])
+    request = frames.Request(frame[len(frames.MAGIC) + 4 :])
     assert (request.key, request.timeout, request.archive) == (KEY, 7, b"tgz")
     assert request.files == {b"ca.pem": b"pem"}
     assert request.argv == [word.encode(errors="replace") for word in argv]
@@ -138,7 +139,7 @@ def test_the_launcher_unpacks_what_the_archives_module_makes(tmp_path: Path, mon
     files = {"main.py": b"1", f"{'deep/' * 15}{'n' * 100}.py": b"2" * 100_000, "größe/datei.txt": b""}
     archive = normalise(io.BytesIO(boxes.tgz(files)))
     monkeypatch.chdir(tmp_path)
-    launcher.extract(launcher.Gunzip(archive.content))
+    unpacking.extract(unpacking.Gunzip(archive.content))
     assert {path: (tmp_path / path).read_bytes() for path in files} == files
 
 
@@ -147,15 +148,15 @@ def test_the_launcher_refuses_a_path_that_leaves_its_folder(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(launcher.Refused):
-        launcher.extract(launcher.Gunzip(boxes.tgz({name: "x"})))
+    with pytest.raises(unpacking.Refused):
+        unpacking.extract(unpacking.Gunzip(boxes.tgz({name: "x"})))
     assert list(tmp_path.iterdir()) == []
 
 
 @given(st.binary(max_size=2000))
 def test_the_launcher_refuses_an_archive_that_is_none(content: bytes) -> None:
-    with pytest.raises((launcher.Refused, ValueError, OSError, launcher.zlib.error)):
-        launcher.extract(launcher.Gunzip(content))
+    with pytest.raises((unpacking.Refused, ValueError, OSError, zlib.error)):
+        unpacking.extract(unpacking.Gunzip(content))
 
 
 class Pair:
