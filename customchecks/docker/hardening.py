@@ -12,14 +12,14 @@ from customchecks.archives.script_archive import UNPACKED_AT
 USER = "1000:1000"
 WORK, TMP, FILES = UNPACKED_AT, "/tmp", "/run/tecko"  # noqa: S108
 INSTANCE, CLAIM, DEADLINE, PURPOSE = (f"teckochecker.{name}" for name in ("instance", "claim", "deadline", "purpose"))
-KEEPER = "rules"  # the purpose of the container that sets packet rules
+RULE_CONTAINER = "rules"  # the purpose of the container that sets packet rules
 
 _MB = 1024 * 1024
 _PIDS = 100
 _OPEN_FILES = 1024
 _SHARED_MEMORY = 8 * _MB
 _FILES_MB = 4
-_KEEPER_MB = 64
+_RULE_CONTAINER_MB = 64
 _OOM_SCORE = 500  # on a host without memory the checks go first, the worker stays
 
 
@@ -73,7 +73,7 @@ def _attached(labels: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def keeper(image: str, code: str, *, labels: Mapping[str, str], remapped: bool) -> dict[str, Any]:
+def rule_container(image: str, code: str, *, labels: Mapping[str, str], remapped: bool) -> dict[str, Any]:
     """The container that sets packet rules: root, with that one capability, in the network of the engine's host.
 
     It runs our own code and nobody else's, and has nothing else. ``remapped``: the engine maps users away, with which
@@ -95,8 +95,8 @@ def keeper(image: str, code: str, *, labels: Mapping[str, str], remapped: bool) 
             "NetworkMode": "host",
             "IpcMode": "private",
             "UsernsMode": "host" if remapped else "",
-            "Memory": _KEEPER_MB * _MB,
-            "MemorySwap": _KEEPER_MB * _MB,
+            "Memory": _RULE_CONTAINER_MB * _MB,
+            "MemorySwap": _RULE_CONTAINER_MB * _MB,
             "PidsLimit": 8,
             "LogConfig": {"Type": "none", "Config": {}},
             "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0},

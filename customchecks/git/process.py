@@ -66,7 +66,7 @@ _STDERR_KEPT = 16 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
-class Limits:
+class GitLimits:
     """``ask_seconds`` is for the question which commit a branch has, ``seconds`` for everything of one check.
 
     Memory (address space), file size, open files and CPU time are of each process; ``quota_mb`` is what is kept of one
@@ -89,11 +89,11 @@ class GitFailed(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Command:
+class GitCommand:
     """``words`` follow ``git``. ``config`` goes through the environment, which no process listing shows to others."""
 
     words: Sequence[str]
-    limits: Limits
+    limits: GitLimits
     until: float  # of time.monotonic()
     config: Config = field(default=(), repr=False)
     stdin: IO[bytes] | None = None
@@ -161,7 +161,7 @@ class Command:
 def version() -> tuple[int, ...] | None:
     """None where there is no Git that can be started."""
     try:
-        said = Command(words=["version"], limits=Limits(), until=time.monotonic() + 5).run()
+        said = GitCommand(words=["version"], limits=GitLimits(), until=time.monotonic() + 5).run()
     except GitFailed:
         return None
     numbers = re.search(rb"version (\d+)\.(\d+)", said)
@@ -193,7 +193,7 @@ def _without(names: Iterable[str]) -> list[str]:
     return ["env", *(f"--unset={name}" for name in unwanted)]
 
 
-def _limited(limits: Limits) -> list[str]:
+def _limited(limits: GitLimits) -> list[str]:
     wanted = {
         "as": (resource.RLIMIT_AS, limits.memory_mb * _MB),
         "fsize": (resource.RLIMIT_FSIZE, limits.file_mb * _MB),
@@ -264,7 +264,7 @@ _REASONS: Sequence[tuple[str, str]] = (
 )
 
 
-def reason(stderr: str, *, code: int, limits: Limits) -> str:
+def reason(stderr: str, *, code: int, limits: GitLimits) -> str:
     """Git's own words, but not those of the server that Git passes on: of several lines any may be the server's."""
     lines = [line for line in re.split(r"[\r\n]", stderr) if line and not line.startswith("remote:")]
     own = "\n".join(lines)

@@ -22,7 +22,7 @@ from customchecks.archives import script_archive, tar_stream
 from customchecks.archives.script_archive import Archive, ArchiveRejected
 from customchecks.git import cache
 from customchecks.git.cache import GitCache
-from customchecks.git.process import Command, Config, GitFailed, Limits
+from customchecks.git.process import Config, GitCommand, GitFailed, GitLimits
 from customchecks.installers.package_managers import MANIFESTS
 from customchecks.manifests import base
 from polling.http.addresses import IPAddress, Target
@@ -77,11 +77,11 @@ class Repositories:
     """Thread-safe. Every public method raises GitFailed; ``checkout`` raises ArchiveRejected too."""
 
     def __init__(
-        self, *, folder: Path, guard: GuardedClient, ca_bundle: str = "", limits: Limits | None = None
+        self, *, folder: Path, guard: GuardedClient, ca_bundle: str = "", limits: GitLimits | None = None
     ) -> None:
         self._guard = guard
         self._ca_bundle = ca_bundle
-        self._limits = limits or Limits()
+        self._limits = limits or GitLimits()
         self.cache = GitCache(folder, limit_mb=self._limits.cache_mb)
         self._failures: dict[tuple[str, int, str, str], tuple[float, str]] = {}
 
@@ -98,7 +98,7 @@ class Repositories:
         branch, tag, peeled = (f"refs/{kind}" for kind in (f"heads/{name}", f"tags/{name}", f"tags/{name}^{{}}"))
         until = time.monotonic() + self._limits.ask_seconds
         connection = self._connection(remote)
-        answer = Command(
+        answer = GitCommand(
             words=["ls-remote", "--end-of-options", connection.url, branch, tag, peeled],
             config=connection.config,
             limits=self._limits,
@@ -115,7 +115,7 @@ class Repositories:
         """A sentence with the first few; nothing where they cannot be had."""
         words = ["ls-remote", "--heads", "--end-of-options", connection.url]
         try:
-            answer = Command(words=words, config=connection.config, limits=self._limits, until=until).run()
+            answer = GitCommand(words=words, config=connection.config, limits=self._limits, until=until).run()
         except GitFailed:
             return ""
         found = [match[2].decode(errors="replace") for match in _ADVERTISED.finditer(answer)]
@@ -178,7 +178,7 @@ class Repositories:
 class _Repository:
     """One bare repository, locked by its user."""
 
-    def __init__(self, folder: Path, *, limits: Limits, until: float) -> None:
+    def __init__(self, folder: Path, *, limits: GitLimits, until: float) -> None:
         self._folder = folder
         self._limits = limits
         self._until = until
@@ -253,9 +253,9 @@ class _Repository:
                         notes.append(f"{shown} is a Git LFS pointer; its content is not fetched.")
                     yield entry.path, content
 
-    def _git(self, *words: str, config: Config = (), stdin: IO[bytes] | None = None, inside: bool = True) -> Command:
+    def _git(self, *words: str, config: Config = (), stdin: IO[bytes] | None = None, inside: bool = True) -> GitCommand:
         where = (f"--git-dir={self._folder}",) if inside else ()
-        return Command(words=[*where, *words], limits=self._limits, until=self._until, config=config, stdin=stdin)
+        return GitCommand(words=[*where, *words], limits=self._limits, until=self._until, config=config, stdin=stdin)
 
 
 def _records(stream: BinaryIO) -> Iterator[bytes]:

@@ -1,7 +1,7 @@
 """The bridge that scripts are on, and the packet rules that keep them from the host, its networks and each other.
 
 Docker makes the bridge with inter-container traffic off. Everything else is a table of our own in the kernel's
-nf_tables, for packets from our bridge only: ``packet_rules`` says what it refuses, ``guards`` who sets it.
+nf_tables, for packets from our bridge only: ``packet_rules`` says what it refuses, ``rule_setters`` who sets it.
 """
 
 import ipaddress
@@ -18,7 +18,7 @@ from customchecks.docker.engine import Engine, EngineError, NotFound
 from customchecks.docker.hardening import INSTANCE
 from customchecks.network import packet_rules, rule_setters
 from customchecks.network.nftables import RulesFailed, Table
-from customchecks.network.rule_setters import BRIDGED_PACKETS, Guard, Keeper
+from customchecks.network.rule_setters import BRIDGED_PACKETS, RuleContainer, RuleSetter
 
 logger = structlog.get_logger(__name__)
 
@@ -72,17 +72,17 @@ class EgressNetwork:
         self.name = f"teckochecker-{instance}"
         self._bridge = f"tck-{instance[:8]}"
         self._lock = threading.RLock()
-        self._guard: Guard | None = None
+        self._setter: RuleSetter | None = None
         self._held: tuple[Table, int] | None = None  # what was read back last, and the kernel's generation then
         self._refused = ("", 0.0)  # why no container could be started, and until when none is
         self._checked = 0.0
         self.complaint = ""
 
     @property
-    def keeper(self) -> str:
+    def rule_container(self) -> str:
         """The id of the container that sets this process's rules; empty where there is none."""
-        guard = self._guard
-        return guard.container if isinstance(guard, Keeper) else ""
+        setter = self._setter
+        return setter.container if isinstance(setter, RuleContainer) else ""
 
     def ensure(self) -> None:
         """Makes what is missing of the bridge, which is looked at every 30 s, and of its rules, at every call.
@@ -114,8 +114,8 @@ class EgressNetwork:
     def _obstacle(self) -> str:
         with self._lock:
             try:
-                with closing(rule_setters.anybody(self._engine, keeper=self._new_keeper)) as guard:
-                    guard.generation()
+                with closing(rule_setters.preferred(self._engine, rule_container=self._new_rule_container)) as setter:
+                    setter.generation()
             except RulesFailed as error:
                 return str(error)
         return ""
@@ -144,7 +144,7 @@ class EgressNetwork:
         with self._lock:
             self._let_go()
             with suppress(RulesFailed, EngineError):
-                self._guard = self._remover()
+                self._setter = self._remover()
             try:
                 self._engine.remove_network(self.name)
             except NotFound:
@@ -192,7 +192,7 @@ class EgressNetwork:
 
     def _protect(self) -> None:
         """Asks somebody else once where who was asked before has ended, as containers do with their engine."""
-        asked_before = self._guard is not None
+        asked_before = self._setter is not None
         try:
             self._set_rules()
         except RulesFailed:
@@ -205,24 +205,24 @@ class EgressNetwork:
         for _ in range(ATTEMPTS):
             if not (message := self._fault()):
                 return
-            guard, table = self._find_guard(), self._table()
-            self._bridge_packets(guard)
+            setter, table = self._find_setter(), self._table()
+            self._bridge_packets(setter)
             packet_rules.remove_former(instance=self._instance, bridge=self._bridge)
-            guard.set(table)
+            setter.set(table)
             logger.info("network_rules_set", network=self.name)
         raise RulesFailed(message)
 
     def _fault(self) -> str:
         """Why scripts are not held; empty where they are. The rules are read where anybody has changed any since."""
-        guard = self._find_guard()
+        setter = self._find_setter()
         try:
             table = self._table()
-            if not guard.read(BRIDGED_PACKETS).startswith("1"):
+            if not setter.read(BRIDGED_PACKETS).startswith("1"):
                 return "Checks can reach each other: net.bridge.bridge-nf-call-iptables is off."
-            now = table, guard.generation()
+            now = table, setter.generation()
             if now != self._held:
                 self._held = None
-                if not guard.holds(table):
+                if not setter.holds(table):
                     return "The packet rules are not in force."
                 self._held = now
         except RulesFailed:
@@ -230,20 +230,20 @@ class EgressNetwork:
             raise
         return ""
 
-    def _bridge_packets(self, guard: Guard) -> None:
+    def _bridge_packets(self, setter: RuleSetter) -> None:
         """Without it packets between two containers of one bridge pass no rule, Docker's own included."""
-        if isinstance(guard, rule_setters.Here) and not guard.read(BRIDGED_PACKETS).startswith("1"):
+        if isinstance(setter, rule_setters.LocalRuleSetter) and not setter.read(BRIDGED_PACKETS).startswith("1"):
             with suppress(OSError):
                 Path(BRIDGED_PACKETS).write_text("1")
 
-    def _find_guard(self) -> Guard:
-        if isinstance(self._guard, Keeper) and time.monotonic() > self._guard.until:
+    def _find_setter(self) -> RuleSetter:
+        if isinstance(self._setter, RuleContainer) and time.monotonic() > self._setter.until:
             self._let_go()
-        if self._guard is None:
-            self._guard = rule_setters.find(self._engine, bridge=self._bridge, keeper=self._new_keeper)
-        return self._guard
+        if self._setter is None:
+            self._setter = rule_setters.find(self._engine, bridge=self._bridge, rule_container=self._new_rule_container)
+        return self._setter
 
-    def _new_keeper(self) -> Keeper:
+    def _new_rule_container(self) -> RuleContainer:
         """One that cannot be started is not tried again for a while: a try takes as long as a check."""
         reason, until = self._refused
         if time.monotonic() < until:
@@ -252,37 +252,37 @@ class EgressNetwork:
         if not image:
             raise RulesFailed("This process may not set packet rules, and there is no runner image that could.")
         try:
-            return Keeper(self._engine, image=image, instance=self._instance)
+            return RuleContainer(self._engine, image=image, instance=self._instance)
         except RulesFailed as error:
             self._refused = str(error), time.monotonic() + REFUSED_SECONDS
             raise
 
     def _let_go(self) -> None:
-        if self._guard is not None:
-            self._guard.close()
-        self._guard, self._held = None, None
+        if self._setter is not None:
+            self._setter.close()
+        self._setter, self._held = None, None
 
     def _table(self) -> Table:
         return packet_rules.table(
             instance=self._instance,
             bridge=self._bridge,
             allow=self._allow,
-            resolvers=rule_setters.resolvers(self._find_guard()),
+            resolvers=rule_setters.resolvers(self._find_setter()),
         )
 
-    def _remover(self) -> Guard | None:
+    def _remover(self) -> RuleSetter | None:
         """Where the bridge is gone already, nobody else can be asked whose network its rules are in."""
         try:
             self._engine.network(self.name)
         except NotFound:
-            return rule_setters.Here() if self._engine.is_local else None
-        return self._find_guard()
+            return rule_setters.LocalRuleSetter() if self._engine.is_local else None
+        return self._find_setter()
 
     def _remove_rules(self) -> None:
         packet_rules.remove_former(instance=self._instance, bridge=self._bridge)
-        if self._guard is None:
+        if self._setter is None:
             return
         try:
-            self._guard.remove(packet_rules.name(self._instance))
+            self._setter.remove(packet_rules.name(self._instance))
         except RulesFailed as error:
             logger.warning("network_rules_not_removed", network=self.name, reason=str(error))

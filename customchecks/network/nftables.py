@@ -1,8 +1,8 @@
 """Packet rules in a table of our own in the kernel (nf_tables), set and read back over netlink.
 
 A table of our own is flushed by nobody who flushes iptables, ufw or firewalld, and no rule of theirs, wherever it
-stands, lets a packet pass that ours refuse. Standard library only, and nothing of our other modules: ``guards`` also
-runs this file in a container. See linux/netfilter/nf_tables.h for the numbers.
+stands, lets a packet pass that ours refuse. Standard library only, nothing of our other modules, and one file: the
+container of ``rule_setters`` is given its text to run. See linux/netfilter/nf_tables.h for the numbers.
 """
 
 import errno

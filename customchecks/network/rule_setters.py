@@ -21,13 +21,16 @@ from customchecks.network import nftables, packet_rules
 from customchecks.network.nftables import Kernel, RulesFailed, Table
 
 BRIDGED_PACKETS = "/proc/sys/net/bridge/bridge-nf-call-iptables"
-KEEPER_SECONDS = 600
+RULE_CONTAINER_SECONDS = 600
 ANSWER_SECONDS = 15.0
 _STDOUT = 1
 
 
-class Guard(Protocol):
-    """All raise RulesFailed, and a container EngineUnavailable where there is none any more."""
+class RuleSetter(Protocol):
+    """Who sets and reads packet rules in the engine's network.
+
+    All raise RulesFailed, and a container EngineUnavailable where there is none any more.
+    """
 
     def generation(self) -> int: ...
 
@@ -42,27 +45,27 @@ class Guard(Protocol):
     def close(self) -> None: ...
 
 
-class Here(Kernel):
-    """This process."""
+class LocalRuleSetter(Kernel):
+    """This process, where it may set rules and the network is its own."""
 
     def read(self, path: str) -> str:
         return packet_rules.text(path)
 
 
-class Keeper:
-    """A container. Not thread-safe. ``until`` is monotonic."""
+class RuleContainer:
+    """A container that sets rules for us. Not thread-safe. Wanted ``until`` a monotonic time."""
 
     def __init__(self, engine: Engine, *, image: str, instance: str) -> None:
         self._engine = engine
-        self.until = time.monotonic() + KEEPER_SECONDS
+        self.until = time.monotonic() + RULE_CONTAINER_SECONDS
         self.container = ""
         self._lines = b""
-        deadline = str(int(time.time() + 2 * KEEPER_SECONDS))
-        labels = hardening.labels(instance=instance, purpose=hardening.KEEPER, deadline=deadline)
+        deadline = str(int(time.time() + 2 * RULE_CONTAINER_SECONDS))
+        labels = hardening.labels(instance=instance, purpose=hardening.RULE_CONTAINER, deadline=deadline)
         code = Path(nftables.__file__).read_text(encoding="utf-8")
         with ExitStack() as stack:
             try:
-                config = hardening.keeper(image, code, labels=labels, remapped=_remaps_users(engine))
+                config = hardening.rule_container(image, code, labels=labels, remapped=_remaps_users(engine))
                 self.container = engine.create(config)
                 stack.callback(self._remove)
                 self._socket = stack.enter_context(engine.attach(self.container))
@@ -129,30 +132,30 @@ class Keeper:
             return  # its input is closed; the next reap removes it
 
 
-def resolvers(guard: Guard) -> tuple[str, ...]:
+def resolvers(setter: RuleSetter) -> tuple[str, ...]:
     """A container on the network of the engine's host is given the host's first file, and systemd's by nobody."""
     first, *others = packet_rules.RESOLVER_FILES
-    return packet_rules.resolvers([guard.read(first), *map(packet_rules.text, others)])
+    return packet_rules.resolvers([setter.read(first), *map(packet_rules.text, others)])
 
 
 def _remaps_users(engine: Engine) -> bool:
     return any("name=userns" in option for option in engine.info().get("SecurityOptions") or ())
 
 
-def find(engine: Engine, *, bridge: str, keeper: Callable[[], Keeper]) -> Guard:
+def find(engine: Engine, *, bridge: str, rule_container: Callable[[], RuleContainer]) -> RuleSetter:
     """Raises RulesFailed."""
     if bridge in (name for _, name in socket.if_nameindex()):
-        return anybody(engine, keeper=keeper)
-    return keeper()
+        return preferred(engine, rule_container=rule_container)
+    return rule_container()
 
 
-def anybody(engine: Engine, *, keeper: Callable[[], Keeper]) -> Guard:
+def preferred(engine: Engine, *, rule_container: Callable[[], RuleContainer]) -> RuleSetter:
     """Who would set the rules, as long as there is no bridge that says whose network it is in. Raises RulesFailed."""
     if engine.is_local:
-        here = Here()
+        local = LocalRuleSetter()
         try:
-            here.generation()
-            return here
+            local.generation()
+            return local
         except RulesFailed:
-            here.close()
-    return keeper()
+            local.close()
+    return rule_container()

@@ -65,6 +65,6 @@ def _is_orphan(container: dict[str, Any], live: Collection[str], own: Collection
         return False
     if float(labels.get(hardening.DEADLINE, 0)) < now.timestamp():
         return True
-    if purpose in (SPARE, hardening.KEEPER):
+    if purpose in (SPARE, hardening.RULE_CONTAINER):
         return bool(container["State"] != "running")
     return purpose != "test" and claim not in live

@@ -194,7 +194,7 @@ class Sandbox:
         with self._lock:
             runs = list(self._runs.values())
         own = {run.request.claim_id for run in runs} | {run.container for run in runs}
-        own |= self._spares.claims | self._removals.pending | {self._network.keeper}
+        own |= self._spares.claims | self._removals.pending | {self._network.rule_container}
         removed = [
             self._removals.now(container) for container in self._containers.orphans(live_claims, own=own, now=now)
         ]

@@ -173,4 +173,4 @@ def test_a_field(check: Callable[[str], None], unit: str) -> None:
     "unit", ["repository '", "error: unable to access '", "fatal: ", "remote: x\n", "\r", "error: 40", "x: '"]
 )
 def test_what_git_says(unit: str) -> None:
-    grows_linearly(lambda said: process.reason(said, code=1, limits=process.Limits()), of(unit), size=256 * 1024)
+    grows_linearly(lambda said: process.reason(said, code=1, limits=process.GitLimits()), of(unit), size=256 * 1024)

@@ -321,10 +321,10 @@ assert libc.capset(header, kept) == 0
 sandbox = Sandbox(instance=instance, find_image=lambda runtime: image)
 outcome = sandbox.run(boxes.request(KNOCK, env={"TARGETS": target}))
 network = sandbox.status().network
-keeper = sandbox._engine.inspect(sandbox._network.keeper)
-said = [outcome.stdout.decode(), outcome.message, network.rules, network.message, keeper["HostConfig"]]
+rule_container = sandbox._engine.inspect(sandbox._network.rule_container)
+said = [outcome.stdout.decode(), outcome.message, network.rules, network.message, rule_container["HostConfig"]]
 print(json.dumps(said), flush=True)
-sandbox._engine.kill(sandbox._network.keeper)
+sandbox._engine.kill(sandbox._network.rule_container)
 print(json.dumps(sandbox.run(boxes.request("print('here')")).stdout.decode()), flush=True)
 input()
 sandbox.dismantle()

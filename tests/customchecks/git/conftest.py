@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import trustme
 
-from customchecks.git.process import Limits
+from customchecks.git.process import GitLimits
 from customchecks.git.repositories import Remote, Repositories
 from polling.http.client import GuardedClient
 from tests.customchecks.git.server import GitServer, Origin
@@ -59,7 +59,7 @@ def cache(tmp_path: Path) -> Path:
 def make_repositories(cache: Path, ca_bundle: str) -> Callable[..., Repositories]:
     """The loopback listed, and a name service that knows nothing else."""
 
-    def make(*, limits: Limits | None = None, **options: Any) -> Repositories:
+    def make(*, limits: GitLimits | None = None, **options: Any) -> Repositories:
         guard = GuardedClient(**{"allow": LOOPBACK, "deadline": 2, "resolve": to("127.0.0.1"), **options})
         return Repositories(folder=cache, guard=guard, ca_bundle=ca_bundle, limits=limits)
 

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from customchecks.archives.script_archive import ArchiveRejected
-from customchecks.git.process import GitFailed, Limits
+from customchecks.git.process import GitFailed, GitLimits
 from customchecks.git.repositories import Remote, Repositories
 from tests.customchecks.git import hostile
 from tests.customchecks.git.server import Behaviour, GitServer, Origin
@@ -20,7 +20,7 @@ from tests.customchecks.git.watching import MB, git_processes, watching
 from tests.security import boxes
 
 COMMIT = "1" * 40
-SECOND = Limits(ask_seconds=1, seconds=1.5)
+SECOND = GitLimits(ask_seconds=1, seconds=1.5)
 Make = Callable[..., Repositories]
 
 
@@ -52,7 +52,7 @@ def test_a_slow_server_is_left_in_time(
 def test_refs_without_end_are_left_in_time(make_repositories: Make, remote: Remote, server: GitServer) -> None:
     server.behave = hostile.protocol(refs=hostile.endless_refs())
     with watching() as watched, pytest.raises(GitFailed, match=r"in time|memory"):
-        make_repositories(limits=Limits(ask_seconds=4)).commit_of(remote, "main")
+        make_repositories(limits=GitLimits(ask_seconds=4)).commit_of(remote, "main")
     print(f"endless refs: {watched.seconds:.1f} s, {watched.most_mb:.0f} MB")
     assert watched.seconds < 6
     assert watched.most_mb < 600
@@ -65,7 +65,7 @@ def test_an_advertisement_without_end_is_left_in_time(
 ) -> None:
     server.behave = hostile.endless_advertisement(compressed=compressed)
     with watching() as watched, pytest.raises(GitFailed, match=r"in time|memory"):
-        make_repositories(limits=Limits(ask_seconds=10)).commit_of(remote, "main")
+        make_repositories(limits=GitLimits(ask_seconds=10)).commit_of(remote, "main")
     print(f"endless advertisement: {watched.seconds:.1f} s, {watched.most_mb:.0f} MB")
     assert watched.most_mb < 600
     assert git_processes() == []
@@ -152,7 +152,7 @@ def test_what_is_above_the_quota_is_used_once_and_not_kept(
     make_repositories: Make, remote: Remote, origin: Origin, cache: Path
 ) -> None:
     commit = origin.commit({"main.py": "x"})
-    assert make_repositories(limits=Limits(quota_mb=0)).checkout(remote, commit=commit).archive.has("main.py")
+    assert make_repositories(limits=GitLimits(quota_mb=0)).checkout(remote, commit=commit).archive.has("main.py")
     assert files(cache) == []
 
 
@@ -189,8 +189,8 @@ def test_objects_that_lie_on_another_host_are_not_fetched(
 def test_git_does_not_outlive_a_killed_worker_for_long() -> None:
     code = """if True:
         import sys, time
-        from customchecks.git.process import Command, Limits
-        Command(words=["ls-remote", sys.argv[1]], limits=Limits(), until=time.monotonic() + 1).run()
+        from customchecks.git.process import GitCommand, GitLimits
+        GitCommand(words=["ls-remote", sys.argv[1]], limits=GitLimits(), until=time.monotonic() + 1).run()
     """
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"https://127.0.0.1:{silent.getsockname()[1]}/x"

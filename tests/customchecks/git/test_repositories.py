@@ -15,7 +15,7 @@ import pytest
 import trustme
 
 from customchecks.archives.script_archive import ArchiveRejected
-from customchecks.git.process import GitFailed, Limits, reason
+from customchecks.git.process import GitFailed, GitLimits, reason
 from customchecks.git.repositories import Remote, Repositories
 from tests.customchecks.git.server import GitServer, Origin
 from tests.customchecks.git.watching import git_processes
@@ -234,7 +234,7 @@ def test_a_commit_that_could_not_be_had_is_left_alone_for_a_while(
     make_repositories: Callable[..., Repositories], remote: Remote, origin: Origin, server: GitServer
 ) -> None:
     origin.commit({"main.py": SCRIPT})
-    patient, hasty = make_repositories(), make_repositories(limits=Limits(retry_seconds=0))
+    patient, hasty = make_repositories(), make_repositories(limits=GitLimits(retry_seconds=0))
     for repositories, asked in ((patient, False), (hasty, True)):
         for _ in range(2):
             server.requests.clear()
@@ -333,7 +333,7 @@ def test_without_a_token_nobody_is_asked_for_a_password(
     ],
 )
 def test_each_version_of_gits_word_for_a_missing_token_is_understood(said: str) -> None:
-    assert "refused access" in reason(said, code=128, limits=Limits())
+    assert "refused access" in reason(said, code=128, limits=GitLimits())
 
 
 @pytest.mark.parametrize("token", ["a b", "a\nb", "ü", ""])
@@ -393,7 +393,7 @@ def test_all_repositories_together_take_no_more_than_their_share_of_the_disk(
     make_repositories: Callable[..., Repositories], origin: Origin, server: GitServer, cache: Path
 ) -> None:
     commit = origin.commit({"main.py": os.urandom(700_000)})
-    repositories = make_repositories(limits=Limits(cache_mb=2))
+    repositories = make_repositories(limits=GitLimits(cache_mb=2))
     remotes = [Remote(url=server.url(), credential=str(number)) for number in range(4)]
     for age, remote in enumerate(reversed(remotes)):
         repositories.checkout(remote, commit=commit)
