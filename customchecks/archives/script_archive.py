@@ -39,7 +39,9 @@ class ArchiveFile(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Archive:
-    """``content`` is a gzip'd tar; ``sha256`` and ``size`` are of ``content``. ``files`` are sorted by path.
+    """A script with its files.
+
+    ``content`` is a gzip'd tar; ``sha256`` and ``size`` are of ``content``. ``files`` are sorted by path.
 
     ``judgements`` are what others have found in it once, so that nobody reads it again.
     """

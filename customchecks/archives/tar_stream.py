@@ -28,7 +28,10 @@ _LINK = (tarfile.LNKTYPE, tarfile.SYMTYPE, tarfile.GNUTYPE_LONGLINK)
 
 
 class ArchiveRejected(Exception):
-    """``code`` is a slug for programs, ``message`` a sentence that is safe to show and names the remedy."""
+    """The archive is not taken.
+
+    ``code`` is a slug for programs, ``message`` a sentence that is safe to show and names the remedy.
+    """
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -49,7 +52,10 @@ class TooLarge(ArchiveRejected):
 
 @dataclass(frozen=True, kw_only=True)
 class Member:
-    """``name`` is as the archive says it, undecodable bytes as surrogates; read ``chunks`` before the next member."""
+    """A file or directory of an archive.
+
+    ``name`` is as the archive says it, undecodable bytes as surrogates; read ``chunks`` before the next member.
+    """
 
     name: str
     is_dir: bool

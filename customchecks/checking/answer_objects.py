@@ -42,8 +42,10 @@ _OPENED_BY = {"}": "{", "]": "["}
 
 
 @dataclass(slots=True)
-class Standing:
-    """``end`` is -1 where it is never closed; ``followed`` where text follows on its last line.
+class AnswerObject:
+    """An object that stands by itself, as places in a text.
+
+    ``end`` is -1 where it is never closed; ``followed`` where text follows on its last line.
 
     ``claims``: its own ``status`` is one of the four words.
     """
@@ -68,13 +70,13 @@ class _Bracket:
     mark: str
     start: int
     expects: str
-    object: Standing | None
+    object: AnswerObject | None
 
 
 @dataclass(slots=True)
 class _Scan:
     cut: bool
-    found: list[Standing] = field(default_factory=list)
+    found: list[AnswerObject] = field(default_factory=list)
     open: list[_Bracket] = field(default_factory=list)
     deeper: int = 0  # brackets that are open below MAX_DEPTH, where no verdict can be
     waiting: dict[str, int] = field(default_factory=lambda: {"{": 0, "[": 0})
@@ -87,13 +89,13 @@ class _Scan:
             self.deeper += 1
             return
         self.follows("value", start)
-        standing = Standing(start) if at_start and mark == "{" else None
+        standing = AnswerObject(start) if at_start and mark == "{" else None
         if standing:
             self.found.append(standing)
         self.open.append(_Bracket(mark, start, mark, standing))
         self.waiting[mark] += 1
 
-    def closes(self, mark: str, start: int, *, at_start: bool) -> Standing | None:
+    def closes(self, mark: str, start: int, *, at_start: bool) -> AnswerObject | None:
         """The object that ends here. Where nothing had opened, what came before was part of something after all."""
         if self.deeper:
             self.deeper -= 1
@@ -146,7 +148,7 @@ class _Scan:
                 return
 
 
-def objects(text: str, *, cut: bool = False) -> list[Standing]:
+def objects(text: str, *, cut: bool = False) -> list[AnswerObject]:
     """In their order, as places in ``text``. ``cut``: it begins somewhere within an output.
 
     Takes time in proportion to the text, whatever it is.

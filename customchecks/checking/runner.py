@@ -17,7 +17,7 @@ from customchecks.checking.failures import CheckFailed
 from customchecks.checking.script_environment import script_environment
 from customchecks.checking.script_source import Script, SourceFailed, Sources
 from customchecks.dependencies import installation
-from customchecks.dependencies.prepare import Dependencies, Prepared, Wanted
+from customchecks.dependencies.prepare import Dependencies, DependencyRequest, PreparedDependencies
 from customchecks.docker.engine import EngineError
 from customchecks.images import runtimes
 from customchecks.jobs.models import CustomCheckJob
@@ -113,9 +113,11 @@ class CustomCheckRunner:
         reach(Point.SCRIPT_FETCHED)
         return script
 
-    def _prepare_dependencies(self, job: CustomCheckJob, archive: Archive, *, run_id: str, purpose: str) -> Prepared:
+    def _prepare_dependencies(
+        self, job: CustomCheckJob, archive: Archive, *, run_id: str, purpose: str
+    ) -> PreparedDependencies:
         prepared = self._dependencies.prepare(
-            Wanted(
+            DependencyRequest(
                 archive=archive,
                 use=job.use(),
                 owner=f"{job.kind}:{job.pk or run_id}",
@@ -166,7 +168,13 @@ def _resolve_secrets(job: CustomCheckJob, claim: Claim) -> references.Resolved:
 
 
 def _request(
-    job: CustomCheckJob, archive: Archive, prepared: Prepared, *, env: Mapping[str, str], run_id: str, purpose: str
+    job: CustomCheckJob,
+    archive: Archive,
+    prepared: PreparedDependencies,
+    *,
+    env: Mapping[str, str],
+    run_id: str,
+    purpose: str,
 ) -> SandboxRequest:
     interpreter = (prepared.interpreter,) if prepared.interpreter else runtimes.named(job.script_runtime).interpreter
     return SandboxRequest(

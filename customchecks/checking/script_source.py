@@ -28,7 +28,10 @@ class SourceFailed(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Script:
-    """``revision`` is a commit, or an archive's sha256. ``source`` is "pinned", "stale" (``note`` says why) or ""."""
+    """What a check runs.
+
+    ``revision`` is a commit, or an archive's sha256. ``source`` is "pinned", "stale" (``note`` says why) or "".
+    """
 
     archive: Archive
     revision: str
@@ -38,7 +41,7 @@ class Script:
 
 
 class Sources:
-    """Thread-safe."""
+    """Finds the script of a job, fetching it where that has to be. Thread-safe."""
 
     def __init__(self, repositories: Repositories) -> None:
         self._repositories = repositories

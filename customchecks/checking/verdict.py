@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from customchecks.checking import answer_objects, stderr_reason
-from customchecks.checking.answer_objects import Standing
+from customchecks.checking.answer_objects import AnswerObject
 from polling.base.results import Cause, CheckResult, Verdict
 from teckochecker.kit import strict_json
 
@@ -35,7 +35,7 @@ _HELD = (
 )
 
 
-class _Bad(Exception):
+class _BadVerdict(Exception):
     """The script's last word cannot be read as a verdict."""
 
 
@@ -49,13 +49,13 @@ def parse(stdout: str, *, exit_code: int | None, cut: bool = False, stderr: str 
     ``{}`` and messages are cut at 2000 characters; the message then says so. ``stderr`` is masked already. Of
     ``stdout`` only what is cut for the message is masked, before its cut: half a secret could not be found later.
     """
-    ended = _Ended(exit_code, stderr_reason.of(stderr))
+    ended = _ProcessEnd(exit_code, stderr_reason.of(stderr))
     try:
         text = _whole_lines(stdout, cut=cut)
         found = _standing(text, cut=cut)
         answer = _last_answer(text, found)
         result = None if answer is None else _result(answer, mask)
-    except _Bad as bad:
+    except _BadVerdict as bad:
         return _error(Cause.BAD_VERDICT, f"The script's verdict cannot be used: {bad}. {_HOW}{ended.said}")
     return ended.judged(result) if result else ended.without_verdict(text, _wrong(text, found, mask))
 
@@ -65,13 +65,13 @@ def unended(stdout: str, *, cut: bool = False) -> str:
     try:
         text = _whole_lines(stdout, cut=cut)
         answer = _last_answer(text, _standing(text, cut=cut))
-    except _Bad:
+    except _BadVerdict:
         return ""
     return f"It had printed {answer['status']}, which counts only when its process ends. {_HELD}" if answer else ""
 
 
 @dataclass(frozen=True)
-class _Ended:
+class _ProcessEnd:
     """How the process ended; ``words`` is the line of its stderr that says why."""
 
     exit_code: int | None
@@ -104,37 +104,37 @@ class _Ended:
 
 
 def _whole_lines(stdout: str, *, cut: bool) -> str:
-    """Without colours. Raises _Bad where the one line that could be a verdict has no beginning."""
+    """Without colours. Raises _BadVerdict where the one line that could be a verdict has no beginning."""
     text = stderr_reason.COLOURS.sub("", stdout).rstrip(_BLANK)
     if not cut:
         return text
     first = _LINE_END.search(text)
     if first is None and text.endswith("}"):
-        raise _Bad(f"its line is longer than {MAX_OUTPUT // KB} kB")
+        raise _BadVerdict(f"its line is longer than {MAX_OUTPUT // KB} kB")
     return text[first.end() :] if first else ""
 
 
-def _standing(text: str, *, cut: bool) -> list[Standing]:
+def _standing(text: str, *, cut: bool) -> list[AnswerObject]:
     return answer_objects.objects(text, cut=cut) if "status" in text else []
 
 
-def _last_answer(text: str, found: list[Standing]) -> dict[str, Any] | None:
+def _last_answer(text: str, found: list[AnswerObject]) -> dict[str, Any] | None:
     last = next((each for each in reversed(found) if each.claims), None)
     if last is None:
         return None
     if last.end < 0:
-        raise _Bad("its closing bracket is missing")
+        raise _BadVerdict("its closing bracket is missing")
     if last.followed:
-        raise _Bad("other text follows on its last line")
+        raise _BadVerdict("other text follows on its last line")
     return _object(text[last.start : last.end])
 
 
-def _wrong(text: str, found: list[Standing], mask: Mask) -> str:
+def _wrong(text: str, found: list[AnswerObject], mask: Mask) -> str:
     """What is wrong with the last object that may have been meant as a verdict; empty where there is none."""
     return next((wrong for each in reversed(found) if (wrong := _wrong_with(_text_of(each, text), mask))), "")
 
 
-def _text_of(each: Standing, text: str) -> str:
+def _text_of(each: AnswerObject, text: str) -> str:
     if each.end >= 0:
         return text[each.start : each.end]
     line = _LINE_END.search(text, each.start)
@@ -146,7 +146,7 @@ def _wrong_with(printed: str, mask: Mask) -> str:
         return ""
     try:
         status = _object(printed).get("status", _NO_STATUS)
-    except _Bad as bad:
+    except _BadVerdict as bad:
         return f"{bad}; print json.dumps(…) or JSON.stringify(…) of it" if _CLAIM.search(printed) else ""
     return "" if status is _NO_STATUS else f"its status is {_shown(status, mask)}, not one of {_WORDS}"
 
@@ -160,16 +160,16 @@ def _object(text: str) -> dict[str, Any]:
     try:
         found = strict_json.loads(text)
     except strict_json.NotStrict as error:
-        raise _Bad(str(error)) from None
+        raise _BadVerdict(str(error)) from None
     if not isinstance(found, dict):
-        raise _Bad("it is not a JSON object")
+        raise _BadVerdict("it is not a JSON object")
     return found
 
 
 def _result(answer: Mapping[str, Any], mask: Mask) -> CheckResult:
     status = answer.get("status")
     if not isinstance(status, str) or status not in set(Verdict):
-        raise _Bad(f"its status is not one of {_WORDS}")
+        raise _BadVerdict(f"its status is not one of {_WORDS}")
     verdict = Verdict(status)
     data, note = _data(answer)
     return CheckResult(
@@ -199,7 +199,7 @@ def _message(answer: Mapping[str, Any], note: str, mask: Mask) -> str:
 def _state(answer: Mapping[str, Any]) -> dict[str, Any] | None:
     state: dict[str, Any] | None = _optional(answer, "state", _is_object, "an object")
     if state is not None and (size := strict_json.size(state)) > MAX_STATE:
-        raise _Bad(f"its state has {size:,} bytes, at most {MAX_STATE:,}")
+        raise _BadVerdict(f"its state has {size:,} bytes, at most {MAX_STATE:,}")
     return state
 
 
@@ -207,7 +207,7 @@ def _optional(answer: Mapping[str, Any], key: str, fits: Callable[[Any], bool], 
     """None where it is left out, or null."""
     value = answer.get(key)
     if value is not None and not fits(value):
-        raise _Bad(f"its {key} is not {kind}")
+        raise _BadVerdict(f"its {key} is not {kind}")
     return value
 
 

@@ -10,7 +10,7 @@ from customchecks.manifests.base import Manifest, ManifestRefused
 
 
 @dataclass(frozen=True, kw_only=True)
-class Use:
+class ScriptUse:
     """How an archive is run, as far as it decides what has to be installed."""
 
     runtime: str
@@ -18,7 +18,7 @@ class Use:
     source_builds: bool = False
 
 
-def find(archive: Archive, use: Use) -> Manifest | None:
+def find(archive: Archive, use: ScriptUse) -> Manifest | None:
     """None where the script needs nothing beside itself. Raises ManifestRefused."""
     manifest = runtimes.named(use.runtime).manifest
     return manifest(archive, use.entrypoint, use.source_builds)
@@ -34,7 +34,7 @@ class Fingerprint:
     local: bool
 
 
-def judge(archive: Archive, use: Use) -> Fingerprint | None:
+def judge(archive: Archive, use: ScriptUse) -> Fingerprint | None:
     """As ``find``, but an archive is read once for each use, also where it is refused. Raises ManifestRefused."""
     found = archive.judgements.get(use)
     if use not in archive.judgements:
@@ -48,10 +48,10 @@ class Fingerprints:
     MOST = 2000
 
     def __init__(self) -> None:
-        self._found: OrderedDict[tuple[str, Use], object] = OrderedDict()
+        self._found: OrderedDict[tuple[str, ScriptUse], object] = OrderedDict()
         self._lock = threading.Lock()
 
-    def find(self, archive: Archive, use: Use) -> Fingerprint | None:
+    def find(self, archive: Archive, use: ScriptUse) -> Fingerprint | None:
         """None where the script needs nothing beside itself. Raises ManifestRefused."""
         wanted = archive.sha256, use
         with self._lock:
@@ -66,7 +66,7 @@ class Fingerprints:
         return _told(found)
 
 
-def _judged(archive: Archive, use: Use) -> object:
+def _judged(archive: Archive, use: ScriptUse) -> object:
     """A refusal is its sentence."""
     try:
         manifest = find(archive, use)

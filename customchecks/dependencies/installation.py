@@ -35,7 +35,10 @@ PASSING = (Cause.IMAGE_MISSING, Cause.ENGINE_UNAVAILABLE, Cause.NETWORK_UNPROTEC
 
 @dataclass(frozen=True, kw_only=True)
 class Installation:
-    """``cause`` is None where it worked; ``message`` is a sentence where not. ``size`` is bytes."""
+    """How an installation ended. ``cause`` is None where it worked; ``message`` is a sentence where not.
+
+    ``size`` is bytes.
+    """
 
     cause: Cause | None = None
     message: str = ""
@@ -55,7 +58,7 @@ def install(
     run_id: str,
     purpose: str,
 ) -> Installation:
-    """``volume`` has to be empty; its content is on the disk when this has worked."""
+    """Fills ``volume``, which has to be empty; its content is on the disk when this has worked."""
     code = Path(installer.__file__).read_text(encoding="utf-8")
     packages = runtimes.named(runtime).packages
     plan = _plan(manifest, packages, source_builds=source_builds)

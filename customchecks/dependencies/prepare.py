@@ -10,7 +10,7 @@ from django.conf import settings
 
 from customchecks.archives.script_archive import Archive
 from customchecks.dependencies import detection, installation
-from customchecks.dependencies.detection import Fingerprint, Fingerprints, Use
+from customchecks.dependencies.detection import Fingerprint, Fingerprints, ScriptUse
 from customchecks.dependencies.installation import Installation
 from customchecks.dependencies.models import DependencySet
 from customchecks.dependencies.store import Store
@@ -25,8 +25,8 @@ FORMAT = 2  # raise it when what an installation makes changes
 
 
 @dataclass(frozen=True, kw_only=True)
-class Prepared:
-    """``volumes`` and ``interpreter``, "" for the image's own, are for the check's sandbox.
+class PreparedDependencies:
+    """What a check was found to need. ``volumes`` and ``interpreter``, "" for the image's own, are for its sandbox.
 
     Where ``cause`` is set there is none; ``failure`` is a sentence, and ``log`` the installer's output where this check
     has caused it. ``key`` names the set, also one that has failed; "" where the script needs none.
@@ -42,11 +42,14 @@ class Prepared:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """``owner`` tells a job from others: what is installed from its own files is not shared."""
+class DependencyRequest:
+    """What a check asks for. ``owner`` tells a job from others: what is installed from its own files is not shared.
+
+    ``seconds`` is how long the check may take.
+    """
 
     archive: Archive
-    use: Use
+    use: ScriptUse
     owner: str
     run_id: str
     seconds: float
@@ -65,23 +68,23 @@ class Dependencies:
         self._store = Store(sandbox.volumes)
         self._fingerprints = Fingerprints()
 
-    def prepare(self, wanted: Wanted) -> Prepared:
+    def prepare(self, wanted: DependencyRequest) -> PreparedDependencies:
         """Installs what is not there yet, or waits for whoever does."""
         try:
             found = self._fingerprints.find(wanted.archive, wanted.use)
         except ManifestRefused as error:
-            return Prepared(cause=Cause.DEPS_FAILED, failure=str(error))
+            return PreparedDependencies(cause=Cause.DEPS_FAILED, failure=str(error))
         if found is None:
-            return Prepared()
+            return PreparedDependencies()
         try:
             return self._prepare(wanted, found)
         except EngineError as error:
-            return Prepared(cause=Cause.ENGINE_UNAVAILABLE, failure=str(error))
+            return PreparedDependencies(cause=Cause.ENGINE_UNAVAILABLE, failure=str(error))
 
-    def _prepare(self, wanted: Wanted, fingerprint: Fingerprint) -> Prepared:
+    def _prepare(self, wanted: DependencyRequest, fingerprint: Fingerprint) -> PreparedDependencies:
         image = self._sandbox.image(wanted.runtime)
         if not image:
-            return Prepared()  # the sandbox itself says so best
+            return PreparedDependencies()  # the sandbox itself says so best
         key = self._key(wanted, fingerprint, image)
         obtained = self._store.obtain(
             key,
@@ -91,13 +94,13 @@ class Dependencies:
             install=partial(self._install, wanted),
             circumstances=self.circumstances(),
         )
-        prepared = Prepared(key=key, log=obtained.log, timings=obtained.timings)
+        prepared = PreparedDependencies(key=key, log=obtained.log, timings=obtained.timings)
         if obtained.cause:
             return replace(prepared, cause=obtained.cause, failure=obtained.message)
         packages = runtimes.named(wanted.runtime).packages
         return replace(prepared, volumes=((obtained.volume, packages.place, False),), interpreter=packages.interpreter)
 
-    def _install(self, wanted: Wanted, volume: str) -> Installation:
+    def _install(self, wanted: DependencyRequest, volume: str) -> Installation:
         manifest = detection.find(wanted.archive, wanted.use)
         return installation.install(
             self._sandbox,
@@ -124,7 +127,7 @@ class Dependencies:
         indexes = package_managers.indexes()
         return hashlib.sha256(json.dumps([FORMAT, self._sandbox.surroundings, *indexes, *limits]).encode()).hexdigest()
 
-    def _key(self, wanted: Wanted, fingerprint: Fingerprint, image: str) -> str:
+    def _key(self, wanted: DependencyRequest, fingerprint: Fingerprint, image: str) -> str:
         volumes = self._sandbox.volumes
         local = [wanted.owner, wanted.archive.sha256] if fingerprint.local else []
         runtime = runtimes.named(wanted.runtime)

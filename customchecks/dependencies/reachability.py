@@ -16,6 +16,8 @@ _REFUSED = tuple(ipaddress.IPv4Network(network) for network in packet_rules.REFU
 
 @dataclass(frozen=True)
 class Obstacle:
+    """Both are sentences."""
+
     problem: str
     remedy: str
 

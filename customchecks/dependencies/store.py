@@ -28,8 +28,8 @@ Install = Callable[[str], Installation]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Obtained:
-    """``volume`` is ready to be mounted, or ``cause`` and ``message`` say why there is none."""
+class ObtainedSet:
+    """A set of dependencies: ``volume`` is ready to be mounted, or ``cause`` and ``message`` say why there is none."""
 
     volume: str = ""
     cause: Cause | None = None
@@ -39,7 +39,7 @@ class Obtained:
 
 
 class Store:
-    """Thread-safe; one per process. Other processes are met in the database."""
+    """The sets of dependencies of an engine. Thread-safe; one per process. Other processes are met in the database."""
 
     def __init__(self, volumes: Volumes) -> None:
         self._volumes = volumes
@@ -48,14 +48,14 @@ class Store:
 
     def obtain(
         self, key: str, *, runtime: str, check_id: str, seconds: float, install: Install, circumstances: str = ""
-    ) -> Obtained:
+    ) -> ObtainedSet:
         """``seconds`` is how long the check may take; ``install`` fills the volume of the name that it is given.
 
         A failure is remembered as long as the ``circumstances`` stay the same. Raises EngineError.
         """
         began = time.monotonic()
         if volume := self._ready(key, seconds):
-            return Obtained(volume=volume)
+            return ObtainedSet(volume=volume)
         patience = min(seconds, WAIT_SECONDS)
         with self._turn(key, patience) as mine:
             while mine:
@@ -73,18 +73,18 @@ class Store:
                 if time.monotonic() - began > patience:
                     break
                 time.sleep(LOOK_SECONDS)
-        return Obtained(
+        return ObtainedSet(
             cause=Cause.DEPS_FAILED,
             message=f"The dependencies are still being installed for another check, which this one has waited"
             f" {patience:.0f} seconds for.",
         )
 
-    def _known(self, key: str, seconds: float, circumstances: str) -> Obtained | None:
+    def _known(self, key: str, seconds: float, circumstances: str) -> ObtainedSet | None:
         if volume := self._ready(key, seconds):
-            return Obtained(volume=volume)
+            return ObtainedSet(volume=volume)
         held = DependencySet.objects.filter(key=key, state=SetState.FAILED, retry_at__gt=timezone.now())
         failed = held.filter(circumstances=circumstances).first()
-        return Obtained(cause=Cause.DEPS_FAILED, message=_failure(failed)) if failed else None
+        return ObtainedSet(cause=Cause.DEPS_FAILED, message=_failure(failed)) if failed else None
 
     def _ready(self, key: str, seconds: float) -> str:
         """The volume's name. One that somebody removed behind our back is forgotten."""
@@ -95,7 +95,7 @@ class Store:
         DependencySet.forget(key, volume=volume)
         return ""
 
-    def _install(self, key: str, installer: uuid.UUID, install: Install, seconds: float) -> Obtained | None:
+    def _install(self, key: str, installer: uuid.UUID, install: Install, seconds: float) -> ObtainedSet | None:
         """None where it took so long that the lease went to somebody else."""
         volume = DependencySet.volume_name(key, installer)
         try:
@@ -114,7 +114,7 @@ class Store:
             return None
         logger.info("dependencies_installed", key=key, volume=volume, size=result.size, ms=result.milliseconds)
         self._make_room()
-        return Obtained(volume=volume, log=result.log, timings={"install": result.milliseconds})
+        return ObtainedSet(volume=volume, log=result.log, timings={"install": result.milliseconds})
 
     def _make_room(self) -> None:
         """What cannot go now goes after the next installation: this one is of use without it."""
@@ -123,7 +123,7 @@ class Store:
         except EngineError as error:
             logger.warning("dependencies_not_evicted", reason=str(error))
 
-    def _failed(self, key: str, installer: uuid.UUID, volume: str, result: Installation) -> Obtained:
+    def _failed(self, key: str, installer: uuid.UUID, volume: str, result: Installation) -> ObtainedSet:
         message = result.message
         if result.cause in PASSING:
             DependencySet.forget(key, volume=volume)
@@ -132,7 +132,9 @@ class Store:
             failed = DependencySet.objects.filter(key=key, state=SetState.FAILED).first()
             message = _failure(failed) if failed else message
         logger.warning("dependencies_failed", key=key, cause=result.cause)
-        return Obtained(cause=result.cause, message=message, log=result.log, timings={"install": result.milliseconds})
+        return ObtainedSet(
+            cause=result.cause, message=message, log=result.log, timings={"install": result.milliseconds}
+        )
 
     @contextmanager
     def _turn(self, key: str, seconds: float) -> Iterator[bool]:

@@ -44,7 +44,7 @@ def _release(error: BaseException | None) -> None:
 
 
 class Engine:
-    """Thread-safe. ``timeout`` bounds every call in seconds, except attached streams.
+    """A client of the engine. Thread-safe. ``timeout`` bounds every call in seconds, except attached streams.
 
     ``DOCKER_HOST`` and its kin are those of the moment when it is made.
     """

@@ -31,7 +31,7 @@ def labels(*, instance: str, claim: str = "", purpose: str = "", deadline: str =
 
 @dataclass(frozen=True, kw_only=True)
 class Spec:
-    """All in which two containers can differ. ``image`` is an id; ``volumes`` are (name, path, writable)."""
+    """A kind of container: all in which two can differ. ``image`` is an id; ``volumes`` are (name, path, writable)."""
 
     image: str
     network: str

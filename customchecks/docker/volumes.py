@@ -14,7 +14,7 @@ PURPOSE = "dependencies"
 
 
 class Volumes:
-    """Thread-safe."""
+    """Creates the volumes of one instance, and finds them again. Thread-safe."""
 
     def __init__(self, engine: Engine, *, instance: str, mounted: Callable[[str], bool] = lambda name: False) -> None:
         """``mounted`` knows without the engine that a container holds a volume, which nobody can remove then."""

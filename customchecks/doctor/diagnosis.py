@@ -42,7 +42,7 @@ class Level(enum.StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """``remedy`` is a sentence where ``level`` is not ok."""
+    """What was found of one thing. ``remedy`` is a sentence where ``level`` is not ok."""
 
     name: str
     level: Level

@@ -67,7 +67,9 @@ _STDERR_KEPT = 16 * 1024
 
 @dataclass(frozen=True, kw_only=True)
 class GitLimits:
-    """``ask_seconds`` is for the question which commit a branch has, ``seconds`` for everything of one check.
+    """Bounds of what Git may take.
+
+    ``ask_seconds`` is for the question which commit a branch has, ``seconds`` for everything of one check.
 
     Memory (address space), file size, open files and CPU time are of each process; ``quota_mb`` is what is kept of one
     repository and ``cache_mb`` of all, ``retry_seconds`` how long a commit that could not be fetched is left alone.
@@ -90,7 +92,10 @@ class GitFailed(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class GitCommand:
-    """``words`` follow ``git``. ``config`` goes through the environment, which no process listing shows to others."""
+    """One call of Git: ``words`` follow ``git``.
+
+    ``config`` goes through the environment, which no process listing shows to others.
+    """
 
     words: Sequence[str]
     limits: GitLimits

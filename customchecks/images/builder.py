@@ -34,7 +34,9 @@ REMEDY = "Remedy: manage.py customcheck build-images --offline, which needs no r
 
 
 @dataclass(frozen=True, kw_only=True)
-class Order:
+class BuildOrder:
+    """One image that is wanted. ``offline`` None takes either kind of base; ``force`` builds what is current anew."""
+
     recipe: Recipe
     offline: bool | None
     force: bool
@@ -47,7 +49,10 @@ class Order:
 
 
 class Builder:
-    """Builders of one ``home`` wait for each other. ``owner`` is whoever keeps an image: a checkout of the project."""
+    """Builds images, and keeps them for ``owner``.
+
+    Builders of one ``home`` wait for each other. An owner is a checkout of the project.
+    """
 
     def __init__(
         self,
@@ -69,14 +74,16 @@ class Builder:
 
     def build(self, recipe: Recipe, *, offline: bool | None = None, force: bool = False) -> str:
         """``offline`` None takes a registry's base where one answers soon. Raises EngineError with the remedy."""
-        order = Order(recipe=recipe, offline=offline, force=force, progress=_timed(self._progress, recipe.runtime.name))
+        order = BuildOrder(
+            recipe=recipe, offline=offline, force=force, progress=_timed(self._progress, recipe.runtime.name)
+        )
         with self._lock(order.progress):  # also to keep one: a build that is not done yet moves the tags
             if image := self._keep(order):
                 order.progress("The image is current")
                 return image
             return self._build(order)
 
-    def _keep(self, order: Order) -> str | None:
+    def _keep(self, order: BuildOrder) -> str | None:
         """The image that is there, where it will do."""
         image = None if order.force else find(order.recipe, engine=self._engine, base=order.base_label)
         try:
@@ -87,7 +94,7 @@ class Builder:
             return None
         return image
 
-    def _build(self, order: Order) -> str:
+    def _build(self, order: BuildOrder) -> str:
         base, kind = self._base(order)
         order.progress(f"Building on {base}")
         with tempfile.TemporaryFile(dir=self._cache()) as context:
@@ -97,7 +104,7 @@ class Builder:
         order.progress("Done")
         return image
 
-    def _build_from(self, context: IO[bytes], order: Order, *, base: str, kind: str) -> str:
+    def _build_from(self, context: IO[bytes], order: BuildOrder, *, base: str, kind: str) -> str:
         tail: deque[str] = deque(maxlen=TAIL_LINES)
 
         def note(line: str) -> None:
@@ -149,7 +156,7 @@ class Builder:
         if not [tag for tag in tags if tag != "<none>:<none>"]:
             self._engine.remove_image(image)
 
-    def _base(self, order: Order) -> tuple[str, str]:
+    def _base(self, order: BuildOrder) -> tuple[str, str]:
         """A reference that the engine has now, and the kind for the label."""
         bases = OfflineBase(
             self._engine,
@@ -165,7 +172,7 @@ class Builder:
                 self._renewed.add(reference)
         return bases.reference(order.recipe.runtime), OFFLINE
 
-    def _is_online(self, order: Order, bases: OfflineBase) -> bool:
+    def _is_online(self, order: BuildOrder, bases: OfflineBase) -> bool:
         if order.offline:
             return False
         there = self._id(order.recipe.base) is not None
@@ -175,7 +182,7 @@ class Builder:
             return False
         return self._is_pulled(order) or there
 
-    def _is_pulled(self, order: Order) -> bool:
+    def _is_pulled(self, order: BuildOrder) -> bool:
         """Raises EngineError where a registry's base was demanded, and there is none."""
         patience = self._registry_seconds if order.offline is None else DEMANDED_REGISTRY_SECONDS
         try:

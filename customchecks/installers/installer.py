@@ -4,7 +4,7 @@ The plan is JSON in the first argument. What the steps print goes to stderr; std
 in bytes, or with ``error``, a sentence.
 
 Packages that are built from source run their own code here, as the same user. So this process is not dumpable: nobody
-else can look into its memory, environment or files. An index's password is known here only: the steps ask a gate on
+else can look into its memory, environment or files. An index's password is known here only: the steps ask a proxy on
 loopback, which adds it.
 """
 
@@ -49,11 +49,11 @@ def main() -> None:
     hide()
     plan = json.loads(sys.argv[1])
     lock = Path(plan["folder"], "pylock.toml")
-    for gate in open_gates(json.loads(os.environ.pop(INDEXES, "{}"))):
+    for proxy in open_proxies(json.loads(os.environ.pop(INDEXES, "{}"))):
         if lock.is_file():  # it names its files by their addresses
-            lock.write_bytes(gate.without_origin(lock.read_bytes()))
+            lock.write_bytes(proxy.without_origin(lock.read_bytes()))
     try:
-        print(json.dumps({"size": carry_out(plan, Watch(plan["limit"]))}))
+        print(json.dumps({"size": carry_out(plan, DiskWatch(plan["limit"]))}))
     except Failed as error:
         print(json.dumps({"error": str(error)}))
         sys.exit(1)
@@ -65,7 +65,7 @@ def hide() -> None:
         raise SystemExit("prctl is refused")
 
 
-def carry_out(plan: dict[str, Any], watch: "Watch") -> int:
+def carry_out(plan: dict[str, Any], watch: "DiskWatch") -> int:
     """Returns the size in bytes."""
     folder = Path.cwd()
     if plan["hoist"]:  # what is installed beside the manifest has to be on the volume from the start
@@ -88,7 +88,7 @@ def carry_out(plan: dict[str, Any], watch: "Watch") -> int:
     return size
 
 
-class Watch:
+class DiskWatch:
     """Ends what puts more than ``limit`` bytes on the volume.
 
     The file system tells by how much it has grown; where that is too much, all others stop and the volume is measured.
@@ -184,14 +184,14 @@ def entries(folder: str) -> Iterator[tuple[str, os.stat_result]]:
             yield name, os.lstat(name)
 
 
-def open_gates(indexes: dict[str, str]) -> "list[Gate]":
-    """The steps find each index in their environment: itself, or the gate to one that wants a password."""
-    gates = {variable: Gate(url) for variable, url in indexes.items() if "@" in urlsplit(url).netloc}
-    os.environ.update(indexes | {variable: gate.url for variable, gate in gates.items()})
-    return list(gates.values())
+def open_proxies(indexes: dict[str, str]) -> "list[IndexProxy]":
+    """The steps find each index in their environment: itself, or the proxy to one that wants a password."""
+    proxies = {variable: IndexProxy(url) for variable, url in indexes.items() if "@" in urlsplit(url).netloc}
+    os.environ.update(indexes | {variable: proxy.url for variable, proxy in proxies.items()})
+    return list(proxies.values())
 
 
-class Gate:
+class IndexProxy:
     """An index without its password, on loopback: reads below the index's path, and of its host packages only."""
 
     FILES = (".whl", ".metadata", ".tar.gz", ".tgz", ".zip", ".tar.bz2")
@@ -208,13 +208,13 @@ class Gate:
         self.origin = f"{parts.scheme}://{place}"
         self.https = parts.scheme == "https"
         self.place, self.path = place, parts.path
-        gate = self
+        proxy = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
-                gate.serve(self)
+                proxy.serve(self)
 
             do_HEAD = do_GET
 

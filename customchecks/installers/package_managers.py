@@ -30,7 +30,9 @@ _NPM_OPTIONS = (
 
 @dataclass(frozen=True, kw_only=True)
 class PackageManager:
-    """``steps`` takes a manifest and whether packages may be built, and returns argument lists.
+    """A program that installs packages.
+
+    ``steps`` takes a manifest and whether packages may be built, and returns argument lists.
 
     The operator's index is in ``index_setting``; without it, the public one is at ``public_hosts``. The program finds
     it in ``index_variable``. ``manifests`` are the names by which people tell that a script needs something, and
@@ -92,7 +94,7 @@ UV = PackageManager(
         "UV_HTTP_RETRIES": f"{FETCH_RETRIES}",
         "UV_CONCURRENT_BUILDS": "1",
         "UV_CONCURRENT_INSTALLS": "2",
-        "UV_CONCURRENT_DOWNLOADS": "16",  # each is a thread of the gate, too
+        "UV_CONCURRENT_DOWNLOADS": "16",  # each is a thread of the index proxy, too
         "TOKIO_WORKER_THREADS": "4",
         "RAYON_NUM_THREADS": "4",
     },

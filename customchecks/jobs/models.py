@@ -10,7 +10,7 @@ from django.db import models
 from django.utils import timezone
 
 from customchecks.archives.script_archive import Archive
-from customchecks.dependencies.detection import Use
+from customchecks.dependencies.detection import ScriptUse
 from customchecks.dependencies.models import DependencySet as DependencySet
 from customchecks.images import runtimes
 from customchecks.jobs import fields, keboola_fields, notices
@@ -188,9 +188,9 @@ class CustomCheckJob(ScheduledJob):
             revision=newest.revision,
         )
 
-    def use(self) -> Use:
+    def use(self) -> ScriptUse:
         """What decides, with its archive, what has to be installed for it."""
-        return Use(
+        return ScriptUse(
             runtime=self.script_runtime,
             entrypoint=self.script_entrypoint,
             source_builds=self.allow_source_builds,

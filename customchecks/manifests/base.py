@@ -30,12 +30,14 @@ _MARKS = {
 
 
 class ManifestRefused(Exception):
-    """The message is safe to show."""
+    """What an archive asks for is not installed; the message is safe to show."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """``files`` are all that the installer gets, unless ``local``: then it refers to more and gets the whole archive.
+    """What is to be installed.
+
+    ``files`` are all that the installer gets, unless ``local``: then it refers to more and gets the whole archive.
 
     ``main`` is the one that it is told of, in the folder that it works in. ``installer`` is "requirements", "pylock",
     "uv", "uv-script", "npm-ci" or "npm-install".

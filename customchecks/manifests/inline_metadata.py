@@ -9,7 +9,7 @@ from packaging.utils import canonicalize_name
 from customchecks.archives.script_archive import Archive
 from customchecks.manifests import base, python_versions, toml_text, uv_settings
 from customchecks.manifests.base import Manifest, ManifestRefused, shown
-from customchecks.manifests.requirement_files import Lines, parsed
+from customchecks.manifests.requirement_files import RequirementLines, parsed
 
 BEGIN, END = "# /// script", "# ///"
 MAX_BLOCK_LINES = 2000
@@ -37,7 +37,7 @@ def find(archive: Archive, entrypoint: str, *, source_builds: bool, python: str)
     if archive.has(f"{entrypoint}.lock"):
         return Inline(_locked(archive, entrypoint, block, wanted))
     uv_settings.check(base.table(said.get("tool")).get("uv"), entrypoint, lock=f"uv lock --script {entrypoint}")
-    lines = Lines(archive, folder=base.folders(entrypoint)[0], source_builds=source_builds)
+    lines = RequirementLines(archive, folder=base.folders(entrypoint)[0], source_builds=source_builds)
     return Inline(lines.manifest(lines.require(entrypoint, wanted)))
 
 

@@ -8,7 +8,7 @@ from packaging.utils import canonicalize_name
 from customchecks.archives.script_archive import Archive
 from customchecks.manifests import base, public_indexes, toml_text
 from customchecks.manifests.base import Manifest, ManifestRefused, shown
-from customchecks.manifests.requirement_files import Lines, hash_options
+from customchecks.manifests.requirement_files import RequirementLines, hash_options
 from teckochecker.kit import strict_json
 
 PIPFILE, LOCK = "Pipfile", "Pipfile.lock"
@@ -35,7 +35,7 @@ def find(archive: Archive, folder: str, *, source_builds: bool) -> Manifest | No
 def _manifest(
     archive: Archive, folder: str, path: str, packages: Mapping[str, Any], *, sources: object, source_builds: bool
 ) -> Manifest | None:
-    lines = Lines(archive, folder=folder, source_builds=source_builds)
+    lines = RequirementLines(archive, folder=folder, source_builds=source_builds)
     urls = [str(base.table(one).get("url")).rstrip("/") for one in _list(sources)]
     foreign = any(url not in public_indexes.PYTHON_INDEXES for url in urls)
     return lines.manifest(lines.require(path, _requirements(path, packages, foreign=foreign)))

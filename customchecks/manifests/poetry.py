@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 from customchecks.archives.script_archive import Archive
 from customchecks.manifests import base, python_versions, toml_text
 from customchecks.manifests.base import Manifest, ManifestRefused, shown
-from customchecks.manifests.requirement_files import Lines, hash_options, parsed
+from customchecks.manifests.requirement_files import RequirementLines, hash_options, parsed
 
 LOCK = "poetry.lock"
 
@@ -46,7 +46,7 @@ def find(
     interpreter = str(base.table(poetry.get("dependencies")).get("python", "*"))
     if "|" not in interpreter:
         python_versions.check(specifier(interpreter, where=path), where=path, python=python)
-    lines = Lines(archive, folder=folder, source_builds=source_builds)
+    lines = RequirementLines(archive, folder=folder, source_builds=source_builds)
     lock = base.joined(folder, LOCK)
     if not archive.has(lock):
         if any(one.get("url") for one in base.tables(poetry.get("source"))):

@@ -18,7 +18,7 @@ from customchecks.manifests import (
     uv_settings,
 )
 from customchecks.manifests.base import Manifest, ManifestRefused
-from customchecks.manifests.requirement_files import Lines, must_be_built, parsed
+from customchecks.manifests.requirement_files import RequirementLines, must_be_built, parsed
 
 REQUIREMENTS, PYLOCK, PROJECT, UV_LOCK = "requirements.txt", "pylock.toml", "pyproject.toml", "uv.lock"
 
@@ -41,8 +41,8 @@ class _Place:
     def toml(self, name: str) -> dict[str, Any]:
         return toml_text.load(self.archive, self.path(name))
 
-    def lines(self) -> Lines:
-        return Lines(self.archive, folder=self.folder, source_builds=self.source_builds)
+    def lines(self) -> RequirementLines:
+        return RequirementLines(self.archive, folder=self.folder, source_builds=self.source_builds)
 
 
 def find(archive: Archive, *, entrypoint: str, source_builds: bool, python: str) -> Manifest | None:

@@ -38,7 +38,7 @@ _PATH = re.compile(r"(?!-)[\w.+@~/-]+(\[[\w.,-]*\])?")
 _FILE_SUFFIXES = (".whl", ".zip", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 
 
-class Lines:
+class RequirementLines:
     """Lines of requirements, checked and written anew: the installer cannot read them another way.
 
     Paths are read from the file that names them, or else from ``folder``. ``local`` says that one names a file of the

@@ -38,7 +38,10 @@ class Unprotected(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkStatus:
-    """``rules`` is True only when the packet rules were read back from the kernel; else ``message`` says why not."""
+    """The network as doctor shows it.
+
+    ``rules`` is True only when the packet rules were read back from the kernel; else ``message`` says why not.
+    """
 
     name: str
     present: bool
@@ -47,7 +50,9 @@ class NetworkStatus:
 
 
 class EgressNetwork:
-    """Thread-safe. ``allow`` are IPv4 networks that scripts may reach although they are private.
+    """An instance's bridge and its packet rules.
+
+    Thread-safe. ``allow`` are IPv4 networks that scripts may reach although they are private.
 
     ``image`` finds the one of the container that sets packet rules where this process may not. With
     ``unprotected_allowed`` scripts run without rules, too.

@@ -52,7 +52,10 @@ class RulesFailed(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """Everything that is set has to fit. ``port`` is of TCP or UDP, by ``protocol``'s number."""
+    """Which packets get which verdict: everything that is set has to fit.
+
+    ``port`` is of TCP or UDP, by ``protocol``'s number.
+    """
 
     verdict: str
     to: str = ""
@@ -65,7 +68,10 @@ class Rule:
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """``chains`` are for packets that come in at ``interface``; those of other interfaces they let pass."""
+    """Rules by chain.
+
+    ``chains`` are for packets that come in at ``interface``; those of other interfaces they let pass.
+    """
 
     name: str
     interface: str

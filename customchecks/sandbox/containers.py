@@ -22,7 +22,7 @@ LONGEST_SECONDS = MAX_TIMEOUT_SECONDS + BEYOND_SECONDS
 
 
 class Containers:
-    """Thread-safe."""
+    """Creates the containers of one instance, and finds them again. Thread-safe."""
 
     def __init__(self, engine: Engine, *, instance: str) -> None:
         self._engine = engine

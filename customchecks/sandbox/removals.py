@@ -17,7 +17,7 @@ PLACE_SECONDS = 10.0
 
 
 class Removals:
-    """Thread-safe. At most ``at_once`` are under way behind somebody's back."""
+    """Containers on their way out. Thread-safe. At most ``at_once`` are under way behind somebody's back."""
 
     def __init__(self, engine: Engine, *, at_once: int) -> None:
         self._engine = engine

@@ -24,7 +24,10 @@ logger = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class Spare:
-    """``claim`` is its own, in the place of a check's; ``until`` is monotonic."""
+    """A container with a launcher that waits.
+
+    ``claim`` is its own, in the place of a check's; ``until`` is monotonic.
+    """
 
     claim: str
     container: str
@@ -39,7 +42,9 @@ class Spare:
 
 
 class Spares:
-    """Thread-safe. At most ``most`` wait at a time, one of a kind, for so many seconds each.
+    """All that wait in this process.
+
+    Thread-safe. At most ``most`` wait at a time, one of a kind, for so many seconds each.
 
     One is started only for a kind that was asked for twice within that time, and only with a place among ``starts`` to
     spare: a check that is due goes first.

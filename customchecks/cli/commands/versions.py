@@ -152,7 +152,7 @@ def validate(
     archive, notes = _of_repository(place, branch, commit, path) if "://" in place else (_of_path(place), ())
     if not archive.has(wanted):
         raise Invalid(f"script_entrypoint (--entrypoint): {place} has no file {wanted!r}.")
-    use = detection.Use(runtime=chosen, entrypoint=wanted, source_builds=source_builds)
+    use = detection.ScriptUse(runtime=chosen, entrypoint=wanted, source_builds=source_builds)
     manifest = _manifest(archive, use)
     for note in notes:
         output.say(note)
@@ -165,7 +165,7 @@ def validate(
         output.table(("File", "Bytes"), archive.files)
 
 
-def _manifest(archive: "script_archive.Archive", use: "detection.Use") -> str | None:
+def _manifest(archive: "script_archive.Archive", use: "detection.ScriptUse") -> str | None:
     """The file that counts."""
     try:
         found = detection.judge(archive, use)

@@ -9,8 +9,8 @@ import pytest
 from django.conf import settings
 
 from customchecks.archives import script_archive
-from customchecks.dependencies.detection import Use
-from customchecks.dependencies.prepare import Dependencies, Prepared, Wanted
+from customchecks.dependencies.detection import ScriptUse
+from customchecks.dependencies.prepare import Dependencies, DependencyRequest, PreparedDependencies
 from customchecks.sandbox.outcome import SandboxOutcome
 from customchecks.sandbox.sandbox import Sandbox
 from tests import instances
@@ -32,21 +32,21 @@ class Box:
 
     def prepare(
         self, files: Mapping[str, str | bytes], dependencies: Dependencies | None = None, **values: Any
-    ) -> Prepared:
+    ) -> PreparedDependencies:
         """``files`` beside an empty script."""
         archive = script_archive.normalise(io.BytesIO(boxes.tgz({"main.py": "", "index.js": "", **files})))
         runtime = "node" if any(name.endswith("package.json") for name in files) else "python"
         use = {"runtime": runtime, "entrypoint": "index.js" if runtime == "node" else "main.py"}
         use |= {name: values.pop(name) for name in ("source_builds", "entrypoint", "runtime") if name in values}
         fields = {
-            "use": Use(**use),
+            "use": ScriptUse(**use),
             "owner": "custom:1",
             "run_id": secrets.token_hex(8),
             "seconds": 120,
         }
-        return (dependencies or self.dependencies).prepare(Wanted(archive=archive, **(fields | values)))
+        return (dependencies or self.dependencies).prepare(DependencyRequest(archive=archive, **(fields | values)))
 
-    def run(self, prepared: Prepared, code: str, **values: Any) -> SandboxOutcome:
+    def run(self, prepared: PreparedDependencies, code: str, **values: Any) -> SandboxOutcome:
         """Without any network, unless told otherwise."""
         request = boxes.request(code, **({"network": "none", "volumes": prepared.volumes} | values))
         argv = (prepared.interpreter or request.argv[0], *request.argv[1:])

@@ -9,12 +9,12 @@ import pytest
 from customchecks.archives import script_archive
 from customchecks.archives.script_archive import Archive
 from customchecks.dependencies import detection
-from customchecks.dependencies.detection import Use
+from customchecks.dependencies.detection import ScriptUse
 from customchecks.manifests import base
 from customchecks.manifests.base import ManifestRefused
 from tests.growth import grows_linearly
 
-PYTHON, NODE = Use(runtime="python", entrypoint="main.py"), Use(runtime="node", entrypoint="index.js")
+PYTHON, NODE = ScriptUse(runtime="python", entrypoint="main.py"), ScriptUse(runtime="node", entrypoint="index.js")
 POETRY = '[tool.poetry.dependencies]\nx = "*"\n'
 PROJECT = '[project]\ndependencies = ["x"]\n'
 

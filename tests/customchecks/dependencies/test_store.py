@@ -19,7 +19,7 @@ from customchecks.dependencies import eviction
 from customchecks.dependencies.installation import Installation
 from customchecks.dependencies.models import DependencySet, SetState
 from customchecks.dependencies.prepare import Dependencies
-from customchecks.dependencies.store import Obtained, Store
+from customchecks.dependencies.store import ObtainedSet, Store
 from customchecks.sandbox.sandbox import Sandbox
 from polling.base.results import Cause
 from tests.api.live import database_url
@@ -58,7 +58,7 @@ with ThreadPoolExecutor(25) as pool:
 
 def obtain(
     box: Box, install, *, key: str = "a" * 64, store: Store | None = None, seconds: float = 60, circumstances: str = ""
-) -> Obtained:
+) -> ObtainedSet:
     found = store or Store(box.sandbox.volumes)
     return found.obtain(
         key, runtime="python", check_id="", seconds=seconds, install=install, circumstances=circumstances
@@ -136,7 +136,7 @@ def test_a_check_does_not_wait_for_ever(box: Box) -> None:
         go_on.wait(30)
         return works(volume)
 
-    def first() -> Obtained:
+    def first() -> ObtainedSet:
         try:
             return obtain(box, slow, store=store)
         finally:
@@ -162,7 +162,7 @@ def test_an_installer_that_lost_its_lease_does_not_replace_the_other_ones_work(b
         taken.append(obtain(box, works, key=key))
         return Installation(cause=cause, message="No.")
 
-    taken: list[Obtained] = []
+    taken: list[ObtainedSet] = []
     late = obtain(box, slow, key=key)
     assert (late.cause, late.volume) == (cause, "" if cause else taken[0].volume)
     assert obtain(box, never, key=key).volume == taken[0].volume

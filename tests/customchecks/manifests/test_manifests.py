@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from customchecks.archives import script_archive
 from customchecks.archives.script_archive import Archive
 from customchecks.dependencies import detection
-from customchecks.dependencies.detection import Use
+from customchecks.dependencies.detection import ScriptUse
 from customchecks.manifests.base import Manifest, ManifestRefused
 from tests.security.boxes import tgz
 
-PYTHON, NODE = Use(runtime="python", entrypoint="main.py"), Use(runtime="node", entrypoint="index.js")
+PYTHON, NODE = ScriptUse(runtime="python", entrypoint="main.py"), ScriptUse(runtime="node", entrypoint="index.js")
 UV_LOCK = """version = 1
 [[package]]
 name = "script"
@@ -36,7 +36,7 @@ def archive(**files: str) -> Archive:
 
 def python(requirements: str, *, source_builds: bool = False, **files: str) -> Manifest | None:
     found = archive(**{"requirements.txt": requirements, **files})
-    return detection.find(found, Use(runtime="python", entrypoint="main.py", source_builds=source_builds))
+    return detection.find(found, ScriptUse(runtime="python", entrypoint="main.py", source_builds=source_builds))
 
 
 def node(lock: object = None, **package: object) -> Manifest | None:

@@ -9,7 +9,7 @@ import pytest
 
 from customchecks.archives import script_archive
 from customchecks.dependencies import detection
-from customchecks.dependencies.detection import Use
+from customchecks.dependencies.detection import ScriptUse
 from customchecks.manifests import public_indexes
 from customchecks.manifests.base import Manifest, ManifestRefused
 from tests.security.boxes import tgz
@@ -19,7 +19,7 @@ WANTING = json.dumps({"dependencies": {"x": "^1"}})
 
 def find(files: Mapping[str, str | bytes], *, entrypoint: str = "index.js") -> Manifest | None:
     found = script_archive.normalise(io.BytesIO(tgz({"index.js": "", **files})), strip_top=False)
-    return detection.find(found, Use(runtime="node", entrypoint=entrypoint))
+    return detection.find(found, ScriptUse(runtime="node", entrypoint=entrypoint))
 
 
 def taken(files: Mapping[str, str | bytes], *, entrypoint: str = "index.js") -> Manifest:

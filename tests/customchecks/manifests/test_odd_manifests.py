@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from customchecks.archives import script_archive
 from customchecks.dependencies import detection
-from customchecks.dependencies.detection import Use
+from customchecks.dependencies.detection import ScriptUse
 from customchecks.manifests.base import ManifestRefused
 
 WORDS = (
@@ -80,7 +80,7 @@ def read(files: dict[str, str], runtime: str = "python") -> None:
     every = {"main.py": "", "index.js": "", **files}
     found = script_archive.from_files((name, text.encode("utf-8", "replace")) for name, text in every.items())
     try:
-        detection.find(found, Use(runtime=runtime, entrypoint="main.py" if runtime == "python" else "index.js"))
+        detection.find(found, ScriptUse(runtime=runtime, entrypoint="main.py" if runtime == "python" else "index.js"))
     except ManifestRefused as refused:
         assert str(refused)
 

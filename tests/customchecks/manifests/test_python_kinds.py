@@ -9,7 +9,7 @@ import pytest
 from customchecks.archives import script_archive
 from customchecks.archives.script_archive import Archive
 from customchecks.dependencies import detection
-from customchecks.dependencies.detection import Use
+from customchecks.dependencies.detection import ScriptUse
 from customchecks.manifests.base import Manifest, ManifestRefused
 from customchecks.manifests.poetry import specifier
 from tests.security.boxes import tgz
@@ -33,7 +33,7 @@ def archive(files: Mapping[str, str | bytes]) -> Archive:
 
 
 def find(files: Mapping[str, str | bytes], *, entrypoint: str = "main.py", runtime: str = "python") -> Manifest | None:
-    return detection.find(archive(files), Use(runtime=runtime, entrypoint=entrypoint))
+    return detection.find(archive(files), ScriptUse(runtime=runtime, entrypoint=entrypoint))
 
 
 def installed(files: Mapping[str, str | bytes], *, entrypoint: str = "main.py") -> str:

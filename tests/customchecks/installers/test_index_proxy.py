@@ -1,4 +1,4 @@
-"""The gate to an index that wants a password: what it asks, what it lets through, and whom it tells the password."""
+"""The proxy to an index that wants a password: what it asks, what it lets through, and whom it tells the password."""
 
 import urllib.error
 import urllib.request
@@ -8,7 +8,7 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from customchecks.installers.installer import Gate
+from customchecks.installers.installer import IndexProxy
 
 WORD = "Basic c29tZWJvZHk6aHVudGVyMg=="  # somebody:hunter2
 
@@ -41,10 +41,10 @@ def index(httpserver: HTTPServer) -> HTTPServer:
 
 
 @pytest.fixture
-def gate(index: HTTPServer) -> Iterator[Gate]:
-    gate = Gate(index.url_for("/simple").replace("://", "://somebody:hunter2@"))
-    yield gate
-    gate.close()
+def proxy(index: HTTPServer) -> Iterator[IndexProxy]:
+    proxy = IndexProxy(index.url_for("/simple").replace("://", "://somebody:hunter2@"))
+    yield proxy
+    proxy.close()
 
 
 def read(url: str, **headers: str) -> tuple[int, str]:
@@ -64,41 +64,41 @@ def opener() -> urllib.request.OpenerDirector:
     return urllib.request.build_opener(Stay)
 
 
-def test_pages_and_files_come_without_a_password(gate: Gate) -> None:
-    status, page = read(f"{gate.url}/x/")
+def test_pages_and_files_come_without_a_password(proxy: IndexProxy) -> None:
+    status, page = read(f"{proxy.url}/x/")
     link = page.partition('href="')[2].partition('"')[0]
-    assert (status, link) == (200, f"{gate.own}/files/x-1.whl")
+    assert (status, link) == (200, f"{proxy.own}/files/x-1.whl")
     assert read(link) == (200, "a wheel")
     assert read(link, Range="bytes=0-1")[0] == 206
-    assert "hunter2" not in gate.url
+    assert "hunter2" not in proxy.url
 
 
-def test_a_redirect_elsewhere_is_the_askers_own_affair(gate: Gate) -> None:
-    assert read(f"{gate.url}/away/") == (302, "https://elsewhere.example/x-1.whl")
+def test_a_redirect_elsewhere_is_the_askers_own_affair(proxy: IndexProxy) -> None:
+    assert read(f"{proxy.url}/away/") == (302, "https://elsewhere.example/x-1.whl")
 
 
-def test_a_redirect_to_the_index_goes_through_the_gate(gate: Gate) -> None:
-    assert read(f"{gate.url}/slash") == (301, f"{gate.url}/x/")
+def test_a_redirect_to_the_index_goes_through_the_gate(proxy: IndexProxy) -> None:
+    assert read(f"{proxy.url}/slash") == (301, f"{proxy.url}/x/")
 
 
 @pytest.mark.parametrize(
     "path", ["/secret", "/simple/../secret", "/simple/%2e%2e/secret", "/simplex/", "//secret", "/simple//../secret"]
 )
-def test_nothing_else_of_the_host_is_asked(gate: Gate, path: str) -> None:
-    assert read(f"{gate.own}{path}")[0] == 403
+def test_nothing_else_of_the_host_is_asked(proxy: IndexProxy, path: str) -> None:
+    assert read(f"{proxy.own}{path}")[0] == 403
 
 
-def test_only_reading_is_possible(gate: Gate) -> None:
+def test_only_reading_is_possible(proxy: IndexProxy) -> None:
     with pytest.raises(urllib.error.HTTPError) as refused:
-        opener().open(urllib.request.Request(f"{gate.url}/x/", data=b"x"))
+        opener().open(urllib.request.Request(f"{proxy.url}/x/", data=b"x"))
     with refused.value as error:
         assert error.code == 501
 
 
 def test_an_index_that_is_down_is_told(capfd: pytest.CaptureFixture[str]) -> None:
-    gate = Gate("http://somebody:hunter2@127.0.0.1:1/simple")
-    assert read(f"{gate.url}/x/")[0] == 502
-    gate.close()
+    proxy = IndexProxy("http://somebody:hunter2@127.0.0.1:1/simple")
+    assert read(f"{proxy.url}/x/")[0] == 502
+    proxy.close()
     told = capfd.readouterr().err
     assert "refused" in told
     assert "hunter2" not in told
