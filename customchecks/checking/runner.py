@@ -6,27 +6,21 @@
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from typing import Any
 
 from django.db import connection
 from django.utils import timezone
 
 from customchecks.archives.script_archive import Archive
-from customchecks.checking import results
+from customchecks.checking import measures, results, sandbox_requests
 from customchecks.checking.failures import CheckFailed
-from customchecks.checking.script_environment import script_environment
 from customchecks.checking.script_source import Script, SourceFailed, Sources
 from customchecks.dependencies import installation
 from customchecks.dependencies.prepare import Dependencies, DependencyRequest, PreparedDependencies
 from customchecks.docker.engine import EngineError
-from customchecks.images import runtimes
 from customchecks.jobs.models import CustomCheckJob
-from customchecks.sandbox.outcome import SandboxOutcome
-from customchecks.sandbox.request import SandboxRequest
 from customchecks.sandbox.sandbox import Sandbox
 from polling.base.crash_points import Point, reach
 from polling.base.results import Cause, CheckResult
-from polling.jobs import metrics
 from polling.jobs.runners import Condition, secret_cause
 from polling.jobs.scheduling import Claim
 from secrets_app import references
@@ -46,7 +40,7 @@ class CustomCheckRunner:
 
     def check(self, job: CustomCheckJob, claim: Claim) -> CheckResult:
         result = self.result(job, claim)
-        _count(job, result)
+        measures.count(job, result)
         return result
 
     def result(self, job: CustomCheckJob, claim: Claim, *, purpose: str = "check") -> CheckResult:
@@ -95,9 +89,11 @@ class CustomCheckRunner:
             raise CheckFailed(prepared.cause, prepared.failure, stderr=masker.text(prepared.log))
         if not connection.in_atomic_block:
             connection.close()  # a check may take an hour
-        outcome = self._sandbox.run(_request(job, archive, prepared, env=env, run_id=run_id, purpose=purpose))
+        outcome = self._sandbox.run(
+            sandbox_requests.of_job(job, archive, prepared, env=env, run_id=run_id, purpose=purpose)
+        )
         if claim:
-            _observe_start(claim, outcome)
+            measures.observe_start(claim, outcome)
         result = results.from_outcome(outcome, masker, install_log=prepared.log)
         return replace(result, revision=archive.sha256, timings=prepared.timings | outcome.timings)
 
@@ -167,30 +163,6 @@ def _resolve_secrets(job: CustomCheckJob, claim: Claim) -> references.Resolved:
         raise CheckFailed(secret_cause(error), str(error)) from error
 
 
-def _request(
-    job: CustomCheckJob,
-    archive: Archive,
-    prepared: PreparedDependencies,
-    *,
-    env: Mapping[str, str],
-    run_id: str,
-    purpose: str,
-) -> SandboxRequest:
-    interpreter = (prepared.interpreter,) if prepared.interpreter else runtimes.named(job.script_runtime).interpreter
-    return SandboxRequest(
-        runtime=job.script_runtime,
-        argv=(*interpreter, job.script_entrypoint),
-        archive=archive.content,
-        claim_id=run_id,
-        env=script_environment(job) | dict(env),
-        timeout_seconds=job.timeout_seconds,
-        memory_mb=job.memory_mb,
-        cpu_cores=job.cpu_cores,
-        volumes=prepared.volumes,
-        purpose=purpose,
-    )
-
-
 def _of_script(result: CheckResult, script: Script, *, fetched: int) -> CheckResult:
     return replace(
         result,
@@ -204,16 +176,3 @@ def _of_script(result: CheckResult, script: Script, *, fetched: int) -> CheckRes
 
 def _milliseconds(*, since: float) -> int:
     return round((time.monotonic() - since) * 1000)
-
-
-def _observe_start(claim: Claim, outcome: SandboxOutcome) -> None:
-    if outcome.script_started_at:
-        metrics.start_delay.observe(max((outcome.script_started_at - claim.due_at).total_seconds(), 0))
-
-
-def _count(job: CustomCheckJob, result: CheckResult) -> None:
-    labels: dict[str, Any] = {"runtime": job.script_runtime}
-    metrics.executions.labels(status=result.verdict.value, **labels).inc()
-    metrics.duration.labels(**labels).observe(result.execution_time_ms / 1000)
-    if result.cause is not None:
-        metrics.errors.labels(error_type=result.cause.value).inc()

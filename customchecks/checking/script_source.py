@@ -8,8 +8,10 @@ import structlog
 
 from customchecks.archives.script_archive import Archive, ArchiveRejected
 from customchecks.dependencies import detection
+from customchecks.git.bare_repository import Checkout
+from customchecks.git.connection import Remote
 from customchecks.git.process import GitFailed
-from customchecks.git.repositories import Checkout, Remote, Repositories
+from customchecks.git.repositories import Repositories
 from customchecks.jobs import versions
 from customchecks.jobs.models import CustomCheckJob, ScriptVersion, SourcePolicy, SourceType
 from customchecks.manifests.base import ManifestRefused

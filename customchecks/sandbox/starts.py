@@ -35,7 +35,7 @@ class Starts:
         self._containers = containers
         self._removals = removals
         self._spares = spares
-        self._places = places
+        self.places = places
 
     @contextmanager
     def container(self, run: Run, spec: Spec) -> Iterator[socket]:
@@ -58,7 +58,7 @@ class Starts:
         return spare.connection
 
     def _start(self, run: Run, spec: Spec, stack: ExitStack) -> socket:
-        with self._places:
+        with self.places:
             run.lap("queue")
             run.check_wanted()
             run.container = self._create(run, spec)

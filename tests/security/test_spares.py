@@ -185,8 +185,8 @@ def test_closing_ends_what_waits(engine: Engine) -> None:
 def test_a_check_that_is_due_is_started_before_a_spare(sandbox: Sandbox, engine: Engine, instance: str) -> None:
     warm(sandbox)
     with contextlib.ExitStack() as stack:
-        while sandbox._starts.acquire(blocking=False):  # as many checks start as can
-            stack.callback(sandbox._starts.release)
+        while sandbox._starts.places.acquire(blocking=False):  # as many checks start as can
+            stack.callback(sandbox._starts.places.release)
         assert "spare" in sandbox.run(boxes.request("print('here')")).timings
         assert sandbox.settle(seconds=10)
         assert boxes.containers(engine, instance) == []

@@ -17,13 +17,14 @@ if TYPE_CHECKING:
     from customchecks.archives import script_archive
     from customchecks.cli.support import lookups
     from customchecks.dependencies import detection
-    from customchecks.git import process, repositories
+    from customchecks.git import connection, process, repositories
     from customchecks.images import runtimes
     from customchecks.jobs import fields, models, service
     from customchecks.jobs import versions as script_versions
     from customchecks.manifests import base
 else:
     script_archive = later("customchecks.archives.script_archive")
+    connection = later("customchecks.git.connection")
     detection = later("customchecks.dependencies.detection")
     exceptions = later("django.core.exceptions")
     fields = later("customchecks.jobs.fields")
@@ -188,7 +189,7 @@ def _of_repository(
         options.valid(lambda: fields.git_path(path), field="script_git_path")
     with tempfile.TemporaryDirectory() as folder:
         store = repositories.Repositories.from_settings(folder=Path(folder))
-        remote = repositories.Remote(url=url)
+        remote = connection.Remote(url=url)
         try:
             found = store.checkout(remote, commit=commit or store.commit_of(remote, branch), path=path or "")
         except process.GitFailed as error:

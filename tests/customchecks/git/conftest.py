@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 import trustme
 
+from customchecks.git.connection import Remote
 from customchecks.git.process import GitLimits
-from customchecks.git.repositories import Remote, Repositories
+from customchecks.git.repositories import Repositories
 from polling.http.client import GuardedClient
 from tests.customchecks.git.server import GitServer, Origin
 from tests.polling.http.guarded import LOOPBACK, to

@@ -12,8 +12,9 @@ import psutil
 import pytest
 
 from customchecks.archives.script_archive import ArchiveRejected
+from customchecks.git.connection import Remote
 from customchecks.git.process import GitFailed, GitLimits
-from customchecks.git.repositories import Remote, Repositories
+from customchecks.git.repositories import Repositories
 from tests.customchecks.git import hostile
 from tests.customchecks.git.server import Behaviour, GitServer, Origin
 from tests.customchecks.git.watching import MB, git_processes, watching

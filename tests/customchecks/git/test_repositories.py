@@ -15,8 +15,9 @@ import pytest
 import trustme
 
 from customchecks.archives.script_archive import ArchiveRejected
+from customchecks.git.connection import Remote
 from customchecks.git.process import GitFailed, GitLimits, reason
-from customchecks.git.repositories import Remote, Repositories
+from customchecks.git.repositories import Repositories
 from tests.customchecks.git.server import GitServer, Origin
 from tests.customchecks.git.watching import git_processes
 
