@@ -189,6 +189,13 @@ class Engine:
         with self._translated():
             return cast(dict[str, Any], self._api.inspect_image(reference))
 
+    def image_id(self, reference: str) -> str | None:
+        """None where there is no such image."""
+        try:
+            return str(self.image(reference)["Id"])
+        except NotFound:
+            return None
+
     def images(self, labels: Mapping[str, str]) -> list[dict[str, Any]]:
         with self._translated():
             return cast(
@@ -200,7 +207,7 @@ class Engine:
         """Makes an image of a root file system's tar; ``changes`` are Dockerfile instructions (ENV, LABEL, …)."""
         with self._translated():
             self._api.import_image(src=archive, repository=repository, tag=tag, changes=changes)
-        return cast(str, self.image(f"{repository}:{tag}")["Id"])
+        return str(self.image(f"{repository}:{tag}")["Id"])
 
     def build_image(
         self,

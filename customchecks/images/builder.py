@@ -131,7 +131,7 @@ class Builder:
 
     def _take(self, recipe: Recipe, image: str) -> None:
         tags = recipe.tag_of(self._owner), recipe.tag
-        before = [self._id(f"{recipe.repository}:{tag}") for tag in tags]
+        before = [self._engine.image_id(f"{recipe.repository}:{tag}") for tag in tags]
         if before[0] == image:
             return
         for tag in tags:
@@ -167,7 +167,7 @@ class Builder:
         if self._is_online(order, bases):
             return order.recipe.base, order.recipe.base
         for reference, make in bases.steps(order.recipe.runtime).items():
-            if (order.force and reference not in self._renewed) or not bases.there(reference):
+            if (order.force and reference not in self._renewed) or not self._engine.image_id(reference):
                 make()
                 self._renewed.add(reference)
         return bases.reference(order.recipe.runtime), OFFLINE
@@ -175,10 +175,10 @@ class Builder:
     def _is_online(self, order: BuildOrder, bases: OfflineBase) -> bool:
         if order.offline:
             return False
-        there = self._id(order.recipe.base) is not None
+        there = self._engine.image_id(order.recipe.base) is not None
         if there and not order.force:
             return True
-        if order.offline is None and not order.force and bases.there(bases.reference(order.recipe.runtime)):
+        if order.offline is None and not order.force and self._engine.image_id(bases.reference(order.recipe.runtime)):
             return False
         return self._is_pulled(order) or there
 
@@ -189,7 +189,7 @@ class Builder:
             self._pull(order.recipe.base, patience=patience, progress=order.progress)
         except EngineError as error:
             reason = f"No registry has {order.recipe.base}: {error}"
-            if order.offline is False and not self._id(order.recipe.base):
+            if order.offline is False and not self._engine.image_id(order.recipe.base):
                 raise EngineError(f"{reason} {REMEDY}") from error
             order.progress(reason)
             return False
@@ -216,12 +216,6 @@ class Builder:
             lines.put(None)
         except EngineError as error:
             lines.put(error)
-
-    def _id(self, reference: str) -> str | None:
-        try:
-            return str(self._engine.image(reference)["Id"])
-        except NotFound:
-            return None
 
     @contextmanager
     def _lock(self, progress: Progress) -> Iterator[None]:

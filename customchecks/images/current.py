@@ -8,7 +8,7 @@ from contextlib import closing
 
 from django.conf import settings
 
-from customchecks.docker.engine import Engine, NotFound
+from customchecks.docker.engine import Engine
 from customchecks.images import runtimes
 from customchecks.images.builder import Builder
 from customchecks.images.debian import Progress
@@ -61,11 +61,7 @@ def _owner() -> str:
 
 def _was_built(runtime: Runtime, engine: Engine) -> bool:
     wanted = Recipe.from_settings(runtime)
-    try:
-        engine.image(f"{wanted.repository}:{wanted.tag_of(_owner())}")
-    except NotFound:
-        return False
-    return True
+    return engine.image_id(f"{wanted.repository}:{wanted.tag_of(_owner())}") is not None
 
 
 class RememberedImages:

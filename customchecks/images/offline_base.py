@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from customchecks.docker.engine import Engine, NotFound
+from customchecks.docker.engine import Engine
 from customchecks.images import debian, npm_packages
 from customchecks.images.debian import NoBase, Progress
 from customchecks.images.runtimes import Runtime
@@ -64,13 +64,6 @@ class OfflineBase:
 
     def reference(self, runtime: Runtime) -> str:
         return self._reference(programs_tag(runtime) if runtime.npm_packages else debian_tag(runtime))
-
-    def there(self, reference: str) -> bool:
-        try:
-            self._engine.image(reference)
-        except NotFound:
-            return False
-        return True
 
     def _reference(self, tag: str) -> str:
         return f"{self._repository}:{tag}"
