@@ -3,10 +3,10 @@
 import time
 import zlib
 
-from .frames import Request, answer, receive
-from .protection import guard, hide
-from .script import Script, on_child_exit, oom_kills
-from .unpacking import Refused, place
+from launcher.frames import Request, answer, receive
+from launcher.protection import guard, hide
+from launcher.script import Script, on_child_exit, oom_kills
+from launcher.unpacking import Refused, place
 
 
 def main() -> None:

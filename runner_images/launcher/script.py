@@ -7,8 +7,8 @@ import os
 import select
 import time
 
-from .frames import Request
-from .unpacking import CHUNK, WORK
+from launcher.frames import Request
+from launcher.unpacking import CHUNK, WORK
 
 GRACE_SECONDS = 2.0
 DRAIN = 1024 * 1024  # the most that one pipe can hold

@@ -5,7 +5,7 @@
 import os
 import zlib
 
-from .frames import Request, write
+from launcher.frames import Request, write
 
 WORK, FILES = "/work", "/run/tecko"
 CHUNK = 64 * 1024

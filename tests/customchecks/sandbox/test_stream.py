@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from customchecks.archives.script_archive import normalise
 from customchecks.sandbox import stream
-from runner_images.launcher import frames, unpacking
+from launcher import frames, unpacking
 from tests.security import boxes
 
 KEY = b"k" * 32
