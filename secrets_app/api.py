@@ -3,43 +3,35 @@
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError
-from django.urls import re_path
-from rest_framework import serializers, status
+from drf_spectacular.utils import extend_schema, extend_schema_view
+from rest_framework import mixins, serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.viewsets import GenericViewSet
 
-from secrets_app.models import Secret, taken, validate_name
-from teckochecker.kit.rest import ChoiceField, Refused, StrictSerializer, TextField
-
-
-class SecretSerializer(StrictSerializer, serializers.ModelSerializer[Secret]):
-    serializer_choice_field = ChoiceField
-    name = TextField(max_length=255, validators=[validate_name])
-    value = TextField(write_only=True, style={"input_type": "password"})
-
-    class Meta:
-        model = Secret
-        fields = ("id", "name", "type", "value", "created_at")
-        read_only_fields = ("id", "created_at")
+from secrets_app.models import Secret, taken
+from secrets_app.serializers import SecretSerializer, SecretValueSerializer
+from teckochecker.kit.openapi import refused
+from teckochecker.kit.pagination import everything
+from teckochecker.kit.rest import Refused
+from teckochecker.kit.views import Router, ViewSet
 
 
-class SecretValueSerializer(StrictSerializer):
-    value = TextField(write_only=True, style={"input_type": "password"})
-
-
-class SecretViewSet(GenericViewSet[Secret]):
+@extend_schema(tags=["Secrets"])
+@extend_schema_view(
+    list=extend_schema(summary="List secrets", description="All of them, without their values."),
+    retrieve=extend_schema(summary="Show a secret", description="Never its value."),
+)
+class SecretViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ViewSet[Secret]):
     queryset = Secret.objects.order_by("id")
     serializer_class = SecretSerializer
+    pagination_class = everything("secrets")
 
-    def list(self, request: Request) -> Response:
-        secrets = self.get_serializer(self.get_queryset(), many=True).data
-        return Response({"secrets": secrets, "total": len(secrets)})
-
-    def retrieve(self, request: Request, pk: str) -> Response:
-        return Response(self.get_serializer(self.get_object()).data)
-
+    @extend_schema(responses={201: SecretSerializer, **refused(409)})
     def create(self, request: Request) -> Response:
+        """Store a secret.
+
+        Its value never comes out again. 409 for a name that is taken.
+        """
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         value = serializer.validated_data.pop("value")
@@ -52,8 +44,12 @@ class SecretViewSet(GenericViewSet[Secret]):
             raise Refused(taken(secret.name)) from None
         return Response(self.get_serializer(secret).data, status=status.HTTP_201_CREATED)
 
+    @extend_schema(request=SecretValueSerializer)
     def update(self, request: Request, pk: str) -> Response:
-        """Only the value can change: jobs use the new one from their next check on."""
+        """Give a secret another value.
+
+        Jobs use it from their next check on.
+        """
         secret = self.get_object()
         serializer = SecretValueSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
@@ -61,7 +57,12 @@ class SecretViewSet(GenericViewSet[Secret]):
         secret.save(update_fields=["ciphertext", "updated_at"])
         return Response(self.get_serializer(secret).data)
 
+    @extend_schema(responses={204: None, **refused(409)})
     def destroy(self, request: Request, pk: str) -> Response:
+        """Delete a secret.
+
+        409 while jobs use it; the answer names them.
+        """
         secret = self.get_object()
         try:
             secret.delete()
@@ -78,10 +79,4 @@ def _set(secret: Secret, value: str) -> None:
         raise serializers.ValidationError({"value": error.messages}) from None
 
 
-_collection = SecretViewSet.as_view({"get": "list", "post": "create"})
-_one = SecretViewSet.as_view({"get": "retrieve", "put": "update", "delete": "destroy"})
-
-urlpatterns = [
-    re_path(r"^secrets/?$", _collection, name="secrets"),
-    re_path(r"^secrets/(?P<pk>[0-9]{1,18})/?$", _one, name="secret"),
-]
+urlpatterns = Router(("secrets", SecretViewSet, "secret")).urls

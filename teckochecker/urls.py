@@ -28,7 +28,7 @@ urlpatterns = [
     path("api/", include("polling.site.group_api")),
     path("api/", include("polling.site.legacy_api")),
     path("api/admin/", include("secrets_app.api")),
-    re_path(r"^api/health/?$", health.health, name="health"),
+    re_path(r"^api/health/?$", health.HealthView.as_view(), name="health"),
     re_path(r"^api/schema/?$", documentation.SchemaView.as_view(), name="schema"),
     re_path(r"^api/docs/?$", documentation.Page.as_view(template="reference/swagger.html"), name="docs"),
     re_path(r"^api/redoc/?$", documentation.Page.as_view(template="reference/redoc.html"), name="redoc"),

@@ -1,27 +1,44 @@
-"""``/api/custom-checks/by-name/{name}`` and ``…/{id}/clone``: jobs by their names, and copies."""
+"""``/api/custom-checks/by-name/{name}``: jobs by their names."""
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema
 from rest_framework import exceptions, status
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.viewsets import GenericViewSet
 
 from customchecks.api import uploads
-from customchecks.api.requests import asking_to_add, body, conflicting, match, shown
+from customchecks.api.documented import EITHER_FORM, ETAG, FORM, IF_MATCH, JSON, REPLACES, SAVED
+from customchecks.api.examples import CONFIG
+from customchecks.api.inputs import FormSerializer
+from customchecks.api.requests import asking_to_add, conflicting, match, shown
+from customchecks.api.serializers import JobSerializer
 from customchecks.jobs import by_name
 from customchecks.jobs.models import CustomCheckJob
 from teckochecker.kit.json_parser import StrictJSONParser
+from teckochecker.kit.openapi import body, header, refused
 from teckochecker.kit.rest import asker
+from teckochecker.kit.views import ViewSet
+
+UNNAMED = {field: value for field, value in CONFIG.items() if field != "name"}
+FEW = '{"script_source_type": "upload", "script_runtime": "python"}'
+ONLY_NEW = header("If-None-Match", "`*`: only where there is none.")
 
 
-class NamedViewSet(GenericViewSet[CustomCheckJob]):
+@extend_schema(tags=["Custom checks"])
+class NamedViewSet(ViewSet[CustomCheckJob]):
     queryset: Any = CustomCheckJob.objects.order_by("id")
+    serializer_class = JobSerializer
     parser_classes = [StrictJSONParser, MultiPartParser]
-    needs: str | None = None
+    lookup_field, lookup_value_regex = "name", ".+?"
 
+    @extend_schema(responses={200: JobSerializer, **refused(409)}, parameters=[ETAG])
     def retrieve(self, request: Request, name: str) -> Response:
+        """Show the job of a name.
+
+        409 where several jobs have it.
+        """
         with conflicting():
             job = by_name.find(name)
         if job is None:
@@ -30,11 +47,15 @@ class NamedViewSet(GenericViewSet[CustomCheckJob]):
             )
         return shown(job, changed=False)
 
-    def replace(self, request: Request, name: str) -> Response:
-        """The whole definition: what is not named gets its default. A script that was uploaded stays without a new one.
-
-        ``If-None-Match: *`` makes a new job only.
-        """
+    @extend_schema(
+        operation_id="custom_checks_by_name_replace",
+        description=f"{EITHER_FORM} {REPLACES}",
+        request={JSON: body(JobSerializer(partial=True), UNNAMED), FORM: body(FormSerializer, {"config": FEW})},
+        responses={200: JobSerializer, 201: JobSerializer, **refused(409, 412)},
+        parameters=[IF_MATCH, ONLY_NEW, *SAVED],
+    )
+    def update(self, request: Request, name: str) -> Response:
+        """Make or replace the job of a name."""
         asking_to_add(request)
         asked = uploads.submission(request)
         if asked.config.get("name", name) != name:
@@ -46,9 +67,3 @@ class NamedViewSet(GenericViewSet[CustomCheckJob]):
                 name, data, archive=asked.archive, user=asker(request), match=match(request), only_new=only_new
             )
         return shown(done.job, status.HTTP_201_CREATED if done.action == "created" else status.HTTP_200_OK)
-
-    def clone(self, request: Request, pk: str) -> Response:
-        """Paused, with the same definition and script. ``name`` is the original's with "(copy)" where none is given."""
-        job = self.get_object()
-        name = body(request, known=("name",)).get("name")
-        return shown(by_name.clone(job, name=name, user=asker(request)), status.HTTP_201_CREATED)

@@ -1,10 +1,9 @@
 """What requests about jobs have in common: for what, for which jobs, and for which definition of one."""
 
 import contextlib
-from collections.abc import Collection, Iterator
-from typing import Any, cast
+from collections.abc import Iterator
+from typing import Any
 
-from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from rest_framework import exceptions, status
 from rest_framework.request import Request
@@ -17,21 +16,10 @@ from customchecks.jobs.models import CustomCheckJob
 from polling.jobs import duplicate_names
 from polling.jobs.scheduling import TransitionRefused
 from teckochecker.kit.rest import Refused, asker
-from teckochecker.kit.spelling import no_such_field
 
 
 def match(request: Request) -> str | None:
     return request.headers.get("If-Match")
-
-
-def body(request: Request, *, known: Collection[str], required: str = "") -> dict[str, Any]:
-    """It may be empty where nothing is required."""
-    data = cast(dict[str, Any], request.data)
-    unknown: dict[str, Any] = {name: no_such_field(name, known) for name in data if name not in known}
-    missing = {required: "This field is required."} if required and data.get(required) is None else {}
-    if unknown or missing:
-        raise ValidationError(unknown | missing)
-    return data
 
 
 def asking_to_add(request: Request) -> None:

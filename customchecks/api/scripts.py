@@ -1,112 +1,156 @@
 """``/api/custom-checks/{id}/script/…``: where a job's script comes from, and which version of it runs."""
 
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from rest_framework import serializers
+from drf_spectacular.utils import extend_schema
+from rest_framework.decorators import action
+from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.viewsets import GenericViewSet
 
-from customchecks.api.requests import body, match
-from customchecks.jobs import service, versions
-from customchecks.jobs.models import CustomCheckJob, ScriptVersion, SourceType
+from customchecks.api import uploads
+from customchecks.api.documented import FORM, IF_MATCH, JSON
+from customchecks.api.inputs import (
+    NOTHING,
+    GitSourceSerializer,
+    NothingSerializer,
+    PinSerializer,
+    RollbackSerializer,
+    UploadSerializer,
+)
+from customchecks.api.requests import match
+from customchecks.api.serializers import (
+    MovedSerializer,
+    PinnedSerializer,
+    RepositorySerializer,
+    ScriptInfoSerializer,
+    UploadedSerializer,
+    VersionSerializer,
+)
+from customchecks.jobs import etags, service, versions
+from customchecks.jobs.models import CustomCheckJob, SourceType
 from teckochecker.kit.json_parser import StrictJSONParser
-from teckochecker.kit.pagination import page
-from teckochecker.kit.rest import asker
+from teckochecker.kit.openapi import answer, body, refused
+from teckochecker.kit.pagination import pages
+from teckochecker.kit.rest import StrictSerializer, asker
+from teckochecker.kit.views import ViewSet, change
 
 GIT_FIELDS = {"git_url": "script_git_url", "branch": "script_git_branch"}
 
 
-class VersionSerializer(serializers.ModelSerializer[ScriptVersion]):
-    version = serializers.IntegerField(source="number")
-    sha256 = serializers.CharField(source="archive_id")
-    size = serializers.IntegerField(source="archive.size")
-    files = serializers.SerializerMethodField()
-    created_by = serializers.CharField(source="created_by.username", read_only=True, default=None, allow_null=True)
-    pinned = serializers.SerializerMethodField()
-
-    class Meta:
-        model = ScriptVersion
-        fields: Any = (
-            "version",
-            "source",
-            "origin",
-            "commit",
-            "sha256",
-            "size",
-            "files",
-            "notes",
-            "created_at",
-            "created_by",
-            "pinned",
-        )
-        read_only_fields = fields
-
-    def get_files(self, version: ScriptVersion) -> list[dict[str, Any]]:
-        return [{"path": path, "size": size} for path, size in version.archive.files]
-
-    def get_pinned(self, version: ScriptVersion) -> bool:
-        return version.number == version.job.script_version_pin
+def changes(url_path: str, request: Any, shape: Any, **options: Any) -> Callable[[Any], Any]:
+    """A call that changes a job, if it is still as it was read."""
+    return change(url_path, request=request, responses={200: shape, **refused(412)}, parameters=[IF_MATCH], **options)
 
 
-class ScriptViewSet(GenericViewSet[CustomCheckJob]):
+@extend_schema(tags=["Scripts"])
+class ScriptViewSet(ViewSet[CustomCheckJob]):
     queryset: Any = CustomCheckJob.objects.all()
     parser_classes = [StrictJSONParser]
-    needs: str | None = None
 
-    def info(self, request: Request, pk: str) -> Response:
-        """``metadata`` is the version that runs now, or null where there is none yet."""
+    @changes("script/upload", {FORM: UploadSerializer}, UploadedSerializer, parser_classes=[MultiPartParser])
+    def upload(self, request: Request, pk: str) -> Response:
+        """Upload a script.
+
+        A .tgz of at most 10 MB. A job that waited for its script is due.
+        """
         job = self.get_object()
-        version = versions.pinned(job) or versions.newest(job)
-        return Response(
-            {
-                "job_id": job.pk,
-                "source_type": job.script_source_type,
-                "git_url": job.script_git_url,
-                "git_branch": job.script_git_branch,
-                "file_path": job.script_file_path,
-                "metadata": VersionSerializer(version).data if version else None,
-            }
-        )
+        archive = uploads.script(request, part="file")
+        # Here the part with the script has another name than in a creating form
+        with renamed({"script": "file"}):
+            service.store_script(job, archive, user=asker(request), match=match(request))
+        shown = {"message": "Script uploaded successfully", "path": job.script_file_path, "sha256": archive.sha256}
+        return Response(UploadedSerializer(shown).data, headers={"ETag": etags.of(job)})
 
+    @extend_schema(responses=ScriptInfoSerializer)
+    @action(detail=True, url_path="script/info")
+    def info(self, request: Request, pk: str) -> Response:
+        """Show where a job's script comes from.
+
+        `metadata` is the version that runs now, or null where there is none yet.
+        """
+        job = self.get_object()
+        shown = {
+            "job_id": job.pk,
+            "source_type": job.script_source_type,
+            "git_url": job.script_git_url,
+            "git_branch": job.script_git_branch,
+            "file_path": job.script_file_path,
+            "metadata": versions.pinned(job) or versions.newest(job),
+        }
+        return Response(ScriptInfoSerializer(shown).data)
+
+    @extend_schema(responses=VersionSerializer(many=True))
+    @action(detail=True, url_path="script/versions", pagination_class=pages("versions"))
     def versions(self, request: Request, pk: str) -> Response:
-        """The newest first."""
-        rows = self.get_object().versions.select_related("job", "created_by", "archive").defer("archive__content")
-        return Response(page(rows.order_by("-number"), request, key="versions", serializer=VersionSerializer))
+        """List the versions of a script.
 
+        The newest first.
+        """
+        rows: Any = self.get_object().versions.select_related("job", "created_by", "archive").defer("archive__content")
+        page: Any = self.paginate_queryset(rows.order_by("-number"))
+        return self.get_paginated_response(VersionSerializer(page, many=True).data)
+
+    @changes("script/git", GitSourceSerializer, RepositorySerializer)
     def git(self, request: Request, pk: str) -> Response:
+        """Set the repository of a job."""
         job = self.get_object()
         if job.script_source_type != SourceType.GIT:
             raise ValidationError({"git_url": "The job's script is uploaded: set script_source_type to git first."})
-        data = {"branch": "main", **body(request, known=GIT_FIELDS, required="git_url")}
-        try:
+        data = _valid(GitSourceSerializer, request)
+        with renamed({column: name for name, column in GIT_FIELDS.items()}):
             wanted = {GIT_FIELDS[name]: data[name] for name in data}
             service.update_job(job, wanted, user=asker(request), match=match(request))
-        except ValidationError as error:
-            by_column = {column: name for name, column in GIT_FIELDS.items()}
-            errors = error.message_dict
-            raise ValidationError({by_column.get(field, field): errors[field] for field in errors}) from None
-        return Response(
-            {"message": "Git source configured", "url": job.script_git_url, "branch": job.script_git_branch}
-        )
+        shown = {"message": "Git source configured", "url": job.script_git_url, "branch": job.script_git_branch}
+        return Response(RepositorySerializer(shown).data)
 
+    @changes("script/rollback", RollbackSerializer, PinnedSerializer)
     def rollback(self, request: Request, pk: str) -> Response:
-        """Pins the job to an older version."""
-        body(request, known=("version",), required="version")
-        return self.pin(request, pk)
+        """Run an older version.
 
+        Until the job is unpinned.
+        """
+        return self._pinned(request, _valid(RollbackSerializer, request)["version"])
+
+    @changes("script/pin", PinSerializer, PinnedSerializer)
     def pin(self, request: Request, pk: str) -> Response:
-        """To ``version``, or without one to what runs now."""
-        number = body(request, known=("version",)).get("version")
+        """Stay with a version.
+
+        With the one that runs now, if none is named.
+        """
+        return self._pinned(request, _valid(PinSerializer, request).get("version"))
+
+    @changes("script/unpin", {JSON: body(NOTHING, {})}, answer(MovedSerializer, {"message": "Unpinned", "job_id": 7}))
+    def unpin(self, request: Request, pk: str) -> Response:
+        """Follow the newest version again."""
+        _valid(NothingSerializer, request)
+        job = self.get_object()
+        service.unpin_version(job, user=asker(request), match=match(request))
+        return Response(MovedSerializer({"message": "Unpinned", "job_id": job.pk}).data)
+
+    def _pinned(self, request: Request, number: Any) -> Response:
         if number is not None and (type(number) is not int or not 0 < number < 2**31):
             raise ValidationError({"version": "The number of a version is wanted."})
         job = self.get_object()
         version = service.pin_version(job, number, user=asker(request), match=match(request))
-        return Response({"message": f"Pinned to version {version.number}", "job_id": job.pk, "version": version.number})
+        shown = {"message": f"Pinned to version {version.number}", "job_id": job.pk, "version": version.number}
+        return Response(PinnedSerializer(shown).data)
 
-    def unpin(self, request: Request, pk: str) -> Response:
-        body(request, known=())
-        job = self.get_object()
-        service.unpin_version(job, user=asker(request), match=match(request))
-        return Response({"message": "Unpinned", "job_id": job.pk})
+
+@contextlib.contextmanager
+def renamed(names: Mapping[str, str]) -> Iterator[None]:
+    """What is wrong with a column is told by the name that the call has for it."""
+    try:
+        yield
+    except ValidationError as error:
+        errors = error.message_dict
+        raise ValidationError({names.get(field, field): errors[field] for field in errors}) from None
+
+
+def _valid(serializer: type[StrictSerializer], request: Request) -> dict[str, Any]:
+    asked = serializer(data=request.data)
+    asked.is_valid(raise_exception=True)
+    return dict(asked.validated_data)

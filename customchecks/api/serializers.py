@@ -1,14 +1,49 @@
-"""Jobs and logs as the API shows them, with the product's field names."""
+"""Jobs and logs as the API and the command line show them, with the product's field names."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from customchecks.jobs import definition
-from customchecks.jobs.models import CustomCheckJob, CustomCheckLog
+from customchecks.api.examples import JOB, LOG, SHA256, VERSION
+from customchecks.jobs import bulk, definition
+from customchecks.jobs.fields import TAG
+from customchecks.jobs.models import CustomCheckJob, CustomCheckLog, ScriptVersion
+from polling.site.delivery_serializers import WEBHOOK_SHAPES
+from teckochecker.kit.rest import ChoiceField, ShapedField
 
-SCRIPT = "script"
+TEXT = {"type": "string"}
+OBJECT: Mapping[str, Any] = {"type": "object", "additionalProperties": True}
+STRINGS = {"type": "object", "additionalProperties": TEXT}
+CHANGES = {
+    "type": "object",
+    "additionalProperties": {
+        "type": "object",
+        "required": ["from", "to"],
+        "additionalProperties": False,
+        "properties": {"from": {}, "to": {}},
+    },
+}
+LIMITS = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {
+        "memory_mb": {"type": "integer", "minimum": 64, "maximum": 4096},
+        "cpu_cores": {"type": "number", "minimum": 0.1, "maximum": 4},
+    },
+}
+SHAPES: Mapping[str, Any] = {
+    **WEBHOOK_SHAPES,
+    "tags": {"type": "array", "maxItems": 20, "items": {**TEXT, "pattern": f"^{TAG.pattern}$"}},
+    "check_params": {
+        **OBJECT,
+        "description": "The script gets it as CHECK_PARAMS, and texts and numbers as variables too.",
+    },
+    "env_vars": {**STRINGS, "description": "`secret_ref:NUMBER` or `secret_ref:NAME` anywhere in a value."},
+    "resource_limits": LIMITS,
+    "keboola_variables": {**STRINGS, "description": "Templates such as `{data.output}` are filled in."},
+    "last_check_data": OBJECT,
+}
 OBSERVED = (
     "status",
     "waiting_for",
@@ -35,49 +70,33 @@ OBSERVED = (
 class JobSerializer(serializers.ModelSerializer[CustomCheckJob]):
     """Shows only: what comes in is checked by ``customchecks.jobs.service``. References to secrets stay references."""
 
+    example = JOB
+    shapes = SHAPES
     script_sha256 = serializers.CharField(source="script_archive_id", read_only=True, allow_null=True)
-    waiting_for = serializers.SerializerMethodField()
+    waiting_for = serializers.ChoiceField(["script"], read_only=True, allow_null=True)
 
     class Meta:
         model = CustomCheckJob
         fields = ("id", *definition.FIELDS, *OBSERVED)
         read_only_fields = ("id", *OBSERVED)
 
-    @extend_schema_field(serializers.ChoiceField([SCRIPT], allow_null=True))
-    def get_waiting_for(self, job: CustomCheckJob) -> str | None:
-        """What has to be there before the job can be checked."""
-        return SCRIPT if job.not_runnable() else None
-
 
 class LogSerializer(serializers.ModelSerializer[CustomCheckLog]):
+    example = LOG
+    shapes: Mapping[str, Any] = {"script_output": OBJECT, "timings": OBJECT}
     job_id = serializers.IntegerField(read_only=True)
 
     class Meta:
         model = CustomCheckLog
-        fields: Any = (
-            "id",
-            "job_id",
-            "check_id",
-            "cycle",
-            "status",
-            "cause",
-            "message",
-            "script_output",
-            "execution_time_ms",
-            "revision",
-            "version",
-            "source",
-            "source_note",
-            "timings",
-            "started_at",
-            "created_at",
-        )
+        fields: Any = tuple(LOG)
         read_only_fields = fields
 
 
 class CheckSerializer(LogSerializer):
     """A check, or a test: that has no number and no cycle, and tells what the next check would have been given."""
 
+    example = {**LOG, "test": False, "state": None, "progress": None, "next_check_in": None}
+    shapes = {**LogSerializer.shapes, "state": OBJECT}
     id = serializers.IntegerField(read_only=True, allow_null=True)
     cycle = serializers.IntegerField(read_only=True, allow_null=True)
     test = serializers.BooleanField(default=False)
@@ -94,9 +113,20 @@ class MovedSerializer(serializers.Serializer[Any]):
     job_id = serializers.IntegerField(read_only=True)
 
 
+class PinnedSerializer(MovedSerializer):
+    example = {"message": "Pinned to version 1", "job_id": 7, "version": 1}
+    version = serializers.IntegerField(read_only=True)
+
+
 class StartedSerializer(MovedSerializer):
     """``location`` answers with the check once it has ended."""
 
+    example = {
+        "message": "Job triggered",
+        "job_id": 7,
+        "check_id": LOG["check_id"],
+        "location": f"/api/custom-checks/7/checks/{LOG['check_id']}",
+    }
     check_id = serializers.UUIDField(read_only=True)
     location = serializers.SerializerMethodField()
 
@@ -105,6 +135,113 @@ class StartedSerializer(MovedSerializer):
 
 
 class UnderWaySerializer(serializers.Serializer[Any]):
+    example = {"job_id": 7, "check_id": LOG["check_id"], "state": "waiting"}
     job_id = serializers.IntegerField(read_only=True)
     check_id = serializers.UUIDField(read_only=True)
     state = serializers.ChoiceField(["waiting", "running"], read_only=True)
+
+
+class VersionSerializer(serializers.ModelSerializer[ScriptVersion]):
+    example = VERSION
+    shapes = {"notes": {"type": "array", "items": TEXT}}
+    version = serializers.IntegerField(source="number")
+    sha256 = serializers.CharField(source="archive_id")
+    size = serializers.IntegerField(source="archive.size")
+    files = serializers.SerializerMethodField()
+    created_by = serializers.CharField(source="created_by.username", read_only=True, default=None, allow_null=True)
+    pinned = serializers.SerializerMethodField()
+
+    class Meta:
+        model = ScriptVersion
+        fields: Any = tuple(VERSION)
+        read_only_fields = fields
+
+    def get_files(self, version: ScriptVersion) -> list[dict[str, Any]]:
+        return [{"path": path, "size": size} for path, size in version.archive.files]
+
+    def get_pinned(self, version: ScriptVersion) -> bool:
+        return version.number == version.job.script_version_pin
+
+
+class UploadedSerializer(serializers.Serializer[Any]):
+    example = {"message": "Script uploaded successfully", "path": f"{SHA256}.tgz", "sha256": SHA256}
+    message = serializers.CharField()
+    path = serializers.CharField(allow_null=True)
+    sha256 = serializers.CharField()
+
+
+class RepositorySerializer(serializers.Serializer[Any]):
+    example = {"message": "Git source configured", "url": "https://git.example.com/checks.git", "branch": "main"}
+    message = serializers.CharField()
+    url = serializers.CharField()
+    branch = serializers.CharField(allow_null=True)
+
+
+class ScriptInfoSerializer(serializers.Serializer[Any]):
+    """``metadata`` is the version that runs now, or null where there is none yet."""
+
+    example = {
+        "job_id": 7,
+        "source_type": "upload",
+        "git_url": None,
+        "git_branch": "main",
+        "file_path": f"{SHA256}.tgz",
+        "metadata": VERSION,
+    }
+    job_id = serializers.IntegerField()
+    source_type = serializers.CharField()
+    git_url = serializers.CharField(allow_null=True)
+    git_branch = serializers.CharField(allow_null=True)
+    file_path = serializers.CharField(allow_null=True)
+    metadata = VersionSerializer(allow_null=True)
+
+
+class ResultSerializer(serializers.Serializer[bulk.Result]):
+    job_id = serializers.IntegerField()
+    ok = serializers.BooleanField()
+    status = serializers.CharField(allow_null=True)
+    check_id = serializers.UUIDField(allow_null=True)
+    detail = serializers.CharField(allow_blank=True)
+
+
+class BulkSerializer(serializers.Serializer[Any]):
+    action = ChoiceField(list(bulk.ACTIONS))
+    results = ResultSerializer(many=True)
+    total = serializers.IntegerField()
+    succeeded = serializers.IntegerField()
+    failed = serializers.IntegerField()
+
+
+class PutSerializer(serializers.Serializer[Any]):
+    """``changes`` are fields to what they were and are; ``job_id`` is null where nothing was made."""
+
+    name = serializers.CharField()
+    job_id = serializers.IntegerField(allow_null=True)
+    action = serializers.ChoiceField(["created", "updated", "unchanged"])
+    changes = ShapedField(CHANGES)
+
+
+class ImportSerializer(serializers.Serializer[Any]):
+    example = {
+        "dry_run": False,
+        "results": [
+            {
+                "name": "nightly export",
+                "job_id": 7,
+                "action": "updated",
+                "changes": {"poll_interval_seconds": {"from": 120, "to": 300}},
+            }
+        ],
+    }
+    dry_run = serializers.BooleanField()
+    results = PutSerializer(many=True)
+
+
+def put_shape(put: Any, dry_run: bool) -> dict[str, Any]:
+    made_up = dry_run and put.action == "created"
+    return {
+        "name": put.job.name,
+        "job_id": None if made_up else put.job.pk,
+        "action": put.action,
+        "changes": {field: {"from": before, "to": after} for field, (before, after) in put.changes.items()},
+    }

@@ -141,6 +141,11 @@ class CustomCheckJob(ScheduledJob):
             return "The job has no script yet: upload one first."
         return ""
 
+    @property
+    def waiting_for(self) -> str | None:
+        """What has to be there before the job can be checked."""
+        return "script" if self.not_runnable() else None
+
     def recorded_fields(self, result: CheckResult) -> dict[str, Any]:
         if result.cause is not None and result.cause.ours:
             return {}

@@ -1,20 +1,19 @@
 """Which jobs and which of their logs somebody means: the same words for the API, the command line and bulk actions."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db.models import F, Q, QuerySet, TextField
 from django.db.models.functions import Cast
-from django.utils.dateparse import parse_datetime
 
 from customchecks.images import runtimes
 from customchecks.jobs import fields
 from customchecks.jobs.models import CustomCheckJob, CustomCheckLog
 from polling.base.results import Cause, Verdict
 from polling.jobs.scheduling import JobStatus
-from teckochecker.kit import strict_json
+from teckochecker.kit import strict_json, times
 
 ORDERINGS = ("id", "name", "status", "created_at", "last_check_at", "next_check_at", "completed_at")
 LONGEST_SEARCH = 255
@@ -71,14 +70,10 @@ def logs(
 
 
 def time(field: str, value: str | datetime) -> datetime:
-    """Without an offset it is UTC. The + of an offset is a space in a query that was not quoted."""
     try:
-        found = value if isinstance(value, datetime) else parse_datetime(_unspaced(value))
-        if found is not None:
-            return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        pass
-    raise ValidationError({field: "A time such as 2026-01-31T22:00:00Z is wanted."})
+        return times.read(value)
+    except ValidationError as error:
+        raise ValidationError({field: error.messages}) from None
 
 
 def _found(search: str) -> Q:
@@ -104,7 +99,3 @@ def _one_of(known: Sequence[Any], value: Any, *, field: str) -> str:
     if value not in known:
         raise ValidationError({field: f"One of {', '.join(known)} is wanted."})
     return str(value)
-
-
-def _unspaced(text: str) -> str:
-    return text.replace(" ", "+") if "T" in text else text

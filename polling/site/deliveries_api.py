@@ -1,84 +1,47 @@
 """``/api/deliveries``: what was to be sent, and how that went."""
 
-import re
+from typing import Any
 
-from django.urls import re_path
-from rest_framework import serializers, status
+from drf_spectacular.utils import extend_schema, extend_schema_view
+from rest_framework import mixins, serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.viewsets import GenericViewSet
 
-from polling.outbox.deliveries import Delivery, DeliveryAttempt, DeliveryStatus, ResendRefused
-from teckochecker.kit.pagination import page
+from polling.outbox.deliveries import Delivery, DeliveryStatus, ResendRefused
+from polling.site.delivery_serializers import DeliverySerializer, DeliveryWithAttemptsSerializer
+from teckochecker.kit.filters import FilterSet, Word, number, one_of
+from teckochecker.kit.openapi import refused
+from teckochecker.kit.pagination import pages
 from teckochecker.kit.rest import Refused
-
-FILTERS = ("status", "job_kind", "job_id")
-JOB_ID = re.compile("[0-9]{1,18}")
+from teckochecker.kit.views import Router, ViewSet, change
 
 
-class AttemptSerializer(serializers.ModelSerializer[DeliveryAttempt]):
-    class Meta:
-        model = DeliveryAttempt
-        fields = ("number", "started_at", "status_code", "duration_ms", "error", "answer")
-        read_only_fields = fields
+class DeliveryFilters(FilterSet):
+    status = one_of(DeliveryStatus.values, "Only those in this status.", example="pending")
+    job_kind = Word("Only those of this kind of job.", example="custom")
+    job_id = number("Only those of this job.", example=7)
 
 
-class DeliverySerializer(serializers.ModelSerializer[Delivery]):
-    """Header values stay as they are stored: with references, never with secrets."""
+@extend_schema(tags=["Deliveries"])
+@extend_schema_view(
+    list=extend_schema(summary="List deliveries", description="The newest first."),
+    retrieve=extend_schema(summary="Show a delivery with its attempts"),
+)
+class DeliveryViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ViewSet[Delivery]):
+    queryset: Any = Delivery.objects.order_by("-created_at", "id")
+    pagination_class = pages("deliveries")
+    filterset_class: type[FilterSet] = DeliveryFilters
+    lookup_value_regex = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
-    class Meta:
-        model = Delivery
-        fields = (
-            "id",
-            "job_kind",
-            "job_id",
-            "job_name",
-            "cycle",
-            "event",
-            "test",
-            "url",
-            "method",
-            "status",
-            "attempts",
-            "last_status_code",
-            "last_error",
-            "next_attempt_at",
-            "created_at",
-            "delivered_at",
-        )
-        read_only_fields = fields
+    def get_serializer_class(self) -> type[serializers.BaseSerializer[Delivery]]:
+        return DeliverySerializer if self.action == "list" else DeliveryWithAttemptsSerializer
 
-
-class DeliveryWithAttemptsSerializer(DeliverySerializer):
-    attempt_rows = AttemptSerializer(many=True, read_only=True)
-
-    class Meta(DeliverySerializer.Meta):
-        fields = (*DeliverySerializer.Meta.fields, "attempt_rows")  # type: ignore[assignment]
-
-
-class DeliveryViewSet(GenericViewSet[Delivery]):
-    queryset = Delivery.objects.order_by("-created_at", "id")
-    serializer_class = DeliveryWithAttemptsSerializer
-    needs: str | None = None  # the model permission, where the method does not tell it
-
-    def list(self, request: Request) -> Response:
-        """``?status=``, ``?job_kind=`` and ``?job_id=`` narrow the list."""
-        # PostgreSQL cannot look for a NUL
-        chosen = {
-            name: request.query_params[name].replace("\0", "\ufffd") for name in FILTERS if name in request.query_params
-        }
-        if not JOB_ID.fullmatch(chosen.get("job_id", "0")):
-            raise serializers.ValidationError({"job_id": ["A whole number is wanted."]})
-        if chosen.get("status", DeliveryStatus.PENDING) not in DeliveryStatus.values:
-            raise serializers.ValidationError({"status": [f"One of {', '.join(DeliveryStatus.values)} is wanted."]})
-        rows = self.get_queryset().filter(**chosen)
-        return Response(page(rows, request, key="deliveries", serializer=DeliverySerializer))
-
-    def retrieve(self, request: Request, pk: str) -> Response:
-        return Response(self.get_serializer(self.get_object()).data)
-
+    @change(responses={202: DeliveryWithAttemptsSerializer, **refused(409)})
     def resend(self, request: Request, pk: str) -> Response:
-        """The same call with the same id; 409 while it is pending."""
+        """Send a delivery again.
+
+        The same call with the same id.
+        """
         delivery = self.get_object()
         try:
             delivery.resend()
@@ -87,12 +50,4 @@ class DeliveryViewSet(GenericViewSet[Delivery]):
         return Response(self.get_serializer(delivery).data, status=status.HTTP_202_ACCEPTED)
 
 
-DELIVERY = r"^deliveries/(?P<pk>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
-
-urlpatterns = [
-    re_path(r"^deliveries/?$", DeliveryViewSet.as_view({"get": "list"}), name="deliveries"),
-    re_path(rf"{DELIVERY}/?$", DeliveryViewSet.as_view({"get": "retrieve"}), name="delivery"),
-    re_path(
-        rf"{DELIVERY}/resend/?$", DeliveryViewSet.as_view({"post": "resend"}, needs="change"), name="delivery-resend"
-    ),
-]
+urlpatterns = Router(("deliveries", DeliveryViewSet, "delivery")).urls

@@ -2,147 +2,109 @@
 
 from typing import Any
 
-from django.core.exceptions import ValidationError
-from django.urls import re_path
-from rest_framework import serializers, status
+from drf_spectacular.utils import extend_schema, extend_schema_view
+from rest_framework import mixins, serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.viewsets import GenericViewSet
 
-from polling.jobs import duplicate_names, group_changes, groups, test_deliveries
-from polling.jobs.groups import GroupRefused, GroupStatus, JobGroup, Rule
-from polling.jobs.members import LARGEST_ID, Key
-from polling.outbox.webhook_fields import WebhookMethod
-from polling.site.deliveries_api import DeliverySerializer
-from teckochecker.kit.pagination import page
-from teckochecker.kit.rest import ChoiceField, Refused, StrictSerializer, TextField, WholeNumberField, asker
+from polling.jobs import duplicate_names, group_changes, test_deliveries
+from polling.jobs.groups import GroupRefused, GroupStatus, JobGroup
+from polling.site.delivery_serializers import DELIVERY, DeliverySerializer
+from polling.site.group_serializers import (
+    ANSWERED,
+    GroupFieldsSerializer,
+    GroupSerializer,
+    GroupWithAnswersSerializer,
+)
+from teckochecker.kit.filters import FilterSet, one_of
+from teckochecker.kit.openapi import WARNING, answer, body, refused
+from teckochecker.kit.pagination import pages
+from teckochecker.kit.rest import Refused, asker
+from teckochecker.kit.views import Router, ViewSet, change
 
-OBSERVED = ("status", "failure_cause", "cycle", "started_at", "deadline_at", "created_at", "completed_at")
-
-
-class MemberSerializer(serializers.Serializer[Any]):
-    kind = serializers.CharField()
-    id = serializers.IntegerField()
-    name = serializers.CharField()
-    status = serializers.CharField()
-    ended = serializers.BooleanField()
-    verdict = serializers.CharField(allow_null=True)
+TEST = {**DELIVERY, "job_kind": "group", "event": "group.test"}
 
 
-class KnownMemberSerializer(MemberSerializer):
-    message = serializers.CharField(allow_null=True)
-    data = serializers.JSONField(allow_null=True)  # type: ignore[assignment]  # the name is a property too
-    cause = serializers.CharField(allow_null=True)
+class GroupFilters(FilterSet):
+    status = one_of(GroupStatus.values, "Only those in this status.", example="active")
 
 
-class Groups(serializers.ListSerializer[Any]):
-    def to_representation(self, data: Any) -> Any:
-        """The members of all of them are read at once."""
-        found = list(data)
-        groups.preload(found)
-        return super().to_representation(found)
-
-
-class GroupSerializer(serializers.ModelSerializer[JobGroup]):
-    members = MemberSerializer(many=True, source="states", read_only=True)
-
-    class Meta:
-        model = JobGroup
-        fields: Any = ("id", "members", *group_changes.SETTABLE, *OBSERVED)
-        read_only_fields = fields
-        list_serializer_class = Groups
-
-
-class GroupWithAnswersSerializer(GroupSerializer):
-    members = KnownMemberSerializer(many=True, source="known", read_only=True)
-
-
-class MemberKeySerializer(serializers.Serializer[Any]):
-    kind = serializers.CharField(max_length=50)
-    id = serializers.IntegerField(min_value=1, max_value=LARGEST_ID)
-
-
-class MembersField(serializers.ListField):
-    child = MemberKeySerializer()
-
-    def to_internal_value(self, data: Any) -> list[Key]:
-        odd = [entry for entry in data if not _is_member(entry)] if isinstance(data, list) else [data]
-        if odd:
-            raise serializers.ValidationError(
-                f'A list of members such as {{"kind": "custom", "id": 7}} is wanted, not {odd[0]!r:.80}.'
-            )
-        return [(entry["kind"], entry["id"]) for entry in data]
-
-
-def _is_member(entry: Any) -> bool:
-    if not isinstance(entry, dict) or set(entry) != {"kind", "id"}:
-        return False
-    return isinstance(entry["kind"], str) and type(entry["id"]) is int
-
-
-class GroupFieldsSerializer(StrictSerializer):
-    """Types only: values are checked where every way to a group passes."""
-
-    name = TextField(max_length=255)
-    members = MembersField()
-    rule = ChoiceField(choices=Rule.choices, required=False)
-    count = WholeNumberField(required=False, allow_null=True)
-    deadline_seconds = WholeNumberField(required=False)
-    webhook_url = TextField(max_length=500)
-    webhook_method = ChoiceField(choices=WebhookMethod.choices, required=False)
-    webhook_headers = serializers.JSONField(required=False, allow_null=True)
-    webhook_query_params = serializers.JSONField(required=False, allow_null=True)
-    webhook_signing_secrets = serializers.JSONField(required=False)
-
-
-class GroupViewSet(GenericViewSet[JobGroup]):
+@extend_schema(tags=["Groups"])
+@extend_schema_view(
+    list=extend_schema(summary="List groups", description="The oldest first."),
+    retrieve=extend_schema(summary="Show a group with what is known of its members"),
+)
+class GroupViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ViewSet[JobGroup]):
     queryset: Any = JobGroup.objects.order_by("id")
-    serializer_class = GroupWithAnswersSerializer
-    needs: str | None = None
+    pagination_class = pages("groups")
+    filterset_class = GroupFilters
 
-    def list(self, request: Request) -> Response:
-        """``?status=`` narrows the list."""
-        rows = self.get_queryset()
-        if (wanted := request.query_params.get("status")) is not None:
-            if wanted not in GroupStatus.values:
-                raise ValidationError({"status": f"One of {', '.join(GroupStatus.values)} is wanted."})
-            rows = rows.filter(status=wanted)
-        return Response(page(rows, request, key="groups", serializer=GroupSerializer))
+    def get_serializer_class(self) -> type[serializers.BaseSerializer[JobGroup]]:
+        return GroupSerializer if self.action == "list" else GroupWithAnswersSerializer
 
+    @extend_schema(request=GroupFieldsSerializer, parameters=[WARNING])
     def create(self, request: Request) -> Response:
+        """Wait for several jobs together.
+
+        Members that have ended count. When the rule is met or the deadline has passed, the webhook is called.
+        """
         data = _valid(GroupFieldsSerializer(data=request.data))
         group = group_changes.create_group(data, wanted=data.pop("members"), user=asker(request))
         told = duplicate_names.headers(group)
         return Response(self.get_serializer(group).data, status=status.HTTP_201_CREATED, headers=told)
 
-    def retrieve(self, request: Request, pk: str) -> Response:
-        return Response(self.get_serializer(self.get_object()).data)
-
+    @extend_schema(
+        request=body(GroupFieldsSerializer(partial=True), {"rule": "any"}),
+        responses=answer(GroupWithAnswersSerializer, {**ANSWERED, "rule": "any"}),
+    )
     def update(self, request: Request, pk: str) -> Response:
-        """Every field that creating can set; those that are not named stay as they are."""
+        """Change a group.
+
+        Fields that are not named stay as they are. It holds for the current cycle: the group may end at once.
+        """
         group = self.get_object()
         data = _valid(GroupFieldsSerializer(data=request.data, partial=True))
         group_changes.update_group(group, data, wanted=data.pop("members", None), user=asker(request))
-        return Response(self.get_serializer(self.get_object()).data)
+        return self._shown()
+
+    partial_update = update
 
     def destroy(self, request: Request, pk: str) -> Response:
+        """Delete a group.
+
+        Its jobs stay.
+        """
         group_changes.delete_group(self.get_object())
         return Response(status=status.HTTP_204_NO_CONTENT)
 
+    @change(responses={200: GroupWithAnswersSerializer, **refused(409)})
     def restart(self, request: Request, pk: str) -> Response:
+        """Wait for a group's jobs anew.
+
+        Members that have ended are restarted, deleted ones are left out. Keboola jobs and webhooks that they have at
+        their end are started and called again. This call does not ask; the command line and the admin do.
+        """
         try:
             group_changes.restart_group(self.get_object(), user=asker(request))
         except GroupRefused as error:
             raise Refused(str(error)) from None
-        return Response(self.get_serializer(self.get_object()).data)
+        return self._shown()
 
+    @change("webhook/test", url_name="webhook-test", responses={202: answer(DeliverySerializer, TEST), **refused(409)})
     def test(self, request: Request, pk: str) -> Response:
-        """Answers with the delivery, which is made at once; how it went is in ``/api/deliveries/{id}``."""
+        """Send a test to a group's webhook.
+
+        With the members as they are now. It is made at once; how it went is in the delivery.
+        """
         try:
             delivery = test_deliveries.send_group_test(self.get_object())
         except test_deliveries.SendRefused as error:
             raise Refused(str(error)) from None
         return Response(DeliverySerializer(delivery).data, status=status.HTTP_202_ACCEPTED)
+
+    def _shown(self) -> Response:
+        """As it is now."""
+        return Response(self.get_serializer(self.get_object()).data)
 
 
 def _valid(serializer: GroupFieldsSerializer) -> dict[str, Any]:
@@ -150,15 +112,4 @@ def _valid(serializer: GroupFieldsSerializer) -> dict[str, Any]:
     return dict(serializer.validated_data)
 
 
-GROUP = r"^groups/(?P<pk>[0-9]{1,18})"
-
-_one = GroupViewSet.as_view({"get": "retrieve", "put": "update", "patch": "update", "delete": "destroy"})
-
-urlpatterns = [
-    re_path(r"^groups/?$", GroupViewSet.as_view({"get": "list", "post": "create"}), name="groups"),
-    re_path(rf"{GROUP}/?$", _one, name="group"),
-    re_path(rf"{GROUP}/restart/?$", GroupViewSet.as_view({"post": "restart"}, needs="change"), name="group-restart"),
-    re_path(
-        rf"{GROUP}/webhook/test/?$", GroupViewSet.as_view({"post": "test"}, needs="change"), name="group-webhook-test"
-    ),
-]
+urlpatterns = Router(("groups", GroupViewSet, "group")).urls

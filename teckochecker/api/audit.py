@@ -1,28 +1,40 @@
 """``/api/audit``: who changed what, the newest first."""
 
-import functools
 from typing import Any
 
 from auditlog.models import LogEntry
-from django.urls import re_path
-from drf_spectacular.utils import extend_schema_field
-from rest_framework import serializers
-from rest_framework.request import Request
-from rest_framework.response import Response
-from rest_framework.viewsets import GenericViewSet
+from django.db.models import Q
+from drf_spectacular.utils import extend_schema, extend_schema_view
+from rest_framework import mixins, serializers
 
-from customchecks.jobs import selection
 from secrets_app.access.audit import more, told, way
 from teckochecker.access.authentication import covered
 from teckochecker.kit import strict_json
-from teckochecker.kit.openapi import OBJECT
-from teckochecker.kit.pagination import page
+from teckochecker.kit.filters import FilterSet, Word, one_of, time
+from teckochecker.kit.pagination import pages
+from teckochecker.kit.views import Router, ViewSet
 
 ACTIONS = {"create": LogEntry.Action.CREATE, "update": LogEntry.Action.UPDATE, "delete": LogEntry.Action.DELETE}
+AT = "2026-01-31T22:04:00.000000Z"
 NAMES = {number: name for name, number in ACTIONS.items()}
+# The fields, in their order, and what they may look like
+ENTRY = {
+    "id": 12,
+    "at": AT,
+    "actor": "ada",
+    "via": "token nightly import",
+    "address": "192.0.2.7",
+    "action": "update",
+    "event": "paused",
+    "model": "customchecks.customcheckjob",
+    "object_id": "7",
+    "object": "nightly export",
+    "changes": {"status": ["active", "paused"]},
+}
 
 
 class EntrySerializer(serializers.ModelSerializer[LogEntry]):
+    example = ENTRY
     at = serializers.DateTimeField(source="timestamp", read_only=True)
     actor = serializers.SerializerMethodField()
     via = serializers.SerializerMethodField()
@@ -36,7 +48,7 @@ class EntrySerializer(serializers.ModelSerializer[LogEntry]):
 
     class Meta:
         model = LogEntry
-        fields = ("id", "at", "actor", "via", "address", "action", "event", "model", "object_id", "object", "changes")
+        fields = tuple(ENTRY)
         read_only_fields = fields
 
     def get_actor(self, entry: LogEntry) -> str | None:
@@ -55,46 +67,50 @@ class EntrySerializer(serializers.ModelSerializer[LogEntry]):
     def get_model(self, entry: LogEntry) -> str:
         return f"{entry.content_type.app_label}.{entry.content_type.model}"
 
-    @extend_schema_field(OBJECT)
     def get_changes(self, entry: LogEntry) -> dict[str, Any]:
         return entry.changes or {}
 
 
-class AuditViewSet(GenericViewSet[LogEntry]):
+def _of_model(name: str) -> Q:
+    app, _, model = name.partition(".")
+    return Q(content_type__app_label=app, content_type__model=model.lower())
+
+
+class AuditFilters(FilterSet):
+    actor = Word("Only what this user did.", example="ada", column="additional_data__actor")
+    model = Word("Only changes of these.", example="customchecks.customcheckjob", where=_of_model)
+    object_id = Word(
+        "Only changes of this one.",
+        example="7",
+        column="object_pk",
+        read=lambda number: strict_json.storable(number)[:255],
+    )
+    action = one_of(ACTIONS, "Only these.", example="update", where=lambda name: Q(action=ACTIONS[name]))
+    since = time("Only what was done at this time or later.", example=AT, column="timestamp__gte")
+    until = time("Only what was done before this time.", example=AT, column="timestamp__lt")
+
+
+@extend_schema(tags=["Access"])
+@extend_schema_view(
+    list=extend_schema(
+        summary="List who changed what",
+        description="The newest first. Values of secrets, of a script's environment and of a webhook's headers are "
+        "`***`.",
+    )
+)
+class AuditViewSet(mixins.ListModelMixin, ViewSet[LogEntry]):
+    """What happened to users, groups and tokens is there for whoever may view those."""
+
     queryset: Any = LogEntry.objects.select_related("content_type").order_by("-timestamp", "-id")
     serializer_class = EntrySerializer
+    pagination_class = pages("entries")
+    filterset_class = AuditFilters
 
-    def list(self, request: Request) -> Response:
-        """``actor``, ``model``, ``object_id``, ``action``, ``since`` and ``until`` narrow the list.
+    def filter_queryset(self, queryset: Any) -> Any:
+        return told(super().filter_queryset(queryset), self._may_view)
 
-        What happened to users, groups and tokens is there for whoever may view those.
-        """
-        asked = {name: strict_json.storable(str(value)) for name, value in request.query_params.items()}
-        rows = told(self.get_queryset().filter(**_columns(asked)), functools.partial(_may_view, request))
-        return Response(page(rows, request, key="entries", serializer=EntrySerializer))
-
-
-def _may_view(request: Request, permission: str) -> bool:
-    return bool(request.user.has_perm(permission)) and covered(request, [permission])
+    def _may_view(self, permission: str) -> bool:
+        return bool(self.request.user.has_perm(permission)) and covered(self.request, [permission])
 
 
-def _columns(asked: dict[str, str]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    if "actor" in asked:
-        found["additional_data__actor"] = asked["actor"]
-    if "model" in asked:
-        app, _, name = asked["model"].partition(".")
-        found |= {"content_type__app_label": app, "content_type__model": name.lower()}
-    if "object_id" in asked:
-        found["object_pk"] = asked["object_id"][:255]
-    if "action" in asked:
-        if asked["action"] not in ACTIONS:
-            raise serializers.ValidationError({"action": [f"One of {', '.join(ACTIONS)} is wanted."]})
-        found["action"] = ACTIONS[asked["action"]]
-    for name, lookup in (("since", "timestamp__gte"), ("until", "timestamp__lt")):
-        if name in asked:
-            found[lookup] = selection.time(name, asked[name])
-    return found
-
-
-urlpatterns = [re_path(r"^audit/?$", AuditViewSet.as_view({"get": "list"}), name="audit")]
+urlpatterns = Router(("audit", AuditViewSet, "audit")).urls

@@ -4,16 +4,15 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
-from django import forms
 from django.template.loader import render_to_string
 from django.utils.html import escape
 from rest_framework import exceptions, metadata, negotiation, renderers
 from rest_framework.request import Request, override_method
 
-from teckochecker.kit.openapi import FORM, JSON, UNDESCRIBED, Body, Operation, Shape
-
 if TYPE_CHECKING:
     from rest_framework.views import APIView  # imports what the settings name, and so this module
+
+JSON, FORM = "application/json", "multipart/form-data"
 
 # Bootstrap and the libraries of Swagger UI and ReDoc set styles in elements, draw images from data; one uses a worker
 POLICY = (
@@ -43,19 +42,8 @@ class Options(metadata.BaseMetadata):
     """What each method of a path does. DRF's own would look at serializers, which not every call has."""
 
     def determine_metadata(self, request: Request, view: Any) -> dict[str, Any]:
-        methods = {method: _call(view, method).summary for method in view.allowed_methods}
+        methods = {method: _call(view, method).get("summary") for method in view.allowed_methods}
         return {"methods": {method: summary for method, summary in methods.items() if summary}}
-
-
-class RawForm(forms.Form):
-    """Sent by the page's script, as JSON."""
-
-    _content_type = forms.ChoiceField(
-        label="Media type", choices=[(JSON, JSON)], widget=forms.Select(attrs={"data-override": "content-type"})
-    )
-    _content = forms.CharField(
-        label="Content", required=False, widget=forms.Textarea(attrs={"data-override": "content", "rows": 16})
-    )
 
 
 class Pages(renderers.BrowsableAPIRenderer):
@@ -67,85 +55,71 @@ class Pages(renderers.BrowsableAPIRenderer):
         return page
 
     def get_name(self, view: Any) -> str:
-        return _call(view, view.request.method).summary or view.get_view_name()
+        return str(_call(view, view.request.method).get("summary") or view.get_view_name())
 
     def get_description(self, view: Any, status_code: int) -> str:
-        return escape(_call(view, view.request.method).about)
+        return escape(_call(view, view.request.method).get("description", ""))
 
     def get_filter_form(self, data: Any, view: "APIView", request: Request) -> None:
-        return None
+        """A form would send every word, and an empty one is refused."""
+        return
 
-    def get_raw_data_form(self, data: Any, view: Any, method: str, request: Request) -> forms.Form | None:
-        if not self._may(view, method, request):
-            return None
-        body = _body(_call(view, method), JSON)
-        if body is None:
-            return RawForm(initial={"_content_type": JSON})
-        refused = self._is_refused(method, request)
-        shown = (_sent(body, request) if refused else _present(body, data, method)) or body.example
-        return RawForm(initial={"_content_type": JSON, "_content": json.dumps(shown, indent=4, default=str)})
+    def get_raw_data_form(self, data: Any, view: Any, method: str, request: Request) -> Any:
+        """DRF's, with the example of the call, what is there now, or what was refused."""
+        form = super().get_raw_data_form(data, view, method, request)
+        if form and (body := _body(view, method, JSON)):
+            shown = self._sent(body, method, request) or _present(body, data, method) or _example(body)
+            form.initial = {"_content_type": JSON, "_content": json.dumps(shown, indent=4, default=str)}
+        return form
 
     def get_rendered_html_form(self, data: Any, view: Any, method: str, request: Request) -> Any:
         """Where a call takes a form; for DELETE, whether there is a button."""
-        if method == "OPTIONS" or not self._may(view, method, request):
-            return None
+        with override_method(view, request, method) as overridden:
+            if method == "OPTIONS" or not self.show_form_for_method(view, method, overridden, None):
+                return None
         if method == "DELETE":
             return True
-        body = _body(_call(view, method), FORM)
+        body = _body(view, method, FORM)
         if body is None:
             return None
-        values = (_sent(body, request) if self._is_refused(method, request) else {}) or body.example
+        values = self._sent(body, method, request) or _example(body)
         return render_to_string("reference/form.html", {"inputs": list(_inputs(body, values)), "method": method})
 
-    def _is_refused(self, method: str, request: Request) -> bool:
-        return bool(self.renderer_context["response"].status_code >= 400 and request.method == method)
+    def _sent(self, body: dict[str, Any], method: str, request: Request) -> dict[str, Any]:
+        """So that it can be corrected. Values of secrets are not sent back, not even to whoever sent them."""
+        if self.renderer_context["response"].status_code < 400 or request.method != method:
+            return {}
+        try:
+            data = request.data if isinstance(request.data, dict) else {}
+        except exceptions.APIException:
+            return {}
+        shapes = body["schema"]["properties"]
+        return {name: value for name, value in data.items() if not shapes.get(name, {}).get("writeOnly")}
 
-    def _may(self, view: Any, method: str, request: Request) -> bool:
-        with override_method(view, request, method) as overridden:
-            return bool(self.show_form_for_method(view, method, overridden, None))
 
-
-def _call(view: Any, method: str) -> Operation:
+def _call(view: Any, method: str) -> dict[str, Any]:
     """From ``teckochecker.api.openapi.Schema``, which the document and its own pages do without."""
-    return cast(Operation, view.schema.call(view.request, method)) if view.schema else UNDESCRIBED
+    return cast(dict[str, Any], view.schema.call(view.request, method)) if view.schema else {}
 
 
-def _body(call: Operation, media_type: str) -> Body | None:
-    return next((body for body in call.bodies if body.media_type == media_type), None)
+def _body(view: Any, method: str, media_type: str) -> dict[str, Any] | None:
+    """What the document says of it."""
+    body = _call(view, method).get("requestBody", {}).get("content", {}).get(media_type)
+    return body and {**body, "schema": view.schema.resolved(body["schema"])}
 
 
-def _sent(body: Body, request: Request) -> dict[str, Any]:
-    """So that it can be corrected. Values of secrets are not sent back, not even to whoever sent them."""
-    try:
-        data = request.data if isinstance(request.data, dict) else {}
-    except exceptions.APIException:
-        return {}
-    hidden = {name for name, field in _fields(body.shape).items() if field.write_only}
-    return {name: value for name, value in data.items() if name not in hidden}
+def _example(body: Mapping[str, Any]) -> dict[str, Any]:
+    return next((example["value"] for example in body.get("examples", {}).values()), {})
 
 
-def _present(body: Body, data: Any, method: str) -> dict[str, Any]:
+def _present(body: Mapping[str, Any], data: Any, method: str) -> dict[str, Any]:
     """What a change would start from."""
     if method not in ("PUT", "PATCH") or not isinstance(data, dict):
         return {}
-    return {name: data[name] for name in _writable(body.shape) if name in data}
+    return {name: data[name] for name in body["schema"]["properties"] if name in data}
 
 
-def _writable(shape: Shape) -> list[str]:
-    if isinstance(shape, Mapping):
-        return list(shape["properties"])
-    return [name for name, field in _fields(shape).items() if not field.read_only]
-
-
-def _fields(shape: Shape) -> Mapping[str, Any]:
-    if isinstance(shape, Mapping):
-        return {}
-    return (shape() if isinstance(shape, type) else shape).fields
-
-
-def _inputs(body: Body, values: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Forms are described as JSON schema."""
-    shapes = body.shape["properties"] if isinstance(body.shape, Mapping) else {}
-    for name, shape in shapes.items():
+def _inputs(body: Mapping[str, Any], values: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    for name, shape in body["schema"]["properties"].items():
         is_file, about = shape.get("format") == "binary", shape.get("description")
         yield {"name": name, "file": is_file, "about": about, "value": values.get(name, "")}

@@ -19,6 +19,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, Js
 from django.http.multipartparser import MultiPartParserError
 from django.template.loader import render_to_string
 from django.views import defaults
+from drf_spectacular.utils import extend_schema
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 from rest_framework import exceptions, permissions, status
@@ -33,6 +34,7 @@ from polling.jobs.metrics import DatabaseCollector
 from teckochecker.access.authentication import Forbidden, wrong_scheme
 from teckochecker.access.throttles import PerLogin, Strangers
 from teckochecker.kit import database_errors, strict_json
+from teckochecker.kit.openapi import answer
 
 logger = structlog.get_logger(__name__)
 
@@ -140,7 +142,12 @@ class Metrics(APIView):
 
     permission_classes = [permissions.IsAuthenticated]
 
+    @extend_schema(
+        tags=["System"],
+        responses={(200, "text/plain; version=0.0.4"): answer(str, 'jobs{kind="custom",status="active"} 5.0\n')},
+    )
     def get(self, request: Request) -> HttpResponse:
+        """Metrics for Prometheus."""
         gauges = CollectorRegistry()
         gauges.register(DatabaseCollector())
         text = generate_latest(_counters()) + generate_latest(gauges)

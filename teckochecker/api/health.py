@@ -8,10 +8,11 @@ from typing import Any
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError
 from django.utils import timezone
-from rest_framework import permissions, status
-from rest_framework.decorators import api_view, authentication_classes, permission_classes, throttle_classes
+from drf_spectacular.utils import extend_schema
+from rest_framework import permissions, serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.views import APIView
 
 from polling.base import clock, disk_space
 from polling.jobs.runners import Fault
@@ -19,9 +20,11 @@ from polling.outbox.deliveries import Delivery
 from polling.sweep.models import LEASE_SECONDS, QueueProof, SweepLease
 from polling.sweep.sweeper import this_host
 from teckochecker.kit import database_errors
+from teckochecker.kit.openapi import answer
 
 HEALTHY, DEGRADED, UNHEALTHY = "healthy", "degraded", "unhealthy"
 PARTS = ("database", "sweep", "engine", "rules", "queue", "disk", "deliveries")
+WORKS = ("ok", "degraded", "failed", "unknown", "unavailable")
 FRESH = timedelta(seconds=2 * LEASE_SECONDS)
 QUEUE_PATIENCE = timedelta(seconds=60)
 DELIVERY_PATIENCE = timedelta(minutes=5)
@@ -99,15 +102,10 @@ def _deliveries(late: int) -> Iterator[Fault]:
         yield Fault("deliveries", f"{late} deliveries have waited for more than {minutes} minutes.", checks_run=True)
 
 
-@api_view(["GET"])
-@authentication_classes([])
-@permission_classes([permissions.AllowAny])
-@throttle_classes([])
-def health(request: Request) -> Response:
-    found = examine()
+def _shown(found: Health, at: datetime | str) -> dict[str, Any]:
     body: dict[str, Any] = {
         "status": found.status,
-        "timestamp": timezone.now(),
+        "timestamp": at,
         "version": settings.VERSION,
         "reasons": [fault.message for fault in found.faults],
         "sweep_age_seconds": None if found.sweep_age is None else round(found.sweep_age, 1),
@@ -119,5 +117,40 @@ def health(request: Request) -> Response:
         body |= {part: faulty.get(part, "unknown") for part in ("engine", "rules", "queue")}
     if "database" in faulty:
         body |= dict.fromkeys(PARTS[1:], "unknown") | {"database": "unavailable"}
-    bad = found.status == UNHEALTHY
-    return Response(body, status=status.HTTP_503_SERVICE_UNAVAILABLE if bad else status.HTTP_200_OK)
+    return body
+
+
+class HealthSerializer(serializers.Serializer[dict[str, Any]]):
+    status = serializers.ChoiceField([HEALTHY, DEGRADED, UNHEALTHY])
+    timestamp = serializers.DateTimeField()
+    version = serializers.CharField()
+    reasons = serializers.ListField(child=serializers.CharField())
+    sweep_age_seconds = serializers.FloatField(allow_null=True)
+    deliveries_waiting = serializers.IntegerField(allow_null=True)
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        return {**super().get_fields(), **{part: serializers.ChoiceField(WORKS) for part in PARTS}}
+
+
+AT = "2026-01-31T22:04:11.120000Z"
+WELL = answer(HealthSerializer, _shown(Health((), sweep_age=0.9, waiting=0), AT))
+AWAY = answer(HealthSerializer, _shown(Health((Fault("database", database_errors.Trouble.AWAY.sentence),)), AT))
+
+
+class HealthView(APIView):
+    authentication_classes = ()
+    permission_classes = (permissions.AllowAny,)
+    throttle_classes = ()
+
+    @extend_schema(tags=["System"], responses={200: WELL, 503: AWAY})
+    def get(self, request: Request) -> Response:
+        """Tell whether the server works.
+
+        Open to all. 503 where no job is checked, with the reasons; `degraded` where checks run, and something is amiss.
+        """
+        found = examine()
+        bad = found.status == UNHEALTHY
+        return Response(
+            HealthSerializer(_shown(found, timezone.now())).data,
+            status=status.HTTP_503_SERVICE_UNAVAILABLE if bad else status.HTTP_200_OK,
+        )

@@ -1,4 +1,4 @@
-"""What a call's query may ask for: what its description names, and nothing else."""
+"""What a call's query may ask for: what the OpenAPI document names, and nothing else."""
 
 import difflib
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from teckochecker.api import openapi
 
 # Whoever watches a server adds what they like to this one, and it must not fail
-OPEN = frozenset({"GET /api/health"})
+OPEN = "health"
 
 
 class KnownParameters:
@@ -23,18 +23,20 @@ class KnownParameters:
 
     def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> HttpResponse | None:
         """None where the view is to be called."""
-        if not request.GET or not hasattr(view, "cls"):
+        route = request.resolver_match
+        if not request.GET or not hasattr(view, "cls") or not route or route.url_name == OPEN:
             return None
-        key = openapi.key_of(request, "GET" if request.method == "HEAD" else str(request.method))
-        operation = openapi.OPERATIONS.get(key)
-        if operation is None or key in OPEN:
+        call = openapi.described(request, "GET" if request.method == "HEAD" else str(request.method))
+        if not call:
             return None
-        known = [parameter.name for parameter in operation.query]
+        known = [parameter["name"] for parameter in call.get("parameters", ()) if parameter["in"] == "query"]
         errors = {name[:200]: [_problem(name, known)] for name in request.GET if name not in known}
         if not errors:
             return None
         name, (problem,) = next(iter(errors.items()))
-        return JsonResponse({"detail": f"{name}: {problem}", "errors": errors}, status=operation.invalid)
+        return JsonResponse(
+            {"detail": f"{name}: {problem}", "errors": errors}, status=getattr(view.cls, "invalid", 400)
+        )
 
 
 def _problem(name: str, known: list[str]) -> str:

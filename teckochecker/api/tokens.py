@@ -4,32 +4,47 @@ from datetime import timedelta
 from typing import Any, NoReturn, cast
 
 from django.db.models import QuerySet
-from django.urls import re_path
-from rest_framework import exceptions, permissions, status
+from drf_spectacular.utils import extend_schema, extend_schema_view
+from rest_framework import exceptions, mixins, permissions, status
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.viewsets import GenericViewSet
 
 from secrets_app.access.models import LONGEST_DAYS, USUAL_DAYS, ApiToken, Scope
 from secrets_app.access.serializers import MadeTokenSerializer, TokenSerializer
 from teckochecker.access.authentication import PasswordLogin, TokenLogin, covered, has_token
 from teckochecker.kit import strict_json
-from teckochecker.kit.pagination import page
+from teckochecker.kit.filters import FilterSet, Word
+from teckochecker.kit.pagination import pages
 from teckochecker.kit.rest import ChoiceField, StrictSerializer, TextField, WholeNumberField, asker
+from teckochecker.kit.views import Router, ViewSet
 
 
 class NewTokenSerializer(StrictSerializer):
+    example = {"name": "nightly import", "scope": "operate", "expires_in_days": 90}
     name = TextField(max_length=100, default="", allow_blank=True)
     scope = ChoiceField(choices=Scope.choices, default=Scope.OPERATE)
     expires_in_days = WholeNumberField(min_value=1, max_value=LONGEST_DAYS, default=USUAL_DAYS)
 
 
-class TokenViewSet(GenericViewSet[ApiToken]):
+class TokenFilters(FilterSet):
+    user = Word(
+        "Only those of this user.",
+        example="ada",
+        column="user__username",
+        read=lambda name: strict_json.storable(name) or None,
+    )
+
+
+@extend_schema(tags=["Access"])
+@extend_schema_view(list=extend_schema(summary="List tokens", description="One's own; for admins everybody's."))
+class TokenViewSet(mixins.ListModelMixin, ViewSet[ApiToken]):
     """A user's own; whoever may view or delete tokens also those of others."""
 
-    queryset: Any = ApiToken.objects.select_related("user").order_by("id")
     serializer_class = TokenSerializer
+    queryset: Any = ApiToken.objects.select_related("user").order_by("id")
+    pagination_class = pages("tokens")
+    filterset_class = TokenFilters
     permission_classes = [permissions.IsAuthenticated]
 
     def get_authenticators(self) -> list[BaseAuthentication]:
@@ -46,18 +61,22 @@ class TokenViewSet(GenericViewSet[ApiToken]):
             raise exceptions.NotAuthenticated("A token makes no token: use a password or a session.")
         super().permission_denied(request, message, code)
 
-    def list(self, request: Request) -> Response:
-        """``?user=`` narrows the list."""
-        rows = self._seen_with("view")
-        if name := request.query_params.get("user"):
-            rows = rows.filter(user__username=strict_json.storable(name))
-        return Response(page(rows, request, key="tokens", serializer=TokenSerializer))
+    def filter_queryset(self, queryset: Any) -> Any:
+        return super().filter_queryset(self._seen_with("view"))
 
     def retrieve(self, request: Request, pk: str) -> Response:
+        """Show a token.
+
+        All but the token itself.
+        """
         return Response(self.get_serializer(self._found(pk, "view")).data)
 
+    @extend_schema(request=NewTokenSerializer, responses={201: MadeTokenSerializer})
     def create(self, request: Request) -> Response:
-        """``token`` is in this answer only."""
+        """Make a token.
+
+        With a password or a session. It is shown only this once.
+        """
         asked = NewTokenSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         expiry = timedelta(days=asked.validated_data.pop("expires_in_days"))
@@ -66,11 +85,18 @@ class TokenViewSet(GenericViewSet[ApiToken]):
         return Response(MadeTokenSerializer(row).data, status=status.HTTP_201_CREATED)
 
     def destroy_this(self, request: Request) -> Response:
-        """Revokes the token that the call is made with."""
+        """Revoke the token that asks.
+
+        With that token.
+        """
         cast(ApiToken, request.auth).delete()
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     def destroy(self, request: Request, pk: str) -> Response:
+        """Revoke a token.
+
+        One's own; for admins everybody's.
+        """
         found = self._found(pk, "delete")
         if isinstance(request.auth, ApiToken) and request.auth.scope != Scope.ADMIN and request.auth.pk != found.pk:
             raise exceptions.PermissionDenied("This token may revoke itself only.")
@@ -89,13 +115,4 @@ class TokenViewSet(GenericViewSet[ApiToken]):
         return rows if user.has_perms(needed) and covered(self.request, needed) else rows.filter(user=user)
 
 
-urlpatterns = [
-    re_path(
-        r"^tokens/?$",
-        TokenViewSet.as_view({"get": "list", "post": "create", "delete": "destroy_this"}),
-        name="tokens",
-    ),
-    re_path(
-        r"^tokens/(?P<pk>[0-9]{1,18})/?$", TokenViewSet.as_view({"get": "retrieve", "delete": "destroy"}), name="token"
-    ),
-]
+urlpatterns = Router(("tokens", TokenViewSet, "token")).urls

@@ -1,101 +1,52 @@
-"""How the API describes its calls.
+"""How views describe their calls beyond what drf-spectacular reads of them: examples, headers, refusals.
 
-Each app has a table, ``"GET /api/path/{id}"`` to ``Operation``; ``teckochecker.api.openapi`` makes the
-document of them.
+A serializer shows its ``example``, a dict of all its fields.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
-from drf_spectacular.utils import OpenApiParameter, inline_serializer
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRequest, OpenApiResponse
 from rest_framework import serializers
 
-JSON, FORM = "application/json", "multipart/form-data"
-BINARY = {"type": "string", "format": "binary"}
-OBJECT = {"type": "object", "additionalProperties": True}
-STRINGS = {"type": "object", "additionalProperties": {"type": "string"}}
-TEXT, NULLABLE_TEXT, NUMBER = {"type": "string"}, {"type": "string", "nullable": True}, {"type": "integer"}
 
-WARNING = {"Warning": "That others have the name, and their numbers; only where that is so."}
-
-Shape = type[serializers.Serializer[Any]] | serializers.Serializer[Any] | Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Body:
-    """What a call takes, in one media type."""
-
-    shape: Shape
-    example: Any
-    media_type: str = JSON
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a call that succeeds answers; without a shape, nothing."""
-
-    shape: Shape | None = None
-    example: Any = None
-    media_type: str = JSON
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Operation:
-    """``invalid`` is the status for wrong input, ``refuses`` the statuses beside those that the call's form implies.
-
-    Those are 401, 403 and 429 for every call, 404 for one with an id in its path, 413 and 415 for one with a body.
-    """
-
-    summary: str
-    tag: str
-    about: str = ""
-    query: Sequence[OpenApiParameter] = ()
-    headers: Sequence[OpenApiParameter] = ()
-    bodies: Sequence[Body] = ()
-    answers: Mapping[int, Answer]
-    refuses: Sequence[int] = ()
-    invalid: int = 400
-
-
-Table = Mapping[str, Operation]
-UNDESCRIBED = Operation(summary="", tag="", answers={})
-
-
-def parameter(name: str, about: str, *, example: Any, **schema: Any) -> OpenApiParameter:
-    """In the query; ``schema`` is JSON schema.
-
-    The example is words: Swagger UI fills in any other, and a call that somebody only tries would be narrowed by it.
-    """
+def such_as(about: str, example: Any) -> str:
+    """The example is words: Swagger UI fills in any other, and would narrow a call that somebody only tries."""
     shown = str(example).lower() if isinstance(example, bool) else example
-    return OpenApiParameter(name, {"type": "string", **schema}, description=f"{about} Such as `{shown}`.")
+    return f"{about} Such as `{shown}`."
 
 
-def envelope(name: str, key: str, rows: type[serializers.Serializer[Any]], *, paged: bool = True) -> Shape:
-    """The component ``name``: ``{key: […], "total": …}``, and which part of it this is."""
-    counts = ("total", "limit", "offset") if paged else ("total",)
-    fields = {count: serializers.IntegerField(min_value=0) for count in counts}
-    return inline_serializer(name, {key: rows(many=True), **fields})
+def query(name: str, about: str, *, example: Any, **schema: Any) -> OpenApiParameter:
+    """A parameter that no filter stands for; ``schema`` is JSON schema."""
+    return OpenApiParameter(name, {"type": "string", **schema}, description=such_as(about, example))
 
 
-def listed(key: str, *rows: Any, limit: int | None = 100) -> dict[str, Any]:
-    """The example of an envelope."""
-    part = {} if limit is None else {"limit": limit, "offset": 0}
-    return {key: list(rows), "total": len(rows), **part}
+def header(name: str, about: str, *statuses: int) -> OpenApiParameter:
+    """Of the answers with these statuses, or without any of the call."""
+    return OpenApiParameter(name, str, OpenApiParameter.HEADER, description=about, response=list(statuses) or False)
 
 
-def says(properties: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
-    """An object with all of these and no others."""
-    return {
-        "type": "object",
-        "required": list(properties),
-        "additionalProperties": False,
-        "properties": {name: dict(shape) for name, shape in properties.items()},
-    }
+def refused(*statuses: int) -> dict[int, Any]:
+    """Errors that a call answers, for ``responses``; those that its form implies are added to the document."""
+    return dict.fromkeys(statuses, ErrorSerializer)
 
 
-def takes(properties: Mapping[str, Mapping[str, Any]], *, required: Sequence[str] = ()) -> Mapping[str, Any]:
-    """An object with no others than these."""
-    found = {**says(properties), "required": list(required)}
-    return found if required else {key: value for key, value in found.items() if key != "required"}
+def answer(shape: Any, example: Any) -> OpenApiResponse:
+    """With an example of this call's own."""
+    return OpenApiResponse(shape, examples=[OpenApiExample("Example", example)])
+
+
+def body(shape: Any, example: Any) -> OpenApiRequest:
+    """With an example of this call's own."""
+    return OpenApiRequest(shape, examples=[OpenApiExample("Example", example)])
+
+
+class ErrorSerializer(serializers.Serializer[Any]):
+    detail = serializers.CharField(help_text="A sentence that can be shown.")
+    errors = serializers.DictField(
+        child=serializers.ListField(child=serializers.CharField()),
+        required=False,
+        help_text="What is wrong with the input: field to messages; `non_field_errors` for all of it.",
+    )  # type: ignore[assignment]  # the name is a property too
+
+
+WARNING = header("Warning", "That others have the name, and their numbers; only where that is so.", 200, 201)

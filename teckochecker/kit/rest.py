@@ -35,6 +35,20 @@ class StrictSerializer(serializers.Serializer[Any]):
         return "This field cannot be set." if name in self.fields else no_such_field(name, writable)
 
 
+class ShapedField(serializers.Field[Any, Any, Any, Any]):
+    """Any JSON: ``shape``, a JSON schema, is for the document, and what comes in is checked where it is used."""
+
+    def __init__(self, shape: Mapping[str, Any], **options: Any) -> None:
+        super().__init__(**options)
+        self.shape = shape
+
+    def to_internal_value(self, data: Any) -> Any:
+        return data
+
+    def to_representation(self, value: Any) -> Any:
+        return value
+
+
 class TextField(serializers.CharField):
     """A JSON string as it is: no number is made one, and no space is taken from its ends."""
 

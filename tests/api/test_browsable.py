@@ -78,6 +78,13 @@ def test_what_a_page_offers_for_a_change_can_be_sent_back(
     assert raw_forms(answer)[0]["poll_interval_seconds"] == 77
 
 
+def test_a_page_leads_to_the_rest_of_a_long_list(browser: APIClient, make_job: Callable[..., CustomCheckJob]) -> None:
+    for name in ("one", "two", "three"):
+        make_job(name=name)
+    page = browser.get(JOBS, {"limit": 2}).content.decode()
+    assert f"{JOBS}?limit=2&amp;offset=2" in page
+
+
 def test_what_was_refused_stays_in_the_form(browser: APIClient) -> None:
     browser.get(JOBS)
     token = browser.cookies["csrftoken"].value

@@ -12,10 +12,9 @@ from rest_framework.test import APIClient
 from teckochecker.api import openapi
 
 RECIPE = (
-    "Add it to OPERATIONS in the schema.py beside the view, as Operation(summary=…, tag=…, bodies=[Body(shape, …)], "
-    "answers={200: Answer(shape, example)}, refuses=[409]). A table of a new app is listed in "
-    "teckochecker/api/openapi.py. "
-    "The recipe is in CONTRIBUTING.md."
+    "Give its method a docstring, whose first line is the summary, and its viewset @extend_schema(tags=[…]); what it "
+    "takes and answers, where that is not the viewset's serializer, in @extend_schema of the method. The recipe is in "
+    "CONTRIBUTING.md."
 )
 Call = tuple[str, dict[str, Any]]
 
@@ -49,13 +48,8 @@ def test_the_document_is_made_without_a_warning_and_is_valid(tmp_path: Any) -> N
 
 
 def test_every_call_is_described() -> None:
-    undescribed = [key for key, _ in calls() if key not in openapi.OPERATIONS]
+    undescribed = [key for key, call in calls() if not call.get("summary") or not call.get("tags")]
     assert undescribed == [], f"not described in the OpenAPI document: {undescribed}. {RECIPE}"
-
-
-def test_every_description_is_of_a_call() -> None:
-    left_over = sorted(set(openapi.OPERATIONS) - {key for key, _ in calls()})
-    assert left_over == [], f"no such call any more: {left_over}. Remove it from its app's schema.py."
 
 
 @pytest.mark.parametrize(("key", "call"), calls(), ids=[key for key, _ in calls()])

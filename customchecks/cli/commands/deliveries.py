@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from customchecks.cli.support import lookups
     from polling.jobs import test_deliveries
     from polling.outbox import deliveries
-    from polling.site import deliveries_api
+    from polling.site import delivery_serializers
 else:
-    deliveries_api = later("polling.site.deliveries_api")
+    delivery_serializers = later("polling.site.delivery_serializers")
     deliveries = later("polling.outbox.deliveries")
     lookups = later("customchecks.cli.support.lookups")
     test_deliveries = later("polling.jobs.test_deliveries")
@@ -52,7 +52,7 @@ def list_deliveries(
         rows = rows.filter(unseen=True)
     chosen = rows[:limit]
     if as_json:
-        output.document(deliveries_api.DeliverySerializer(chosen, many=True).data)
+        output.document(delivery_serializers.DeliverySerializer(chosen, many=True).data)
     else:
         output.table(COLUMNS, [_row(delivery) for delivery in chosen])
 
@@ -97,7 +97,7 @@ def _find(delivery_id: str) -> "deliveries.Delivery":
 
 def _print(delivery: "deliveries.Delivery", *, as_json: bool) -> None:
     if as_json:
-        output.document(deliveries_api.DeliverySerializer(delivery).data)
+        output.document(delivery_serializers.DeliverySerializer(delivery).data)
     else:
         output.text(str(delivery.pk))
         output.say(f"{delivery} is due now.")

@@ -13,7 +13,7 @@ from customchecks.cli.support.exit_codes import Invalid, NotFound
 from customchecks.cli.support.lazy_import import later
 
 if TYPE_CHECKING:
-    from customchecks.api import many
+    from customchecks.api import serializers
     from customchecks.archives import script_archive
     from customchecks.cli.support import lookups, shapes
     from customchecks.jobs import by_name, models, selection
@@ -24,7 +24,7 @@ else:
     script_archive = later("customchecks.archives.script_archive")
     safe_yaml = later("teckochecker.kit.safe_yaml")
     lookups = later("customchecks.cli.support.lookups")
-    many = later("customchecks.api.many")
+    serializers = later("customchecks.api.serializers")
     models = later("customchecks.jobs.models")
     by_name = later("customchecks.jobs.by_name")
     job_documents = later("customchecks.jobs.export")
@@ -85,7 +85,7 @@ def apply(file: File, dry_run: DryRun = False, user: options.User = None, as_jso
     acting = lookups.acting_user(user)
     done = options.valid(lambda: job_documents.imported(document, user=acting, scripts=found, dry_run=dry_run))
     if as_json:
-        output.document({"dry_run": dry_run, "results": [many.put_shape(put, dry_run) for put in done]})
+        output.document({"dry_run": dry_run, "results": [serializers.put_shape(put, dry_run) for put in done]})
     else:
         output.table(COLUMNS, [row for put in done for row in _rows(put)])
     changed = sum(put.action != "unchanged" for put in done)

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
     from customchecks.cli.support import lookups
     from polling.jobs import duplicate_names, group_changes, groups, members, registry, restart_effects, test_deliveries
-    from polling.site import deliveries_api, group_api
+    from polling.site import delivery_serializers, group_serializers
 else:
-    deliveries_api = later("polling.site.deliveries_api")
+    delivery_serializers = later("polling.site.delivery_serializers")
     restart_effects = later("polling.jobs.restart_effects")
     exceptions = later("django.core.exceptions")
-    group_api = later("polling.site.group_api")
+    group_serializers = later("polling.site.group_serializers")
     group_changes = later("polling.jobs.group_changes")
     groups = later("polling.jobs.groups")
     registry = later("polling.jobs.registry")
@@ -81,7 +81,7 @@ def create(
         webhook_url=webhook_url,
         webhook_method=webhook_method,
     )
-    given = _valid(group_api.GroupFieldsSerializer(data=data))
+    given = _valid(group_serializers.GroupFieldsSerializer(data=data))
     wanted = given.pop("members")
     made = options.valid(
         lambda: group_changes.create_group(given, wanted=wanted, user=lookups.acting_user(user)), names=OPTIONS
@@ -104,7 +104,7 @@ def list_groups(status: Status = None, limit: Limit = 100, offset: Offset = 0, a
     rows = groups.JobGroup.objects.filter(**({"status": status} if status else {})).order_by("id")
     page = rows[offset : offset + limit]
     if as_json:
-        shown = group_api.GroupSerializer(page, many=True).data
+        shown = group_serializers.GroupSerializer(page, many=True).data
         output.document({"groups": shown, "total": rows.count(), "limit": limit, "offset": offset})
     else:
         found = members.states(members.GroupMember.objects.filter(group__in=list(page)))
@@ -156,7 +156,7 @@ def update(
         webhook_url=webhook_url,
         webhook_method=webhook_method,
     )
-    given = _valid(group_api.GroupFieldsSerializer(data=data, partial=True))
+    given = _valid(group_serializers.GroupFieldsSerializer(data=data, partial=True))
     wanted = given.pop("members", None)
     options.valid(
         lambda: group_changes.update_group(found, given, wanted=wanted, user=lookups.acting_user(user)), names=OPTIONS
@@ -196,7 +196,7 @@ def test(group: Group, as_json: options.Json = False) -> None:
     except test_deliveries.SendRefused as error:
         raise Failed(str(error)) from None
     if as_json:
-        output.document(deliveries_api.DeliverySerializer(delivery).data)
+        output.document(delivery_serializers.DeliverySerializer(delivery).data)
     else:
         output.text(str(delivery.pk))
         output.say(f"{delivery} is due now.")
@@ -245,7 +245,7 @@ def _key(word: str) -> "members.Key":
     return name, found[0]
 
 
-def _valid(serializer: "group_api.GroupFieldsSerializer") -> dict[str, Any]:
+def _valid(serializer: "group_serializers.GroupFieldsSerializer") -> dict[str, Any]:
     if serializer.is_valid():
         return dict(serializer.validated_data)
     errors = {field: [str(message) for message in messages] for field, messages in serializer.errors.items()}
@@ -263,7 +263,7 @@ def _tell(group: "groups.JobGroup", sentence: str, *, as_json: bool) -> None:
 
 
 def _shown(group: "groups.JobGroup") -> dict[str, Any]:
-    return dict(group_api.GroupWithAnswersSerializer(group).data)
+    return dict(group_serializers.GroupWithAnswersSerializer(group).data)
 
 
 def _row(group: "groups.JobGroup", of_it: "list[members.Member]") -> tuple[object, ...]:

@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from customchecks.cli.support import lookups
     from polling.jobs import duplicate_names, scheduling
     from polling.openai import batches, models, service
-    from polling.site import legacy_api
+    from polling.site import openai_serializers
     from secrets_app import models as secrets
 else:
     batches = later("polling.openai.batches")
     service = later("polling.openai.service")
-    legacy_api = later("polling.site.legacy_api")
+    openai_serializers = later("polling.site.openai_serializers")
     lookups = later("customchecks.cli.support.lookups")
     duplicate_names = later("polling.jobs.duplicate_names")
     models = later("polling.openai.models")
@@ -117,7 +117,7 @@ def list_jobs(status: Status = None, as_json: options.Json = False) -> None:
     )
     rows = rows.select_related("openai_secret", "keboola_secret").prefetch_related("batches")
     if as_json:
-        shown = legacy_api.PollingJobSerializer(rows, many=True).data
+        shown = openai_serializers.PollingJobSerializer(rows, many=True).data
         output.document({"jobs": shown, "total": len(shown)})
     else:
         output.table(COLUMNS, [_row(job) for job in rows])
@@ -133,7 +133,7 @@ def show(job: Target, logs: Logs = 0, as_json: options.Json = False) -> None:
     found = _find(job)
     shown = _shown(found)
     if logs:
-        shown["logs"] = legacy_api.PollingLogSerializer(
+        shown["logs"] = openai_serializers.PollingLogSerializer(
             found.logs.order_by("-created_at", "-id")[:logs], many=True
         ).data
     if as_json:
@@ -206,7 +206,7 @@ def _move(job: "models.PollingJob", transition: "Callable[[models.PollingJob], N
 
 
 def _shown(job: "models.PollingJob") -> dict[str, Any]:
-    return dict(legacy_api.PollingJobSerializer(job).data)
+    return dict(openai_serializers.PollingJobSerializer(job).data)
 
 
 def _row(job: "models.PollingJob") -> tuple[object, ...]:

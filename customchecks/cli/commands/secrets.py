@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from django.db import models as django_models
 
     from customchecks.cli.support import lookups
-    from secrets_app import api, models
+    from secrets_app import models, serializers
 else:
-    api = later("secrets_app.api")
+    serializers = later("secrets_app.serializers")
     django_models = later("django.db.models")
     lookups = later("customchecks.cli.support.lookups")
     models = later("secrets_app.models")
@@ -38,7 +38,7 @@ def list_secrets(as_json: options.Json = False) -> None:
     """
     rows = list(models.Secret.objects.order_by("pk"))
     if as_json:
-        output.document({"secrets": api.SecretSerializer(rows, many=True).data, "total": len(rows)})
+        output.document({"secrets": serializers.SecretSerializer(rows, many=True).data, "total": len(rows)})
     else:
         output.table(COLUMNS, [(row.pk, row.name, row.type, row.created_at) for row in rows])
 
@@ -117,7 +117,7 @@ def _value() -> str:
 
 def _print(secret: "models.Secret", *, as_json: bool) -> None:
     if as_json:
-        output.document(api.SecretSerializer(secret).data)
+        output.document(serializers.SecretSerializer(secret).data)
     else:
         output.text(str(secret.pk))
 

@@ -10,7 +10,7 @@ from customchecks.cli.support.exit_codes import Exit, Failed, Usage
 from customchecks.cli.support.lazy_import import later
 
 if TYPE_CHECKING:
-    from customchecks.api import many
+    from customchecks.api import serializers
     from customchecks.cli.support import lookups, shapes
     from customchecks.jobs import bulk, models, selection
     from polling.jobs import restart_effects
@@ -18,7 +18,7 @@ else:
     bulk = later("customchecks.jobs.bulk")
     restart_effects = later("polling.jobs.restart_effects")
     lookups = later("customchecks.cli.support.lookups")
-    many = later("customchecks.api.many")
+    serializers = later("customchecks.api.serializers")
     models = later("customchecks.jobs.models")
     selection = later("customchecks.jobs.selection")
     shapes = later("customchecks.cli.support.shapes")
@@ -114,7 +114,7 @@ def move(action: str, jobs: "Sequence[models.CustomCheckJob]", *, as_json: bool)
     failed = [result for result in results if not result.ok]
     if as_json:
         counts = {"total": len(results), "succeeded": len(results) - len(failed), "failed": len(failed)}
-        output.document(many.BulkSerializer({"action": action, "results": results, **counts}).data)
+        output.document(serializers.BulkSerializer({"action": action, "results": results, **counts}).data)
     else:
         output.table(COLUMNS, [(one.job_id, "yes" if one.ok else "no", one.status, one.detail) for one in results])
     if failed:

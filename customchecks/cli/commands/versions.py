@@ -13,7 +13,7 @@ from customchecks.cli.support.lazy_import import later
 if TYPE_CHECKING:
     from django.core import exceptions
 
-    from customchecks.api import scripts
+    from customchecks.api import serializers
     from customchecks.archives import script_archive
     from customchecks.cli.support import lookups
     from customchecks.dependencies import detection
@@ -36,7 +36,7 @@ else:
     repositories = later("customchecks.git.repositories")
     runtimes = later("customchecks.images.runtimes")
     script_versions = later("customchecks.jobs.versions")
-    scripts = later("customchecks.api.scripts")
+    serializers = later("customchecks.api.serializers")
 
 COLUMNS = ("Version", "Stored", "By", "Revision", "Size", "Files", "Runs")
 
@@ -70,7 +70,7 @@ def versions(job: options.Job, as_json: options.Json = False) -> None:
     current = script_versions.pinned(found) or script_versions.newest(found)
     rows = found.versions.select_related("job", "created_by", "archive").defer("archive__content")
     if as_json:
-        output.document({"versions": scripts.VersionSerializer(rows, many=True).data, "total": rows.count()})
+        output.document({"versions": serializers.VersionSerializer(rows, many=True).data, "total": rows.count()})
     else:
         output.table(COLUMNS, [_row(row, current) for row in rows])
 
@@ -211,6 +211,6 @@ def _row(version: "models.ScriptVersion", current: "models.ScriptVersion | None"
 
 def _document(version: "models.ScriptVersion", *, as_json: bool) -> None:
     if as_json:
-        output.document(scripts.VersionSerializer(version).data)
+        output.document(serializers.VersionSerializer(version).data)
     else:
         output.text(str(version.number))

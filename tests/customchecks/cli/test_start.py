@@ -68,6 +68,13 @@ def test_a_list_loads_only_what_it_needs(cli: Cli, words: tuple[str, ...]) -> No
     assert modules & unwanted == set()
 
 
+@pytest.mark.parametrize("words", [(*words, "--json") for words in LISTS[1:4]], ids=" ".join)
+def test_json_is_written_without_what_describes_the_api(cli: Cli, words: tuple[str, ...]) -> None:
+    modules = loaded_by(("customcheck", *words), env=cli.env)
+    assert "rest_framework.serializers" in modules
+    assert modules & {"drf_spectacular.utils", "django_filters", "rest_framework.views"} == set()
+
+
 def test_the_choices_of_options_are_those_of_the_models() -> None:
     known: dict[Any, list[str]] = {
         choices.Job: JobStatus.values,
