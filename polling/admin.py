@@ -43,11 +43,12 @@ class DeliveryAdmin(HistoryAdmin):
     actions = ("resend", "mark_as_seen")
     inlines = (AttemptInline,)
     list_display = ("created_at", "job", "status", "method", "url", "attempts", "last_status_code", "next_attempt_at")
-    list_filter = ("unseen", "status", "job_kind", "created_at")
+    list_filter = ("unseen", "status", "channel", "job_kind", "created_at")
     search_fields = ("=id", "job_name", "url", "last_error")
     fields = (
         "id",
         "job",
+        "channel",
         "event",
         "cycle",
         "status",

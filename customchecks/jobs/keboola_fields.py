@@ -5,7 +5,8 @@ from typing import Any, Protocol
 from django.core.exceptions import ValidationError
 from django.db import models
 
-from polling.outbox import keboola, templates
+from polling.channels import keboola
+from polling.outbox import templates
 from polling.outbox.webhook_fields import check_storable, secret_token, strings, visible
 from secrets_app.references import PREFIX
 

@@ -17,8 +17,8 @@ from customchecks.jobs import fields, keboola_fields, notices
 from customchecks.jobs.keboola_fields import KeboolaOn
 from customchecks.jobs.trials import Trial as Trial
 from polling.base.results import CheckResult, LastAnswer
+from polling.channels import notices as polling_notices
 from polling.jobs.scheduling import Claim, ScheduledJob
-from polling.outbox import notices as polling_notices
 from polling.outbox.deliveries import Delivery, DeliveryDraft, Outcome
 from polling.outbox.webhook_fields import WebhookMethod
 

@@ -6,8 +6,9 @@ from typing import Any, Protocol
 
 from customchecks.jobs.keboola_fields import KeboolaOn
 from polling.base.results import CheckResult, Verdict
-from polling.outbox import keboola, notices, templates
-from polling.outbox.alerts import Telling
+from polling.channels import keboola, notices
+from polling.channels.alerts import Telling
+from polling.outbox import templates
 from polling.outbox.deliveries import Delivery, DeliveryDraft, Outcome
 
 KEBOOLA = "check.keboola"

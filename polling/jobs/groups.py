@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from polling.base.crash_points import Point, reach
 from polling.base.results import Verdict
+from polling.channels import registry
 from polling.jobs import members
 from polling.jobs.members import GroupMember, Member
 from polling.jobs.scheduling import ScheduledJob, job_deleted, job_ended
@@ -145,6 +146,7 @@ class JobGroup(models.Model):
 
     def draft(self, ending: Ending, now: datetime) -> DeliveryDraft:
         return DeliveryDraft(
+            channel=registry.to(self.webhook_url),
             event=EVENT,
             url=self.webhook_url,
             method=self.webhook_method,

@@ -19,14 +19,14 @@ start_delay = Histogram(
     "From due to the start of the script, in seconds",
     buckets=(0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 30, 60, 300),
 )
-webhook_calls = Counter("webhook_calls_total", "Webhook calls by the receiver's status code", ["status_code"])
+webhook_calls = Counter("webhook_calls_total", "Attempts of deliveries by the receiver's status code", ["status_code"])
 deliveries_ended = Counter("deliveries_ended_total", "Deliveries that ended, by how", ["status"])
 delivery_delay = Histogram(
     "delivery_delay_seconds",
     "From due to the start of an attempt, in seconds",
     buckets=(0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300),
 )
-webhook_duration = Histogram("webhook_duration_seconds", "Duration of a webhook call in seconds")
+webhook_duration = Histogram("webhook_duration_seconds", "Duration of an attempt of a delivery in seconds")
 
 
 class DatabaseCollector(Collector):

@@ -12,3 +12,7 @@ def kinds() -> list[type[ScheduledJob]]:
 def job_kinds() -> list[type[ScheduledJob]]:
     """Those that people know as jobs."""
     return [kind for kind in kinds() if kind.counted]
+
+
+def find(name: str) -> type[ScheduledJob] | None:
+    return next((kind for kind in kinds() if kind.kind == name), None)

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 
+from polling.channels import notices
 from polling.jobs.groups import GroupStatus, JobGroup
 from polling.jobs.members import states
 from polling.jobs.scheduling import ScheduledJob
-from polling.outbox import notices
 
 
 def of_jobs(jobs: Iterable[ScheduledJob]) -> list[str]:

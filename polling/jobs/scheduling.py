@@ -159,7 +159,7 @@ class ScheduledJob(Limits):
         return ()
 
     def call_settled(self, delivery: Delivery, outcome: Outcome, *, now: datetime) -> Sequence[DeliveryDraft]:
-        """An attempt at a call that is made at most once has ended; returns what is to be sent because of that."""
+        """An attempt at a call that the job waits for has ended; returns what is to be sent because of that."""
         return ()
 
     def calls_at_its_end(self) -> Sequence[str]:

@@ -7,6 +7,7 @@ from datetime import datetime
 from django.utils import timezone
 
 from polling.base.results import CheckResult, Verdict
+from polling.channels.registry import CHANNELS
 from polling.jobs.groups import Ending, GroupStatus, JobGroup
 from polling.jobs.scheduling import ScheduledJob
 from polling.outbox.deliveries import Delivery, DeliveryDraft, DeliveryStatus, Owner
@@ -36,7 +37,7 @@ def _send(drafts: Sequence[DeliveryDraft], *, owner: Owner, now: datetime) -> De
     waiting = Delivery.objects.filter(job_kind=owner.kind, job_id=owner.pk, test=True, status=DeliveryStatus.PENDING)
     if waiting.count() >= MOST_WAITING:
         raise SendRefused(f"{MOST_WAITING} tests are still to be delivered: wait for them, or look why they are not.")
-    webhooks = [draft for draft in drafts if not draft.at_most_once]
+    webhooks = [draft for draft in drafts if CHANNELS[draft.channel].repeatable]
     if not webhooks:
         raise SendRefused("The job has no webhook: give it a webhook_url first.")
     payload = {**webhooks[0].payload, "test": True}

@@ -11,11 +11,12 @@ from django.db import models
 from django.utils import timezone
 
 from polling.base.results import CheckResult, LastAnswer, Verdict
+from polling.channels import alerts, keboola, notices
+from polling.channels.keboola import stack_url as stack_url
 from polling.jobs.scheduling import Claim, JobStatus, ScheduledJob
 from polling.openai.batches import UNSUCCESSFUL, Batch, BatchStatus
-from polling.outbox import alerts, keboola, notices, webhook_fields
+from polling.outbox import webhook_fields
 from polling.outbox.deliveries import Delivery, DeliveryDraft, Outcome
-from polling.outbox.keboola import stack_url as stack_url
 from polling.outbox.webhook_fields import WebhookMethod
 from secrets_app.models import Secret
 

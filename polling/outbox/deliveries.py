@@ -2,7 +2,7 @@
 
 A row is written with the transition that owes it, and leaves only by being delivered or given up.
 
-At least once: a call whose outcome is unknown is made again, with the same ``webhook-id`` and the same body.
+A call whose outcome is unknown is made again, with the same id and the same body, unless its channel makes it once.
 """
 
 import json
@@ -56,12 +56,13 @@ class ResendRefused(Exception):
 class DeliveryDraft:
     """One call to be made. Header and query values may hold ``secret_ref:…``, which is resolved when it is sent.
 
+    ``channel`` names a row of ``polling.channels.registry``.
     ``occurrence`` tells events apart that a cycle can have several times.
     ``signing_secrets`` are such references, of one key or two. A ``test`` does not count as the cycle's own delivery.
-    ``at_most_once``: the receiver cannot tell a call from its repetition, so one without a known outcome is the last.
     ``about``: the delivery that this one tells of; such a one counts by that, and not by the cycle.
     """
 
+    channel: str
     event: str
     url: str
     method: str
@@ -71,7 +72,6 @@ class DeliveryDraft:
     signing_secrets: Sequence[str] = ()
     occurrence: int = 1
     test: bool = False
-    at_most_once: bool = False
     about: uuid.UUID | None = None
 
 
@@ -112,6 +112,7 @@ class DeliveryManager(models.Manager.from_queryset(DeliveryQuerySet)):  # type: 
             job_id=job.pk,
             job_name=job.name,
             cycle=job.cycle,
+            channel=draft.channel,
             event=draft.event,
             occurrence=draft.occurrence,
             url=draft.url,
@@ -121,7 +122,6 @@ class DeliveryManager(models.Manager.from_queryset(DeliveryQuerySet)):  # type: 
             receiver=_receiver(draft.url),
             signing_secrets=list(draft.signing_secrets),
             test=draft.test,
-            at_most_once=draft.at_most_once,
             about=draft.about,
             body=json.dumps({**draft.payload, "delivery_id": str(delivery_id)}, ensure_ascii=False),
             next_attempt_at=now,
@@ -179,6 +179,7 @@ class Delivery(models.Model):
     job_id = models.BigIntegerField(editable=False)
     job_name = models.CharField(max_length=255, editable=False)
     cycle = models.PositiveIntegerField(editable=False)
+    channel = models.CharField(max_length=50, editable=False)
     event = models.CharField(max_length=50, editable=False)
     occurrence = models.PositiveIntegerField(default=1, editable=False)
     url = models.CharField(max_length=500, editable=False)
@@ -188,7 +189,6 @@ class Delivery(models.Model):
     receiver = models.CharField(max_length=MAX_RECEIVER_LENGTH, blank=True, default="", editable=False)
     signing_secrets = models.JSONField(default=list, editable=False)
     test = models.BooleanField(default=False, editable=False)
-    at_most_once = models.BooleanField(default=False, editable=False)
     about = models.UUIDField(null=True, editable=False)
     attempt_started_at = models.DateTimeField(null=True, editable=False)
     body = models.TextField(editable=False)

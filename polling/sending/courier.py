@@ -17,14 +17,12 @@ from django.utils import timezone
 from polling.base.outage import Outage
 from polling.http.client import GuardedClient
 from polling.jobs import metrics
-from polling.outbox import keboola
-from polling.outbox.deliveries import CLAIM_SECONDS, Delivery, Outcome
-from polling.sending import keboola_calls, undelivered, webhooks
+from polling.outbox.deliveries import CLAIM_SECONDS, Delivery
+from polling.sending import attempts
 from polling.sending.traffic import PLACES, Traffic
 
 logger = structlog.get_logger(__name__)
 
-SENDERS = {keboola.EVENT: keboola_calls.attempt}  # a webhook is what is not named here
 PASS_SECONDS = 0.5
 CONNECTIONS = 4
 ATTEMPT_SECONDS = 22.0  # the client's deadline, and a little for what is written before and after
@@ -128,13 +126,9 @@ class Courier:
                 time.sleep(PASS_SECONDS)
 
     def _give_back(self, delivery: Delivery) -> None:
-        """An attempt like any other, so that a fault of our own does not repeat it for ever."""
-        message = "TeckoChecker failed while it made this call; its log has the details."
-        now = timezone.now()
         try:
             with self._database:
-                outcome = Outcome(started_at=now, duration_ms=0, error=message, retry=True)
-                undelivered.settle(delivery, outcome, now=now)
+                attempts.give_back(delivery, now=timezone.now())
         except DatabaseError:
             logger.exception("delivery_not_settled", delivery_id=str(delivery.pk))  # its claim expires: made again
 
@@ -142,8 +136,8 @@ class Courier:
         structlog.contextvars.clear_contextvars()
         began = time.monotonic()
         try:
-            send = SENDERS.get(delivery.event, webhooks.attempt)
-            send(delivery, self._client, write=partial(self._write, delivery), database=self._database)
+            write = partial(self._write, delivery)
+            attempts.attempt(delivery, self._client, write=write, database=self._database)
         except Exception as error:
             if not self._outage.noted(error):  # else its claim expires: it is made again
                 logger.exception("delivery_crashed", delivery_id=str(delivery.pk))

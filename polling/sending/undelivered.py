@@ -11,23 +11,14 @@ from typing import Any, Self
 
 import structlog
 from django.conf import settings
-from django.db import transaction
 
-from polling.jobs.registry import kinds
-from polling.outbox.deliveries import Delivery, DeliveryDraft, Outcome
+from polling.channels import registry as channels
+from polling.jobs import registry as kinds
+from polling.outbox.deliveries import Delivery, DeliveryDraft
 
 logger = structlog.get_logger(__name__)
 
 EVENT = "delivery.failed"
-
-
-def settle(delivery: Delivery, outcome: Outcome, *, now: datetime) -> bool:
-    """``Delivery.settle``, and the alert where this was the last attempt."""
-    with transaction.atomic():
-        settled = delivery.settle(outcome, now=now)
-        if settled and delivery.lost:
-            tell(delivery, now=now)
-    return settled
 
 
 def tell(delivery: Delivery, *, now: datetime) -> None:
@@ -38,6 +29,7 @@ def tell(delivery: Delivery, *, now: datetime) -> None:
         return
     keys = () if url == settings.TECKO_ALERT_URL else delivery.signing_secrets
     draft = DeliveryDraft(
+        channel=channels.to(url),
         event=EVENT,
         url=url,
         method="POST",
@@ -70,16 +62,15 @@ class _Owner:
 def _address(delivery: Delivery) -> str:
     """An address that has just failed is told nothing, so this ends: at the operator's at the latest."""
     operators = str(settings.TECKO_ALERT_URL)
-    wanted = [operators] if delivery.event == EVENT else [_job_alert_url(delivery), operators]
+    wanted = [operators] if delivery.about else [_job_alert_url(delivery), operators]
     return next((url for url in wanted if url and url != delivery.url and delivery.url != operators), "")
 
 
 def _job_alert_url(delivery: Delivery) -> str:
     """Nothing for groups, which have none, and for jobs that were deleted."""
-    for kind in kinds():
-        if kind.kind == delivery.job_kind and (job := kind.objects.filter(pk=delivery.job_id).first()):
-            return job.own_alert_url()
-    return ""
+    kind = kinds.find(delivery.job_kind)
+    job = kind.objects.filter(pk=delivery.job_id).first() if kind else None
+    return job.own_alert_url() if job else ""
 
 
 def _payload(delivery: Delivery, now: datetime) -> dict[str, Any]:

@@ -20,6 +20,7 @@ DELIVERY: dict[str, Any] = {
     "job_id": 7,
     "job_name": "nightly export",
     "cycle": 1,
+    "channel": "webhook",
     "event": "check.ended",
     "test": False,
     "url": "https://hooks.example.com/exports",

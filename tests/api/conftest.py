@@ -137,7 +137,9 @@ def things(make_job: Callable[..., CustomCheckJob], make_secret: Callable[..., S
         keboola_configuration_id="1",
     )
     Batch.objects.create(job=polling_job, batch_id="batch_1")
-    draft = DeliveryDraft(event="check.ended", url="https://hooks.example.com/", method="POST", payload={})
+    draft = DeliveryDraft(
+        channel="webhook", event="check.ended", url="https://hooks.example.com/", method="POST", payload={}
+    )
     delivery = Delivery.objects.open(draft, job=job, now=job.created_at)
     another = User.objects.create_superuser("another")
     token, _ = ApiToken.objects.create(another)

@@ -233,7 +233,9 @@ def signed_in(user: User) -> APIClient:
 
 def test_what_a_deleted_job_still_owes_is_given_up_and_says_why(client: APIClient, make_job: MakeJob) -> None:
     job = make_job()
-    draft = DeliveryDraft(event="check.ended", url="https://hooks.example.com/", method="POST", payload={})
+    draft = DeliveryDraft(
+        channel="webhook", event="check.ended", url="https://hooks.example.com/", method="POST", payload={}
+    )
     owed = Delivery.objects.open(draft, job=job, now=timezone.now())
     assert client.delete(f"{JOBS}/{job.pk}").status_code == 204
     owed.refresh_from_db()

@@ -154,7 +154,9 @@ def test_a_wrong_choice_of_logs_is_refused_by_its_name(
 @pytest.mark.parametrize("slash", ["", "/"])
 def test_a_jobs_deliveries_are_its_own(client: APIClient, make_job: MakeJob, slash: str) -> None:
     job = make_job()
-    draft = DeliveryDraft(event="check.ended", url="https://hooks.example.com/", method="POST", payload={})
+    draft = DeliveryDraft(
+        channel="webhook", event="check.ended", url="https://hooks.example.com/", method="POST", payload={}
+    )
     mine, _ = (Delivery.objects.open(draft, job=one, now=timezone.now()) for one in (job, make_job()))
     page = client.get(f"{JOBS}/{job.pk}/deliveries{slash}").json()
     assert ([row["id"] for row in page["deliveries"]], page["total"]) == ([str(mine.pk)], 1)

@@ -37,7 +37,9 @@ class ScriptedJob(ScheduledJob):
             "check_message": result.message,
         }
         url = "https://hooks.example.com/"
-        return DeliveryDraft(event=event, url=url, method="POST", payload=payload, occurrence=occurrence)
+        return DeliveryDraft(
+            channel="webhook", event=event, url=url, method="POST", payload=payload, occurrence=occurrence
+        )
 
 
 class ScriptedLog(models.Model):

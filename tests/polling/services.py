@@ -12,14 +12,14 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.utils import timezone
 
+from polling.channels import keboola
 from polling.http.client import GuardedClient
 from polling.jobs import claims
 from polling.openai import service as jobs
 from polling.openai.check import OpenAIRunner
 from polling.openai.models import PollingJob
-from polling.outbox import keboola
 from polling.outbox.deliveries import Delivery
-from polling.sending import keboola_calls
+from polling.sending import attempts
 from secrets_app.models import Secret
 
 OPENAI_KEY, KEBOOLA_TOKEN = "sk-the-key-of-openai", "the-token-of-keboola"
@@ -138,8 +138,8 @@ def check(job: PollingJob) -> PollingJob:
 
 def call_keboola(now: datetime) -> list[Delivery]:
     """Makes the calls that are due at this moment."""
-    due = Delivery.objects.due(now).filter(event=keboola.EVENT)
+    due = Delivery.objects.due(now).filter(channel=keboola.NAME)
     claimed = Delivery.objects.claim(due.values_list("pk", flat=True), now=now)
     for delivery in claimed:
-        keboola_calls.attempt(delivery, GuardedClient.from_settings(), now=now)
+        attempts.attempt(delivery, GuardedClient.from_settings(), now=now)
     return claimed

@@ -10,11 +10,11 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
+from polling.channels.keboola import job_number
 from polling.http import addresses
 from polling.http.responses import json_object
 from polling.openai import batches
 from polling.outbox import retries, signatures, templates, webhook_fields
-from polling.outbox.keboola import job_number
 from tests.growth import grows_linearly
 
 KB = 1024

@@ -21,8 +21,8 @@ from customchecks.jobs import keboola_fields
 from customchecks.jobs import service as jobs
 from customchecks.jobs.models import CustomCheckJob
 from polling.base.results import Verdict
+from polling.channels import keboola
 from polling.jobs import test_deliveries
-from polling.outbox import keboola
 from polling.outbox.deliveries import Delivery
 from secrets_app.models import SecretGrant
 from tests.archives import tgz
@@ -68,7 +68,7 @@ def make_job(stack_url: str, **fields: Any) -> CustomCheckJob:
 
 
 def start() -> Delivery:
-    return Delivery.objects.get(event=keboola.EVENT)
+    return Delivery.objects.get(channel=keboola.NAME)
 
 
 def until(status: str, *, seconds: float = 15) -> Delivery:
@@ -115,7 +115,7 @@ def test_it_is_started_at_the_end_that_was_asked_for(
     stack: Service, on: str, verdict: Verdict, limits: dict[str, int], started: bool
 ) -> None:
     end(make_job(stack.url, keboola_on=on, **limits), verdict)
-    assert Delivery.objects.filter(event=keboola.EVENT).exists() is started
+    assert Delivery.objects.filter(channel=keboola.NAME).exists() is started
 
 
 def test_it_is_started_beside_the_webhook(stack: Service) -> None:

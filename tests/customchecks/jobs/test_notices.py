@@ -17,7 +17,7 @@ from polling.http.addresses import Allowance
 from polling.http.client import GuardedClient
 from polling.jobs import claims
 from polling.outbox.deliveries import Delivery
-from polling.sending import webhooks
+from polling.sending import attempts
 from secrets_app import references
 from secrets_app.models import Secret
 
@@ -76,7 +76,7 @@ def send() -> None:
     client = GuardedClient(allow=Allowance.parse(["127.0.0.1", "localhost"]))
     for delivery in Delivery.objects.order_by("created_at"):
         (claimed,) = Delivery.objects.claim([delivery.pk], now=timezone.now() + timedelta(hours=1))
-        webhooks.attempt(claimed, client)
+        attempts.attempt(claimed, client)
 
 
 def body(request: Request) -> dict[str, Any]:
@@ -160,7 +160,7 @@ def test_giving_up_is_told_to_both_with_what_the_last_check_said(httpserver: HTT
 def test_an_alert_address_is_guarded_like_a_webhook(httpserver: HTTPServer, calls: list[Request]) -> None:
     answer(make_job(httpserver, alert_after_errors=1, alert_url="http://127.0.0.1:9/"), ERROR)
     (claimed,) = Delivery.objects.claim([Delivery.objects.get().pk], now=timezone.now())
-    webhooks.attempt(claimed, GuardedClient(allow=Allowance.parse([])))
+    attempts.attempt(claimed, GuardedClient(allow=Allowance.parse([])))
     claimed.refresh_from_db()
     assert (claimed.status, calls) == ("failed", [])
 

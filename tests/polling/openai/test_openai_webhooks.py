@@ -10,13 +10,13 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
+from polling.channels import keboola
 from polling.jobs import claims
 from polling.openai import service as jobs
 from polling.openai.models import PollingJob
 from polling.openai.service import KEBOOLA
-from polling.outbox import keboola
 from polling.outbox.deliveries import Delivery
-from polling.sending import webhooks
+from polling.sending import attempts
 from secrets_app.models import Secret, SecretGrant
 from tests.polling.jobs.grouped import make_group, sent
 from tests.polling.sending.couriers import client
@@ -54,9 +54,9 @@ def make(hook: Service, settings: Any) -> Iterator[Make]:
 
 def send() -> None:
     now = timezone.now() + timedelta(hours=1)  # checks are made when they are due
-    ids = Delivery.objects.exclude(event=keboola.EVENT).values_list("pk", flat=True)
+    ids = Delivery.objects.exclude(channel=keboola.NAME).values_list("pk", flat=True)
     for claimed in Delivery.objects.claim(list(ids), now=now):
-        webhooks.attempt(claimed, client())
+        attempts.attempt(claimed, client())
 
 
 def _name(value: object) -> str:

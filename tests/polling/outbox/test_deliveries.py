@@ -11,7 +11,7 @@ from werkzeug import Request, Response
 from polling.http.addresses import Allowance
 from polling.http.client import GuardedClient
 from polling.outbox.deliveries import Delivery, DeliveryDraft, DeliveryStatus, Outcome, ResendRefused
-from polling.sending import webhooks
+from polling.sending import attempts
 from secrets_app import references
 from secrets_app.models import Secret
 from tests.kinds.models import ScriptedJob
@@ -44,7 +44,8 @@ def calls(httpserver: HTTPServer, answers: list[int]) -> Iterator[list[Request]]
 
 def owed(httpserver: HTTPServer, **draft: object) -> Delivery:
     job = ScriptedJob.objects.create(name="job")
-    fields = {"event": "e", "url": httpserver.url_for("/hook"), "method": "POST", "payload": {"job_id": job.pk}} | draft
+    fields = {"channel": "webhook", "event": "e", "url": httpserver.url_for("/hook"), "method": "POST"}
+    fields |= {"payload": {"job_id": job.pk}} | draft
     return Delivery.objects.open(DeliveryDraft(**fields), job=job, now=NOW)
 
 
@@ -56,7 +57,7 @@ def granted(delivery: Delivery, value: str = SECRET, *, name: str = "hook") -> N
 
 
 def attempt(delivery: Delivery) -> Delivery:
-    webhooks.attempt(delivery, CLIENT)
+    attempts.attempt(delivery, CLIENT)
     return delivery
 
 
@@ -112,7 +113,7 @@ def test_attempts_follow_the_published_times_and_end(httpserver: HTTPServer) -> 
 
 def test_a_refused_address_is_not_tried_again(httpserver: HTTPServer, calls: list[Request]) -> None:
     delivery = owed(httpserver)
-    webhooks.attempt(delivery, GuardedClient(allow=Allowance.parse([])))
+    attempts.attempt(delivery, GuardedClient(allow=Allowance.parse([])))
     assert (delivery.status, calls) == (DeliveryStatus.FAILED, [])
 
 

@@ -12,7 +12,7 @@ from polling.http.addresses import Allowance
 from polling.http.client import GuardedClient
 from polling.outbox import signatures
 from polling.outbox.deliveries import Delivery, DeliveryDraft, DeliveryStatus
-from polling.sending import webhooks
+from polling.sending import attempts
 from secrets_app import references
 from secrets_app.models import Secret
 from tests.kinds.models import ScriptedJob
@@ -38,6 +38,7 @@ def signed(httpserver: HTTPServer, keys: dict[str, str], method: str = "POST") -
         secret.save()
     references.grant(secrets, job_kind=job.kind, job_id=job.pk, user=None)
     draft = DeliveryDraft(
+        channel="webhook",
         event="e",
         url=httpserver.url_for("/hook"),
         method=method,
@@ -45,7 +46,7 @@ def signed(httpserver: HTTPServer, keys: dict[str, str], method: str = "POST") -
         signing_secrets=[f"secret_ref:{name}" for name in keys],
     )
     delivery = Delivery.objects.open(draft, job=job, now=datetime.now(UTC))
-    webhooks.attempt(delivery, CLIENT)
+    attempts.attempt(delivery, CLIENT)
     return delivery, calls
 
 

@@ -45,7 +45,7 @@ def working(**options: float) -> Iterator[Courier]:
 
 def owe(url: str, *, job: ScriptedJob | None = None, method: str = "POST", event: str = "e") -> Delivery:
     job = job or ScriptedJob.objects.create(name="job")
-    draft = DeliveryDraft(event=event, url=url, method=method, payload={"job_id": job.pk})
+    draft = DeliveryDraft(channel="webhook", event=event, url=url, method=method, payload={"job_id": job.pk})
     delivery: Delivery = Delivery.objects.open(draft, job=job, now=timezone.now())
     return delivery
 

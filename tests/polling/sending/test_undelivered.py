@@ -9,10 +9,10 @@ from django.utils import timezone
 from pytest_httpserver import HTTPServer
 
 from customchecks.jobs.models import CustomCheckJob
+from polling.channels import keboola
 from polling.jobs.groups import JobGroup
-from polling.outbox import keboola
 from polling.outbox.deliveries import Delivery, DeliveryDraft, Outcome
-from polling.sending import keboola_calls, undelivered, webhooks
+from polling.sending import attempts, undelivered
 from tests.polling.sending.couriers import client, owe
 
 pytestmark = pytest.mark.django_db
@@ -28,13 +28,15 @@ def make_job(**columns: Any) -> CustomCheckJob:
 
 
 def draft(url: str = "https://hooks.example.com/", **options: Any) -> DeliveryDraft:
-    return DeliveryDraft(event="check.ended", url=url, method="POST", payload={"check_status": "FAILED"}, **options)
+    return DeliveryDraft(
+        channel="webhook", event="check.ended", url=url, method="POST", payload={"check_status": "FAILED"}, **options
+    )
 
 
 def lose(delivery: Delivery, *, code: int | None = 400, unknown: bool = False) -> None:
     now = timezone.now()
     error = f"The receiver answered {code}."
-    undelivered.settle(
+    attempts.settle(
         delivery, Outcome(started_at=now, duration_ms=1, status_code=code, error=error, unknown=unknown), now=now
     )
 
@@ -80,7 +82,7 @@ def test_it_tells_once_after_the_last_attempt_and_not_before(operator: str, http
         assert alerts() == []
         Delivery.objects.filter(pk=delivery.pk).update(next_attempt_at=now)
         (claimed,) = Delivery.objects.claim([delivery.pk], now=now)
-        webhooks.attempt(claimed, client())
+        attempts.attempt(claimed, client())
     delivery.refresh_from_db()
     assert (delivery.status, delivery.attempts, len(alerts())) == ("failed", 10, 1)
 
@@ -139,12 +141,12 @@ def test_a_keboola_start_of_a_job_that_was_restarted_since_tells_the_operator(
     httpserver.expect_request("/jobs").respond_with_data(status=403)
     job, now = make_job(), timezone.now()
     start = DeliveryDraft(
-        event=keboola.EVENT, url=httpserver.url_for("/jobs"), method="POST", payload={}, at_most_once=True
+        channel=keboola.NAME, event=keboola.EVENT, url=httpserver.url_for("/jobs"), method="POST", payload={}
     )
     delivery = Delivery.objects.open(start, job=job, now=now)
     CustomCheckJob.objects.update(cycle=2)
     (claimed,) = Delivery.objects.claim([delivery.pk], now=now)
-    keboola_calls.attempt(claimed, client())
+    attempts.attempt(claimed, client())
     (alert,) = alerts()
     assert json.loads(alert.body)["check_message"].endswith("Keboola answered 403.")
 
@@ -152,7 +154,12 @@ def test_a_keboola_start_of_a_job_that_was_restarted_since_tells_the_operator(
 def test_the_call_and_its_alert_end_together_or_not_at_all(operator: str) -> None:
     delivery, now = Delivery.objects.open(draft(), job=make_job(), now=timezone.now()), timezone.now()
     taken = DeliveryDraft(
-        event=undelivered.EVENT, url=OPERATOR, method="POST", payload={}, occurrence=1, about=delivery.pk
+        channel="webhook",
+        event=undelivered.EVENT,
+        url=OPERATOR,
+        method="POST",
+        payload={},
+        about=delivery.pk,
     )
     Delivery.objects.open(taken, job=make_job(), now=now)  # so that the alert cannot be stored
     with pytest.raises(Exception, match="about"):
@@ -187,7 +194,7 @@ def test_what_was_delivered_is_not_counted(operator: str) -> None:
 
 def test_what_may_still_be_delivered_is_not_counted(operator: str) -> None:
     delivery, now = Delivery.objects.open(draft(), job=make_job(), now=timezone.now()), timezone.now()
-    undelivered.settle(delivery, Outcome(started_at=now, duration_ms=1, retry=True), now=now)
+    attempts.settle(delivery, Outcome(started_at=now, duration_ms=1, retry=True), now=now)
     assert (alerts(), undelivered.unseen()) == ([], 0)
     assert isinstance(delivery.next_attempt_at, datetime)
     assert delivery.next_attempt_at < now + timedelta(minutes=1)

@@ -65,7 +65,9 @@ def test_a_new_cycle_has_alerts_of_its_own() -> None:
 
 def test_the_database_takes_no_event_twice() -> None:
     job = due_job()
-    draft = DeliveryDraft(event="alert", url="https://hooks.example.com/", method="POST", payload={}, occurrence=2)
+    draft = DeliveryDraft(
+        channel="webhook", event="alert", url="https://hooks.example.com/", method="POST", payload={}, occurrence=2
+    )
     Delivery.objects.open(draft, job=job, now=NOW)
     with pytest.raises(IntegrityError):
         Delivery.objects.open(draft, job=job, now=NOW)

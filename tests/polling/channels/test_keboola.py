@@ -16,10 +16,10 @@ from django.conf import settings as product
 from django.db import connection
 from django.utils import timezone
 
+from polling.channels import keboola
 from polling.jobs.scheduling import TransitionRefused
 from polling.openai import service as jobs
 from polling.openai.models import PollingJob
-from polling.outbox import keboola
 from polling.outbox.deliveries import Delivery
 from secrets_app.models import SecretGrant
 from tests.polling.http import receivers

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 from django.conf import settings
 
 from polling.base.results import CheckResult
-from polling.outbox import alerts
-from polling.outbox.alerts import Telling
+from polling.channels import alerts, registry
+from polling.channels.alerts import Telling
 from polling.outbox.deliveries import DeliveryDraft
 
 ENDED = "check.ended"
@@ -76,6 +76,7 @@ def _alert_url(job: Telling) -> str:
 
 def _to_webhook(job: Telling, event: str, payload: dict[str, Any], *, occurrence: int = 1) -> DeliveryDraft:
     return DeliveryDraft(
+        channel=registry.to(job.webhook_url or ""),
         event=event,
         url=job.webhook_url or "",
         method=job.webhook_method,
@@ -90,6 +91,7 @@ def _to_webhook(job: Telling, event: str, payload: dict[str, Any], *, occurrence
 def _to_alert_url(job: Telling, event: str, payload: dict[str, Any], *, occurrence: int = 1) -> DeliveryDraft:
     """Without the webhook's headers and query: what is in them is for its receiver alone."""
     return DeliveryDraft(
+        channel=registry.to(_alert_url(job)),
         event=event,
         url=_alert_url(job),
         method="POST",
