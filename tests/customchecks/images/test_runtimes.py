@@ -24,7 +24,12 @@ def test_a_language_alone_means_the_version_of_the_product_document(word: str, n
 def test_a_job_may_say_every_word(word: str) -> None:
     job = CustomCheckJob(name="x", script_source_type="upload", script_runtime=word)
     job.full_clean()
-    assert job.script_entrypoint == ("index.js" if word.startswith("node") else "main.py")
+    assert job.script_entrypoint == runtimes.named(word).entrypoint
+
+
+@pytest.mark.parametrize(("word", "entrypoint"), [("python", "main.py"), ("node", "index.js"), ("ruby", "")])
+def test_the_entry_point_is_the_languages_usual_one(word: str, entrypoint: str) -> None:
+    assert runtimes.default_entrypoint(word) == entrypoint
 
 
 @pytest.mark.parametrize("word", ["python-3.12", "Python", "ruby", "", None, 3])
