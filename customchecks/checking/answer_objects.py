@@ -89,10 +89,10 @@ class _Scan:
             self.deeper += 1
             return
         self.follows("value", start)
-        standing = AnswerObject(start) if at_start and mark == "{" else None
-        if standing:
-            self.found.append(standing)
-        self.open.append(_Bracket(mark, start, mark, standing))
+        answer = AnswerObject(start) if at_start and mark == "{" else None
+        if answer:
+            self.found.append(answer)
+        self.open.append(_Bracket(mark, start, mark, answer))
         self.waiting[mark] += 1
 
     def closes(self, mark: str, start: int, *, at_start: bool) -> AnswerObject | None:
@@ -144,7 +144,7 @@ class _Scan:
         """All that is still open was closed nowhere."""
         for bracket in self.open:
             if bracket.start >= self.error:
-                self.found = [standing for standing in self.found if standing.start <= bracket.start]
+                self.found = [answer for answer in self.found if answer.start <= bracket.start]
                 return
 
 

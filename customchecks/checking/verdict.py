@@ -52,7 +52,7 @@ def parse(stdout: str, *, exit_code: int | None, cut: bool = False, stderr: str 
     ended = _ProcessEnd(exit_code, stderr_reason.of(stderr))
     try:
         text = _whole_lines(stdout, cut=cut)
-        found = _standing(text, cut=cut)
+        found = _objects(text, cut=cut)
         answer = _last_answer(text, found)
         result = None if answer is None else _result(answer, mask)
     except _BadVerdict as bad:
@@ -64,7 +64,7 @@ def unended(stdout: str, *, cut: bool = False) -> str:
     """What to say of a script that printed a verdict and did not end; empty where it printed none."""
     try:
         text = _whole_lines(stdout, cut=cut)
-        answer = _last_answer(text, _standing(text, cut=cut))
+        answer = _last_answer(text, _objects(text, cut=cut))
     except _BadVerdict:
         return ""
     return f"It had printed {answer['status']}, which counts only when its process ends. {_HELD}" if answer else ""
@@ -114,7 +114,7 @@ def _whole_lines(stdout: str, *, cut: bool) -> str:
     return text[first.end() :] if first else ""
 
 
-def _standing(text: str, *, cut: bool) -> list[AnswerObject]:
+def _objects(text: str, *, cut: bool) -> list[AnswerObject]:
     return answer_objects.objects(text, cut=cut) if "status" in text else []
 
 
@@ -126,7 +126,7 @@ def _last_answer(text: str, found: list[AnswerObject]) -> dict[str, Any] | None:
         raise _BadVerdict("its closing bracket is missing")
     if last.followed:
         raise _BadVerdict("other text follows on its last line")
-    return _object(text[last.start : last.end])
+    return _parsed_object(text[last.start : last.end])
 
 
 def _wrong(text: str, found: list[AnswerObject], mask: Mask) -> str:
@@ -145,7 +145,7 @@ def _wrong_with(printed: str, mask: Mask) -> str:
     if not _STATUS.search(printed):
         return ""
     try:
-        status = _object(printed).get("status", _NO_STATUS)
+        status = _parsed_object(printed).get("status", _NO_STATUS)
     except _BadVerdict as bad:
         return f"{bad}; print json.dumps(…) or JSON.stringify(…) of it" if _CLAIM.search(printed) else ""
     return "" if status is _NO_STATUS else f"its status is {_shown(status, mask)}, not one of {_WORDS}"
@@ -156,7 +156,7 @@ def _shown(status: object, mask: Mask) -> str:
     return shown if len(shown) <= _LONGEST_STATUS else f"{shown[:_LONGEST_STATUS]}…"
 
 
-def _object(text: str) -> dict[str, Any]:
+def _parsed_object(text: str) -> dict[str, Any]:
     try:
         found = strict_json.loads(text)
     except strict_json.NotStrict as error:
