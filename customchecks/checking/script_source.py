@@ -14,7 +14,7 @@ from customchecks.git.process import GitFailed
 from customchecks.git.repositories import Repositories
 from customchecks.jobs import versions
 from customchecks.jobs.models import CustomCheckJob, ScriptVersion, SourcePolicy, SourceType
-from customchecks.manifests.base import ManifestRefused
+from customchecks.manifests.manifest import ManifestRefused
 from secrets_app import references
 from secrets_app.masking.masker import Masker
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from customchecks.archives.script_archive import Archive
 from customchecks.images import runtimes
-from customchecks.manifests.base import Manifest, ManifestRefused
+from customchecks.manifests.manifest import Manifest, ManifestRefused
 
 
 @dataclass(frozen=True, kw_only=True)

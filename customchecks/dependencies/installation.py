@@ -16,7 +16,7 @@ from customchecks.dependencies import failure_reasons
 from customchecks.images import runtimes
 from customchecks.installers import installer, package_managers
 from customchecks.installers.package_managers import PackageManager
-from customchecks.manifests.base import Manifest
+from customchecks.manifests.manifest import Manifest
 from customchecks.sandbox.outcome import SandboxOutcome
 from customchecks.sandbox.request import SandboxRequest
 from customchecks.sandbox.sandbox import Sandbox

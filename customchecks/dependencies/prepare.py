@@ -17,7 +17,7 @@ from customchecks.dependencies.store import Store
 from customchecks.docker.engine import EngineError
 from customchecks.images import runtimes
 from customchecks.installers import package_managers
-from customchecks.manifests.base import Manifest, ManifestRefused
+from customchecks.manifests.manifest import Manifest, ManifestRefused
 from customchecks.sandbox.sandbox import Sandbox
 from polling.base.results import Cause
 

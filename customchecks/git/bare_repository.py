@@ -15,7 +15,7 @@ from customchecks.git import cache
 from customchecks.git.connection import Connection
 from customchecks.git.process import Config, GitCommand, GitFailed, GitLimits
 from customchecks.installers.package_managers import MANIFESTS
-from customchecks.manifests import base
+from customchecks.manifests import places
 
 HEAD = "refs/tecko/head"
 _ENTRY = re.compile(rb"([0-7]{6}) ([a-z]+) ([0-9a-f]{40,64}) +([0-9]+|-)\t(.+)", re.DOTALL)
@@ -88,7 +88,7 @@ class BareRepository:
 
     def _above(self, commit: str, path: str) -> list[str]:
         """Manifests of the folders that a folder is in."""
-        wanted = [f"{folder}/{name}".strip("/") for folder in base.folders(path) for name in MANIFESTS]
+        wanted = [f"{folder}/{name}".strip("/") for folder in places.folders(path) for name in MANIFESTS]
         listed = self._git("ls-tree", "--name-only", "-z", "--full-tree", "--end-of-options", commit, *wanted).run()
         return [name.decode(errors="replace") for name in listed.split(b"\0") if name]
 

@@ -9,7 +9,7 @@ from customchecks.archives.script_archive import Archive
 from customchecks.docker import hardening
 from customchecks.installers.package_managers import NPM, UV, PackageManager
 from customchecks.manifests import node_manifests, python_manifests
-from customchecks.manifests.base import Manifest
+from customchecks.manifests.manifest import Manifest
 
 CA_FILE = "ca.pem"
 VERSION = "{version}"  # in the setting of a base

@@ -9,7 +9,7 @@ from django.conf import settings
 from customchecks.archives.script_archive import UNPACKED_AT
 from customchecks.installers import installer
 from customchecks.manifests import public_indexes
-from customchecks.manifests.base import Manifest
+from customchecks.manifests.manifest import Manifest
 
 VOLUME = installer.VOLUME
 PYTHON = f"{VOLUME}/python"

@@ -18,7 +18,7 @@ from customchecks.dependencies import detection
 from customchecks.images import runtimes
 from customchecks.jobs import definition, etags, versions
 from customchecks.jobs.models import CustomCheckJob, ScriptVersion, SourceType
-from customchecks.manifests.base import ManifestRefused
+from customchecks.manifests.manifest import ManifestRefused
 from polling.outbox.deliveries import Delivery
 from secrets_app import references
 from secrets_app.models import Secret

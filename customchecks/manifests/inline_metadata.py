@@ -7,8 +7,8 @@ from typing import Any
 from packaging.utils import canonicalize_name
 
 from customchecks.archives.script_archive import Archive
-from customchecks.manifests import base, python_versions, toml_text, uv_settings
-from customchecks.manifests.base import Manifest, ManifestRefused, shown
+from customchecks.manifests import places, python_versions, toml_text, uv_settings
+from customchecks.manifests.manifest import Manifest, ManifestRefused, is_texts, read, shown, table, tables
 from customchecks.manifests.requirement_files import RequirementLines, parsed
 
 BEGIN, END = "# /// script", "# ///"
@@ -32,12 +32,12 @@ def find(archive: Archive, entrypoint: str, *, source_builds: bool, python: str)
     said = toml_text.loads(block, f"The block of {shown(entrypoint)}")
     python_versions.check(said.get("requires-python"), where=shown(entrypoint), python=python)
     wanted = said.get("dependencies", [])
-    if not base.is_texts(wanted):
+    if not is_texts(wanted):
         raise ManifestRefused(f"{shown(entrypoint)}: dependencies in its block is a list of texts.")
     if archive.has(f"{entrypoint}.lock"):
         return Inline(_locked(archive, entrypoint, block, wanted))
-    uv_settings.check(base.table(said.get("tool")).get("uv"), entrypoint, lock=f"uv lock --script {entrypoint}")
-    lines = RequirementLines(archive, folder=base.folders(entrypoint)[0], source_builds=source_builds)
+    uv_settings.check(table(said.get("tool")).get("uv"), entrypoint, lock=f"uv lock --script {entrypoint}")
+    lines = RequirementLines(archive, folder=places.folders(entrypoint)[0], source_builds=source_builds)
     return Inline(lines.manifest(lines.require(entrypoint, wanted)))
 
 
@@ -46,8 +46,8 @@ def _locked(archive: Archive, entrypoint: str, block: str, wanted: list[str]) ->
     lock = f"{entrypoint}.lock"
     locked = toml_text.load(archive, lock)
     _check_current(locked, wanted, lock)
-    for package in base.tables(locked.get("package")):
-        if "registry" not in base.table(package.get("source")):
+    for package in tables(locked.get("package")):
+        if "registry" not in table(package.get("source")):
             raise ManifestRefused(f"{shown(lock)}: only packages of an index are taken in a script's lock.")
     commented = "".join(f"# {line}".rstrip() + "\n" for line in block.splitlines())
     files = {entrypoint: f"{BEGIN}\n{commented}{END}\n".encode(), lock: archive.read(lock)}
@@ -55,7 +55,7 @@ def _locked(archive: Archive, entrypoint: str, block: str, wanted: list[str]) ->
 
 
 def _check_current(locked: dict[str, Any], wanted: list[str], lock: str) -> None:
-    known = base.tables(base.table(locked.get("manifest")).get("requirements"))
+    known = tables(table(locked.get("manifest")).get("requirements"))
     names = {str(one.get("name")) for one in known}
     for text in wanted:
         if (name := canonicalize_name(parsed(text).name)) not in names:
@@ -64,7 +64,7 @@ def _check_current(locked: dict[str, Any], wanted: list[str], lock: str) -> None
 
 def _block(archive: Archive, entrypoint: str) -> str | None:
     """Raises ManifestRefused where there are two, as the PEP has it, or where it has no end."""
-    lines = iter(base.read(archive, entrypoint).splitlines())
+    lines = iter(read(archive, entrypoint).splitlines())
     blocks = [list(_content(lines, entrypoint)) for line in lines if line.rstrip() == BEGIN]
     if len(blocks) > 1:
         raise ManifestRefused(f"{shown(entrypoint)} has two blocks of metadata. Keep one of them.")

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from customchecks.archives.script_archive import Archive
-from customchecks.manifests import base, node_locks, npm_settings, unsupported
-from customchecks.manifests.base import Manifest, ManifestRefused, shown
+from customchecks.manifests import node_locks, npm_settings, places, unsupported
+from customchecks.manifests.manifest import MAX_NAME, Manifest, ManifestRefused, is_texts, read, shown
 from teckochecker.kit import strict_json
 
 PACKAGE = "package.json"
@@ -23,8 +23,8 @@ _FOREIGN = {"resolutions": "Yarn", "pnpm": "pnpm", "catalog": "Bun", "catalogs":
 
 def find(archive: Archive, *, entrypoint: str) -> Manifest | None:
     """None also where the archive brings its ``node_modules``. Raises ManifestRefused."""
-    folders = base.folders(entrypoint)
-    if any(archive.has_folder(base.joined(folder, VENDORED)) for folder in folders):
+    folders = places.folders(entrypoint)
+    if any(archive.has_folder(places.joined(folder, VENDORED)) for folder in folders):
         return None
     for folder in folders:
         found = _of_folder(archive, folder)
@@ -36,7 +36,7 @@ def find(archive: Archive, *, entrypoint: str) -> Manifest | None:
 
 
 def _of_folder(archive: Archive, folder: str) -> Manifest | None:
-    path = base.joined(folder, PACKAGE)
+    path = places.joined(folder, PACKAGE)
     if not archive.has(path):
         return None
     package = _object(archive, path)
@@ -46,13 +46,13 @@ def _of_folder(archive: Archive, folder: str) -> Manifest | None:
         if not isinstance(package.get(group, {}), dict):
             raise ManifestRefused(f"{path}: {group} is an object of names and versions.")
     local = [_check(text, folder) for group in (*_INSTALLED, *_NAMED) for text in _texts(package.get(group))]
-    locks = [name for name in node_locks.NAMES if archive.has(base.joined(folder, name))]
+    locks = [name for name in node_locks.NAMES if archive.has(places.joined(folder, name))]
     if not locks:
         unsupported.check_node_locks(archive, folder)
         _check_foreign(package, path)
     files = {path: _written(package), **npm_settings.files(archive, folder)}
     for name in locks:
-        lock_path = base.joined(folder, name)
+        lock_path = places.joined(folder, name)
         lock = _object(archive, lock_path)
         local += [_check_locked(text, folder) for text in node_locks.origins(lock)]
         local += [_check(text, folder) for text in node_locks.ranges(lock)]
@@ -78,24 +78,24 @@ def _has_workspaces(package: Mapping[str, Any], folder: str) -> bool:
     found = package.get("workspaces")
     if isinstance(found, dict):
         found = found.get("packages")
-    for pattern in found if base.is_texts(found) else ():
-        base.inside(folder, pattern.removeprefix("!"))
+    for pattern in found if is_texts(found) else ():
+        places.inside(folder, pattern.removeprefix("!"))
     return bool(found)
 
 
 def _check(text: str, folder: str) -> bool:
     """Whether a dependency is a file of the archive. Raises ManifestRefused."""
     text = text.strip()
-    if not text.isprintable() or len(text) > base.MAX_NAME:  # npm reads some of them as if they were not there
+    if not text.isprintable() or len(text) > MAX_NAME:  # npm reads some of them as if they were not there
         raise ManifestRefused(f"{shown(text)} is too long, or has characters that cannot be seen.")
-    base.refuse_version_control(text)
-    if base.is_url(text) and not text.lower().startswith("file:"):
-        base.check_url(text.partition("#")[0])
+    places.refuse_version_control(text)
+    if places.is_url(text) and not text.lower().startswith("file:"):
+        places.check_url(text.partition("#")[0])
         return False
     if re.match(r"file:|\.{1,2}(/|$)|/|~", text, re.IGNORECASE) or re.search(
         r"\.(tgz|tar|tar\.gz)$", text, re.IGNORECASE
     ):
-        base.inside(folder, re.sub(r"^file:", "", text, flags=re.IGNORECASE))
+        places.inside(folder, re.sub(r"^file:", "", text, flags=re.IGNORECASE))
         return True
     if re.fullmatch(r"(npm:(@[\w.~-]++/)?+[\w.~-]++)?+@?[\w.^~<>=|*+ $-]*+", text, re.IGNORECASE):
         return False
@@ -103,12 +103,12 @@ def _check(text: str, folder: str) -> bool:
         return False
     if re.match(r"[a-z]+:", text, re.IGNORECASE) and not re.match(r"(github|gitlab|bitbucket|gist):", text):
         raise ManifestRefused(f"{shown(text)}: npm does not know this protocol. Name a version, or file:./folder.")
-    raise base.version_control(text)
+    raise places.version_control(text)
 
 
 def _check_locked(text: str, folder: str) -> bool:
     """A ``resolved`` of a lock file; a bare path names a folder that is linked."""
-    return _check(text if base.is_url(text) or ":" in text else f"file:{text}", folder)
+    return _check(text if places.is_url(text) or ":" in text else f"file:{text}", folder)
 
 
 def _texts(value: object) -> Iterator[str]:
@@ -122,7 +122,7 @@ def _texts(value: object) -> Iterator[str]:
 
 def _object(archive: Archive, path: str) -> dict[str, Any]:
     try:
-        found = strict_json.loads(base.read(archive, path))
+        found = strict_json.loads(read(archive, path))
     except strict_json.NotStrict as error:
         raise ManifestRefused(f"{path} is not valid JSON: {error}.") from None
     if not isinstance(found, dict):

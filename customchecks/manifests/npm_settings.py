@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 
 from customchecks.archives.script_archive import Archive
-from customchecks.manifests import base, public_indexes
-from customchecks.manifests.base import ManifestRefused, shown
+from customchecks.manifests import places, public_indexes
+from customchecks.manifests.manifest import MAX_NAME, ManifestRefused, read, shown
 
 NAME = ".npmrc"
 MAX_LINES = 500
@@ -49,10 +49,10 @@ _VALUE = re.compile(r"[A-Za-z0-9_.:-]*")
 
 def files(archive: Archive, folder: str) -> dict[str, bytes]:
     """The settings that are used, as a file, where there are any. Raises ManifestRefused."""
-    path = base.joined(folder, NAME)
+    path = places.joined(folder, NAME)
     if not archive.has(path):
         return {}
-    used = list(_used(base.read(archive, path), path))
+    used = list(_used(read(archive, path), path))
     return {path: "\n".join([*used, ""]).encode()} if used else {}
 
 
@@ -63,7 +63,7 @@ def _used(text: str, path: str) -> Iterator[str]:
     for line in lines:
         if not line or line.startswith(("#", ";")):
             continue
-        found = _LINE.fullmatch(line) if len(line) <= base.MAX_NAME else None
+        found = _LINE.fullmatch(line) if len(line) <= MAX_NAME else None
         if not found:
             raise ManifestRefused(f"{path}: {shown(line.partition('=')[0])} is not a setting that is understood.")
         name, value = found[1], (found[2] or "true").strip("\"'")

@@ -6,8 +6,8 @@ from typing import Any
 from packaging.utils import canonicalize_name
 
 from customchecks.archives.script_archive import Archive
-from customchecks.manifests import base, public_indexes, toml_text
-from customchecks.manifests.base import Manifest, ManifestRefused, shown
+from customchecks.manifests import places, public_indexes, toml_text
+from customchecks.manifests.manifest import Manifest, ManifestRefused, read, shown, table
 from customchecks.manifests.requirement_files import RequirementLines, hash_options
 from teckochecker.kit import strict_json
 
@@ -19,16 +19,16 @@ _REMEDY = "Write a requirements.txt instead: pipenv requirements > requirements.
 
 def find(archive: Archive, folder: str, *, source_builds: bool) -> Manifest | None:
     """Raises ManifestRefused."""
-    pipfile, lock = base.joined(folder, PIPFILE), base.joined(folder, LOCK)
+    pipfile, lock = places.joined(folder, PIPFILE), places.joined(folder, LOCK)
     wanted = toml_text.load(archive, pipfile) if archive.has(pipfile) else {}
-    packages = base.table(wanted.get("packages"))
+    packages = table(wanted.get("packages"))
     if not archive.has(lock):
         return _manifest(archive, folder, pipfile, packages, sources=wanted.get("source"), source_builds=source_builds)
     locked = _lock(archive, lock)
-    pinned = base.table(locked.get("default"))
+    pinned = table(locked.get("default"))
     if missing := {canonicalize_name(name) for name in packages} - {canonicalize_name(name) for name in pinned}:
         raise ManifestRefused(f"{lock} lacks {min(missing)}, which {PIPFILE} names: it is older. Run pipenv lock.")
-    sources = base.table(locked.get("_meta")).get("sources")
+    sources = table(locked.get("_meta")).get("sources")
     return _manifest(archive, folder, lock, pinned, sources=sources, source_builds=source_builds)
 
 
@@ -36,7 +36,7 @@ def _manifest(
     archive: Archive, folder: str, path: str, packages: Mapping[str, Any], *, sources: object, source_builds: bool
 ) -> Manifest | None:
     lines = RequirementLines(archive, folder=folder, source_builds=source_builds)
-    urls = [str(base.table(one).get("url")).rstrip("/") for one in _list(sources)]
+    urls = [str(table(one).get("url")).rstrip("/") for one in _list(sources)]
     foreign = any(url not in public_indexes.PYTHON_INDEXES for url in urls)
     return lines.manifest(lines.require(path, _requirements(path, packages, foreign=foreign)))
 
@@ -47,7 +47,7 @@ def _requirements(path: str, packages: Mapping[str, Any], *, foreign: bool) -> I
         if not isinstance(details, dict) or details.keys() - _KNOWN:
             raise ManifestRefused(f"{path}: {shown(name)} is named in a way that is not followed. {_REMEDY}")
         if "git" in details:
-            base.refuse_version_control(f"git+{details['git']}")
+            places.refuse_version_control(f"git+{details['git']}")
         if foreign and not details.get("hashes"):
             raise ManifestRefused(f"{path}: its source is not asked: the operator sets the package index. {_REMEDY}")
         yield _line(name, details)
@@ -66,7 +66,7 @@ def _line(name: str, details: Mapping[str, Any]) -> str:
 
 def _lock(archive: Archive, path: str) -> Mapping[str, Any]:
     try:
-        return base.table(strict_json.loads(base.read(archive, path)))
+        return table(strict_json.loads(read(archive, path)))
     except strict_json.NotStrict as error:
         raise ManifestRefused(f"{path} is not valid JSON: {error}.") from None
 

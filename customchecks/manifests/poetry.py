@@ -12,8 +12,8 @@ from typing import Any
 from packaging.utils import canonicalize_name
 
 from customchecks.archives.script_archive import Archive
-from customchecks.manifests import base, python_versions, toml_text
-from customchecks.manifests.base import Manifest, ManifestRefused, shown
+from customchecks.manifests import places, python_versions, toml_text
+from customchecks.manifests.manifest import Manifest, ManifestRefused, is_texts, shown, table, tables
 from customchecks.manifests.requirement_files import RequirementLines, hash_options, parsed
 
 LOCK = "poetry.lock"
@@ -42,17 +42,17 @@ def find(
 ) -> Manifest | None:
     """``path`` is of pyproject.toml. Raises ManifestRefused."""
     folder = path.rpartition("/")[0]
-    poetry = base.table(base.table(project.get("tool")).get("poetry"))
-    interpreter = str(base.table(poetry.get("dependencies")).get("python", "*"))
+    poetry = table(table(project.get("tool")).get("poetry"))
+    interpreter = str(table(poetry.get("dependencies")).get("python", "*"))
     if "|" not in interpreter:
         python_versions.check(specifier(interpreter, where=path), where=path, python=python)
     lines = RequirementLines(archive, folder=folder, source_builds=source_builds)
-    lock = base.joined(folder, LOCK)
+    lock = places.joined(folder, LOCK)
     if not archive.has(lock):
-        if any(one.get("url") for one in base.tables(poetry.get("source"))):
+        if any(one.get("url") for one in tables(poetry.get("source"))):
             raise ManifestRefused(f"{path}: its source is not asked: the operator sets the package index. {_EXPORT}")
         return lines.manifest(lines.require(path, _wanted(poetry, project, path, None)))
-    packages = base.tables(toml_text.load(archive, lock).get("package"))
+    packages = tables(toml_text.load(archive, lock).get("package"))
     pins = _pins(packages, lock)
     wanted = [*_wanted(poetry, project, path, pins), *_pinned(pins, exact=True)]
     if not wanted:
@@ -65,13 +65,13 @@ def _wanted(
     poetry: Mapping[str, Any], project: Mapping[str, Any], path: str, pins: Mapping[str, list[_Pin]] | None
 ) -> Iterator[str]:
     """Poetry 2 takes what the standard has, and its own table where that says more."""
-    named = base.table(project.get("project")).get("dependencies", [])
-    if not base.is_texts(named):
+    named = table(project.get("project")).get("dependencies", [])
+    if not is_texts(named):
         raise ManifestRefused(f"{path}: dependencies is a list of texts.")
     for text in named:
         _check_locked(parsed(text).name, path, pins)
         yield text
-    for name, value in base.table(poetry.get("dependencies")).items():
+    for name, value in table(poetry.get("dependencies")).items():
         if name.lower() == "python":
             continue
         for one in value if isinstance(value, list) else [value]:
@@ -86,7 +86,7 @@ def _requirements(
     name: str, details: Mapping[str, Any], path: str, pins: Mapping[str, list[_Pin]] | None
 ) -> Iterator[str]:
     if "git" in details:
-        base.refuse_version_control(f"git+{details['git']}")
+        places.refuse_version_control(f"git+{details['git']}")
     extras = details.get("extras") or []
     begin = f"{name}[{','.join(map(str, extras))}]" if extras else name
     markers = [str(details.get("markers") or ""), _python_marker(details, path)]
@@ -162,7 +162,7 @@ def _pins(packages: Iterable[Mapping[str, Any]], path: str) -> dict[str, list[_P
         name = canonicalize_name(str(package.get("name")))
         found = pins.setdefault(name, [])
         pin = _pin(package, told=isinstance(groups, list))
-        kind = base.table(package.get("source")).get("type")
+        kind = table(package.get("source")).get("type")
         if kind == "legacy" and not pin.hashes:
             raise ManifestRefused(f"{path}: {name} comes from an index of its own, without hashes. {_EXPORT}")
         if kind not in _FETCHED:
@@ -178,7 +178,7 @@ def _pin(package: Mapping[str, Any], *, told: bool) -> _Pin:
     return _Pin(
         version=str(package.get("version")),
         marker=marker if isinstance(marker, str) else "",
-        hashes=tuple(str(file.get("hash")) for file in base.tables(package.get("files"))),
+        hashes=tuple(str(file.get("hash")) for file in tables(package.get("files"))),
         exact=told and not package.get("optional"),
     )
 

@@ -2,7 +2,7 @@
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
-from customchecks.manifests.base import ManifestRefused, shown
+from customchecks.manifests.manifest import ManifestRefused, shown
 
 _PATCHES = (0, 99)  # of the runtime's Python only the first two numbers are known
 

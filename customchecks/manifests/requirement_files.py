@@ -14,8 +14,8 @@ from packaging.markers import InvalidMarker, Marker
 from packaging.requirements import InvalidRequirement, Requirement
 
 from customchecks.archives.script_archive import UNPACKED_AT, Archive
-from customchecks.manifests import base as manifests
-from customchecks.manifests.base import Manifest, ManifestRefused, shown
+from customchecks.manifests import places
+from customchecks.manifests.manifest import GENERATED, Manifest, ManifestRefused, read, shown
 
 MAX_FILES = 20
 MAX_LINES = 5000  # of all files together
@@ -69,7 +69,7 @@ class RequirementLines:
         self._included.add((path, constraints))
         if len(self._included) > MAX_FILES:
             raise ManifestRefused(f"{shown(path)}: requirement files include more than {MAX_FILES} files.")
-        physical = manifests.read(self._archive, path).splitlines()
+        physical = read(self._archive, path).splitlines()
         if len(physical) > MAX_PHYSICAL_LINES:
             raise ManifestRefused(f"{shown(path)} has more than {MAX_PHYSICAL_LINES} lines.")
         lines = _logical(physical)
@@ -80,7 +80,7 @@ class RequirementLines:
         self, manifest: str, requirements: Iterable[str], *, constraints: bool = False, constrained_by: str = ""
     ) -> str:
         """What another kind of ``manifest`` asks for, as a file of its own, whose path is returned."""
-        path = f"{manifest}{manifests.GENERATED}"
+        path = f"{manifest}{GENERATED}"
         folder = posixpath.dirname(path)
         written = (self._alone(text, folder) for text in requirements)
         first = (f"-c {UNPACKED_AT}/{constrained_by}",) if constrained_by else ()
@@ -145,11 +145,11 @@ class RequirementLines:
     def _source(self, text: str, folder: str) -> str:
         """A URL or a path, perhaps with extras behind it."""
         self.wanted = True
-        manifests.refuse_version_control(text)
+        places.refuse_version_control(text)
         if text.lower().startswith("file:"):
             raise ManifestRefused(f"{shown(text)}: name a file of the archive by its path, such as ./package.whl.")
-        if manifests.is_url(text):
-            manifests.check_url(text)
+        if places.is_url(text):
+            places.check_url(text)
             if not urlsplit(text).path.endswith(".whl"):
                 self._check_build(text)
             return text
@@ -165,7 +165,7 @@ class RequirementLines:
         return f"{UNPACKED_AT}/{path}{bracket}{extras}"
 
     def _inclusion(self, text: str, folder: str) -> str:
-        if manifests.is_url(text):
+        if places.is_url(text):
             raise ManifestRefused(f"{shown(text)}: only files of the archive can be included.")
         return self._found(text, folder)
 
@@ -173,7 +173,7 @@ class RequirementLines:
         if not _PATH.fullmatch(text):
             raise ManifestRefused(f"{shown(text)} is neither a requirement nor a path that is taken here.")
         for base in (folder, self._folder):
-            path = manifests.inside(base, text)
+            path = places.inside(base, text)
             if path == "." or self._archive.has(path) or self._archive.has_folder(path):
                 return path
         raise ManifestRefused(f"{shown(text)} is not in the archive.")
@@ -219,7 +219,7 @@ def _hashes(words: Sequence[str]) -> Iterator[str]:
 
 
 def _is_source(word: str) -> bool:
-    if manifests.is_url(word) or word.lower().startswith(("file:", *manifests.VERSION_CONTROL)):
+    if places.is_url(word) or word.lower().startswith(("file:", *places.VERSION_CONTROL)):
         return "@" not in word.partition(":")[0] and " " not in word
     return " " not in word and (word.startswith((".", "/", "~")) or "/" in word or word.endswith(_FILE_SUFFIXES))
 

@@ -5,8 +5,7 @@ import tomllib
 from typing import Any
 
 from customchecks.archives.script_archive import Archive
-from customchecks.manifests import base
-from customchecks.manifests.base import ManifestRefused
+from customchecks.manifests.manifest import ManifestRefused, read
 
 MAX_CHARACTERS = 2 * 1024 * 1024  # the parser is Python's own, and takes about half a second for as much
 MAX_KEY_PARTS = 16  # the parser walks from the top for each of them
@@ -34,7 +33,7 @@ _QUOTES = frozenset({'"', "'", '"""', "'''"})
 
 def load(archive: Archive, path: str) -> dict[str, Any]:
     """Raises ManifestRefused."""
-    return loads(base.read(archive, path), path)
+    return loads(read(archive, path), path)
 
 
 def loads(text: str, path: str) -> dict[str, Any]:

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from customchecks.archives.script_archive import Archive
-from customchecks.manifests import base
-from customchecks.manifests.base import ManifestRefused
+from customchecks.manifests import places
+from customchecks.manifests.manifest import ManifestRefused
 
 _OTHERWISE = "Name what the script needs in a requirements.txt beside it."
 
@@ -51,7 +51,7 @@ def check_python(archive: Archive, folder: str) -> None:
     """Raises ManifestRefused."""
     _check_named(archive, folder, _SAYING)
     for file in archive.files:
-        name = base.below(folder, file.path)
+        name = places.below(folder, file.path)
         if name and _PARTS.fullmatch(name):
             raise ManifestRefused(f"{file.path} is not looked for. Add a requirements.txt with the line -r {name}.")
         if name not in _SPELLED and name.lower() in map(str.lower, _SPELLED):
@@ -62,8 +62,8 @@ def check_python(archive: Archive, folder: str) -> None:
 def check_locks(archive: Archive, folder: str) -> None:
     """Locks that a pyproject.toml without its own uv.lock may have. Raises ManifestRefused."""
     _check_named(archive, folder, dict.fromkeys(("pdm.lock", "pixi.lock", "requirements.lock"), ""))
-    for parent in base.folders(f"{folder}/")[1:] if folder else ():
-        path = base.joined(parent, "uv.lock")
+    for parent in places.folders(f"{folder}/")[1:] if folder else ():
+        path = places.joined(parent, "uv.lock")
         if archive.has(path):
             raise ManifestRefused(
                 f"{path} locks a workspace, of which {folder} cannot be taken alone. Add a requirements.txt beside the"
@@ -88,7 +88,7 @@ def check_project(project: Mapping[str, Any], path: str) -> None:
 def check_node_locks(archive: Archive, folder: str) -> None:
     """Where npm has no lock of its own. Raises ManifestRefused."""
     for name, tool in _NODE_LOCKS.items():
-        path = base.joined(folder, name)
+        path = places.joined(folder, name)
         if archive.has(path):
             raise ManifestRefused(
                 f"{path} is {tool}'s, which is not followed: npm installs packages. Add a package-lock.json with the"
@@ -99,13 +99,13 @@ def check_node_locks(archive: Archive, folder: str) -> None:
 def check_node(archive: Archive, folder: str) -> None:
     """Raises ManifestRefused."""
     for name, word in _NODE_MANIFESTS.items():
-        path = base.joined(folder, name)
+        path = places.joined(folder, name)
         if archive.has(path) and word.encode() in archive.read(path):
             raise ManifestRefused(f"{path} is not read. Name what the script needs in a package.json beside it.")
 
 
 def _check_named(archive: Archive, folder: str, names: Mapping[str, str]) -> None:
     for name, word in names.items():
-        path = base.joined(folder, name)
+        path = places.joined(folder, name)
         if archive.has(path) and word.encode() in archive.read(path):
             raise ManifestRefused(f"{path} is not followed. {_REMEDY.get(name, _OTHERWISE)}")

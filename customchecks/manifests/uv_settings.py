@@ -1,6 +1,6 @@
 """Settings of uv in a project or a script: what changes which packages are meant is followed through a lock only."""
 
-from customchecks.manifests.base import ManifestRefused
+from customchecks.manifests.manifest import ManifestRefused
 
 HARMLESS = frozenset(
     {

@@ -13,7 +13,7 @@ from customchecks.archives.script_archive import Archive, ArchiveRejected
 from customchecks.dependencies import detection
 from customchecks.jobs import definition, etags, service
 from customchecks.jobs.models import CustomCheckJob, SourceType
-from customchecks.manifests.base import ManifestRefused
+from customchecks.manifests.manifest import ManifestRefused
 from secrets_app import references
 
 EDITABLE = (

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from customchecks.images import runtimes
     from customchecks.jobs import fields, models, service
     from customchecks.jobs import versions as script_versions
-    from customchecks.manifests import base
+    from customchecks.manifests import manifest
 else:
     script_archive = later("customchecks.archives.script_archive")
     connection = later("customchecks.git.connection")
@@ -31,7 +31,7 @@ else:
     process = later("customchecks.git.process")
     service = later("customchecks.jobs.service")
     lookups = later("customchecks.cli.support.lookups")
-    base = later("customchecks.manifests.base")
+    manifest = later("customchecks.manifests.manifest")
     models = later("customchecks.jobs.models")
     repositories = later("customchecks.git.repositories")
     runtimes = later("customchecks.images.runtimes")
@@ -170,7 +170,7 @@ def _manifest(archive: "script_archive.Archive", use: "detection.ScriptUse") -> 
     """The file that counts."""
     try:
         found = detection.judge(archive, use)
-    except base.ManifestRefused as error:
+    except manifest.ManifestRefused as error:
         raise Invalid(f"script: {error}") from None
     return found.manifest if found else None
 

@@ -10,8 +10,7 @@ from customchecks.archives import script_archive
 from customchecks.archives.script_archive import Archive
 from customchecks.dependencies import detection
 from customchecks.dependencies.detection import ScriptUse
-from customchecks.manifests import base
-from customchecks.manifests.base import ManifestRefused
+from customchecks.manifests.manifest import MAX_BYTES, ManifestRefused
 from tests.growth import grows_linearly
 
 PYTHON, NODE = ScriptUse(runtime="python", entrypoint="main.py"), ScriptUse(runtime="node", entrypoint="index.js")
@@ -118,7 +117,7 @@ def test_a_lock_that_is_too_long_is_refused_before_it_is_parsed() -> None:
 
 
 def test_a_manifest_that_is_too_large_is_refused_before_it_is_read() -> None:
-    too_large = archive({"requirements.txt": "x\n" * (base.MAX_BYTES // 2 + 1)})
+    too_large = archive({"requirements.txt": "x\n" * (MAX_BYTES // 2 + 1)})
     began = time.thread_time()
     with pytest.raises(ManifestRefused, match="larger than 5 MB"):
         detection.find(too_large, PYTHON)

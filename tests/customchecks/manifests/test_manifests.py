@@ -13,7 +13,7 @@ from customchecks.archives import script_archive
 from customchecks.archives.script_archive import Archive
 from customchecks.dependencies import detection
 from customchecks.dependencies.detection import ScriptUse
-from customchecks.manifests.base import Manifest, ManifestRefused
+from customchecks.manifests.manifest import Manifest, ManifestRefused
 from tests.security.boxes import tgz
 
 PYTHON, NODE = ScriptUse(runtime="python", entrypoint="main.py"), ScriptUse(runtime="node", entrypoint="index.js")

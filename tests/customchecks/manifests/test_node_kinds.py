@@ -11,7 +11,7 @@ from customchecks.archives import script_archive
 from customchecks.dependencies import detection
 from customchecks.dependencies.detection import ScriptUse
 from customchecks.manifests import public_indexes
-from customchecks.manifests.base import Manifest, ManifestRefused
+from customchecks.manifests.manifest import Manifest, ManifestRefused
 from tests.security.boxes import tgz
 
 WANTING = json.dumps({"dependencies": {"x": "^1"}})

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from customchecks.archives import script_archive
 from customchecks.dependencies import detection
 from customchecks.dependencies.detection import ScriptUse
-from customchecks.manifests.base import ManifestRefused
+from customchecks.manifests.manifest import ManifestRefused
 
 WORDS = (
     "six",

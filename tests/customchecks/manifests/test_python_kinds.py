@@ -10,7 +10,7 @@ from customchecks.archives import script_archive
 from customchecks.archives.script_archive import Archive
 from customchecks.dependencies import detection
 from customchecks.dependencies.detection import ScriptUse
-from customchecks.manifests.base import Manifest, ManifestRefused
+from customchecks.manifests.manifest import Manifest, ManifestRefused
 from customchecks.manifests.poetry import specifier
 from tests.security.boxes import tgz
 
