@@ -132,7 +132,7 @@ def _walk(directory: Path) -> Iterator[Path]:
 
 
 @dataclass(frozen=True)
-class _Entry:
+class _ArchiveEntry:
     path: str
     size: int = 0
     packed: bytes | None = None  # None: a directory
@@ -149,13 +149,13 @@ class _Builder:
     """
 
     def __init__(self) -> None:
-        self._entries: dict[str, _Entry] = {}
+        self._entries: dict[str, _ArchiveEntry] = {}
         self._total = 0
 
     def add_directory(self, name: str) -> None:
         if path := _safe_path(name):
             self._add_parents(path)
-            self._add(_Entry(path))
+            self._add(_ArchiveEntry(path))
 
     def add_file(self, name: str, *, size: int, chunks: Iterable[bytes]) -> None:
         path = _safe_path(name)
@@ -165,7 +165,7 @@ class _Builder:
             return  # macOS adds these beside every file that has extended attributes
         self._add_parents(path)
         self._check_size(path, size)
-        self._add(_Entry(path, size, _pack(chunks)))
+        self._add(_ArchiveEntry(path, size, _pack(chunks)))
 
     def build(self, *, strip_top: bool) -> Archive:
         entries = sorted(self._entries.values(), key=lambda entry: entry.path)
@@ -184,7 +184,7 @@ class _Builder:
     def _add_parents(self, path: str) -> None:
         parts = path.split("/")
         for depth in range(1, len(parts)):
-            self._add(_Entry("/".join(parts[:depth])))
+            self._add(_ArchiveEntry("/".join(parts[:depth])))
 
     def _check_size(self, path: str, size: int) -> None:
         if size > tar_stream.MAX_FILE:
@@ -193,7 +193,7 @@ class _Builder:
         if self._total > tar_stream.MAX_TOTAL:
             raise tar_stream.total_too_large()
 
-    def _add(self, entry: _Entry) -> None:
+    def _add(self, entry: _ArchiveEntry) -> None:
         present = self._entries.setdefault(_collision_key(entry.path), entry)
         if present is not entry:
             _check_same_directory(present, entry)
@@ -201,7 +201,7 @@ class _Builder:
             raise tar_stream.too_many()
 
 
-def _check_same_directory(present: _Entry, entry: _Entry) -> None:
+def _check_same_directory(present: _ArchiveEntry, entry: _ArchiveEntry) -> None:
     name = shown(entry.path)
     if present.path != entry.path:
         raise ArchiveRejected(
@@ -249,15 +249,15 @@ def _pack(chunks: Iterable[bytes]) -> bytes:
     return b"".join([*map(packer.compress, chunks), packer.flush()])
 
 
-def _without_top(entries: list[_Entry]) -> list[_Entry]:
+def _without_top(entries: list[_ArchiveEntry]) -> list[_ArchiveEntry]:
     top = entries[0]
     prefix = f"{top.path}/"
     if not top.is_dir or not all(entry.path.startswith(prefix) for entry in entries[1:]):
         return entries
-    return [_Entry(entry.path.removeprefix(prefix), entry.size, entry.packed) for entry in entries[1:]]
+    return [_ArchiveEntry(entry.path.removeprefix(prefix), entry.size, entry.packed) for entry in entries[1:]]
 
 
-def _write(entries: Iterable[_Entry]) -> bytes:
+def _write(entries: Iterable[_ArchiveEntry]) -> bytes:
     output = io.BytesIO()
     with (
         gzip.GzipFile(filename="", fileobj=output, mode="wb", compresslevel=6, mtime=0) as packer,
@@ -269,7 +269,7 @@ def _write(entries: Iterable[_Entry]) -> bytes:
     return output.getvalue()
 
 
-def _header(entry: _Entry) -> tarfile.TarInfo:
+def _header(entry: _ArchiveEntry) -> tarfile.TarInfo:
     header = tarfile.TarInfo(entry.path)
     header.type = tarfile.DIRTYPE if entry.is_dir else tarfile.REGTYPE
     header.mode = 0o755 if entry.is_dir else 0o644

@@ -5,7 +5,7 @@ from typing import Any
 
 from customchecks.checking import verdict
 from customchecks.sandbox.outcome import SandboxOutcome
-from customchecks.sandbox.stream import KEEP
+from customchecks.sandbox.stream import MAX_KEPT
 from polling.base.results import Cause, CheckResult, Verdict
 from secrets_app.masking.masker import Masker
 from teckochecker.kit import strict_json
@@ -46,10 +46,10 @@ def _parsed(outcome: SandboxOutcome, masker: Masker, *, stderr: str) -> CheckRes
 
 def _printed(content: bytes, *, cut: int, masker: Masker) -> str:
     """What the log keeps of a stream, masked. ``cut`` bytes of it are missing already."""
-    left_out = len(content) + cut - 2 * KEEP
+    left_out = len(content) + cut - 2 * MAX_KEPT
     if left_out <= 0:
         return masker.text(_text(content))
-    head, tail = masker.cut_text(_text(content[:KEEP]), _text(content[-KEEP:]))
+    head, tail = masker.cut_text(_text(content[:MAX_KEPT]), _text(content[-MAX_KEPT:]))
     return f"{head}\n[{left_out} bytes left out]\n{tail}"
 
 

@@ -45,7 +45,7 @@ def judge(archive: Archive, use: ScriptUse) -> Fingerprint | None:
 class Fingerprints:
     """Remembered by the archive's content: a check need not read a manifest again. Thread-safe."""
 
-    MOST = 2000
+    MAX_REMEMBERED = 2000
 
     def __init__(self) -> None:
         self._found: OrderedDict[tuple[str, ScriptUse], object] = OrderedDict()
@@ -61,7 +61,7 @@ class Fingerprints:
             found = _judged(archive, use)  # without the lock: it takes as long as it takes
             with self._lock:
                 self._found[wanted] = found
-                if len(self._found) > self.MOST:
+                if len(self._found) > self.MAX_REMEMBERED:
                     self._found.popitem(last=False)
         return _told(found)
 

@@ -5,7 +5,7 @@ import re
 from customchecks.dependencies import reachability
 from customchecks.installers import package_managers
 
-CHARACTERS = 400
+MAX_CHARACTERS = 400
 
 _ERROR = re.compile(r"error:|npm err(?:or|!)|ERR!|[×✗]", re.IGNORECASE)
 _UNREACHED = re.compile(
@@ -52,7 +52,7 @@ def essence(log: str) -> str:
     lines = [" ".join(line.split()) for line in log.splitlines() if line.strip()]
     first = next((number for number, line in enumerate(lines) if _ERROR.match(line)), None)
     if first is None:
-        while len(lines) > 1 and len(" ".join(lines)) > CHARACTERS:
+        while len(lines) > 1 and len(" ".join(lines)) > MAX_CHARACTERS:
             lines.pop(0)
     said = " ".join(lines[first:])
-    return said if len(said) <= CHARACTERS else f"{said[:CHARACTERS].rpartition(' ')[0]} …"
+    return said if len(said) <= MAX_CHARACTERS else f"{said[:MAX_CHARACTERS].rpartition(' ')[0]} …"

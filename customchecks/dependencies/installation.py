@@ -27,7 +27,7 @@ from teckochecker.kit import strict_json
 MEMORY_MB = 1024
 CPU_CORES = 1.0
 CACHE_SHARE = 2  # one set may take half of the cache
-LOG_CHARACTERS = 20_000
+MAX_LOG_CHARACTERS = 20_000
 
 # What says nothing about the dependencies
 PASSING = (Cause.IMAGE_MISSING, Cause.ENGINE_UNAVAILABLE, Cause.NETWORK_UNPROTECTED, Cause.RUNNER_LOST)
@@ -121,7 +121,7 @@ def _add(target: tarfile.TarFile, name: str, content: bytes) -> None:
 
 def _result(outcome: SandboxOutcome) -> Installation:
     masker = _masker()
-    log = masker.text(strict_json.storable(outcome.stderr.decode(errors="replace")).strip())[-LOG_CHARACTERS:]
+    log = masker.text(strict_json.storable(outcome.stderr.decode(errors="replace")).strip())[-MAX_LOG_CHARACTERS:]
     milliseconds = outcome.timings.get("total", 0)
     if outcome.cause in PASSING:
         return Installation(cause=outcome.cause, message=outcome.message, log=log, milliseconds=milliseconds)

@@ -10,7 +10,7 @@ from django.conf import settings
 
 from customchecks.network import packet_rules
 
-MOST_HOSTS = 10
+MAX_HOSTS = 10
 _REFUSED = tuple(ipaddress.IPv4Network(network) for network in packet_rules.REFUSED)
 
 
@@ -24,7 +24,7 @@ class Obstacle:
 
 def obstacle(hosts: Iterable[str]) -> Obstacle | None:
     """None where nothing of ours keeps an installation from these hosts."""
-    refused = {host: found for host in list(dict.fromkeys(hosts))[:MOST_HOSTS] if (found := _refused(host))}
+    refused = {host: found for host in list(dict.fromkeys(hosts))[:MAX_HOSTS] if (found := _refused(host))}
     if not refused:
         return None
     named = "; ".join(host if [host] == found else f"{host} is {', '.join(found)}" for host, found in refused.items())

@@ -33,7 +33,7 @@ class Checkout:
     notes: tuple[str, ...]
 
 
-class _Entry(NamedTuple):
+class _TreeEntry(NamedTuple):
     path: str
     size: int
     blob: str
@@ -92,9 +92,9 @@ class BareRepository:
         listed = self._git("ls-tree", "--name-only", "-z", "--full-tree", "--end-of-options", commit, *wanted).run()
         return [name.decode(errors="replace") for name in listed.split(b"\0") if name]
 
-    def _entries(self, commit: str, path: str) -> list[_Entry]:
+    def _entries(self, commit: str, path: str) -> list[_TreeEntry]:
         tree = f"{commit}:{path}" if path else commit
-        entries: list[_Entry] = []
+        entries: list[_TreeEntry] = []
         total = 0
         with self._git("ls-tree", "-r", "-z", "-l", "--full-tree", "--end-of-options", tree).output() as listing:
             for record in _records(listing):
@@ -104,7 +104,7 @@ class BareRepository:
                 entries.append(entry)
         return entries
 
-    def _contents(self, entries: Iterable[_Entry], notes: list[str]) -> Generator[tuple[str, bytes]]:
+    def _contents(self, entries: Iterable[_TreeEntry], notes: list[str]) -> Generator[tuple[str, bytes]]:
         """Their sizes have been looked at."""
         with tempfile.TemporaryFile() as wanted:
             wanted.write("".join(f"{entry.blob}\n" for entry in entries).encode())
@@ -132,7 +132,7 @@ def _records(stream: BinaryIO) -> Iterator[bytes]:
             raise GitFailed("The repository has a path that is too long.")
 
 
-def _entry(record: bytes) -> _Entry:
+def _entry(record: bytes) -> _TreeEntry:
     match = _ENTRY.fullmatch(record)
     if match is None:
         raise GitFailed("The repository has a tree that cannot be read.")
@@ -143,10 +143,10 @@ def _entry(record: bytes) -> _Entry:
             "archive_entry",
             f"Unsupported entry: {tar_stream.shown(name)} is {_UNSUPPORTED[mode]}. Only files and folders are taken.",
         )
-    return _Entry(path=name, size=int(size), blob=blob.decode())
+    return _TreeEntry(path=name, size=int(size), blob=blob.decode())
 
 
-def _check_size(entry: _Entry, *, total: int, count: int) -> None:
+def _check_size(entry: _TreeEntry, *, total: int, count: int) -> None:
     if count >= tar_stream.MAX_MEMBERS:
         raise tar_stream.too_many()
     if entry.size > tar_stream.MAX_FILE:
@@ -155,7 +155,7 @@ def _check_size(entry: _Entry, *, total: int, count: int) -> None:
         raise tar_stream.total_too_large()
 
 
-def _content(stream: BinaryIO, entry: _Entry) -> bytes:
+def _content(stream: BinaryIO, entry: _TreeEntry) -> bytes:
     header = stream.readline(200)
     if header.split() != [entry.blob.encode(), b"blob", str(entry.size).encode()]:
         raise GitFailed(f"The repository lacks the content of {tar_stream.shown(entry.path)}.")

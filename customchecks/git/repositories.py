@@ -19,7 +19,7 @@ from customchecks.git.process import GitCommand, GitFailed, GitLimits
 from polling.http.client import GuardedClient
 
 _ADVERTISED = re.compile(rb"([0-9a-f]{40,64})\t([^\n]+)\n")
-MOST_NAMED = 10
+MAX_NAMED = 10
 
 
 class Repositories:
@@ -71,8 +71,8 @@ class Repositories:
         names = sorted(name.removeprefix("refs/heads/") for name in found)
         if not names:
             return "It has no branch at all: push something first."
-        more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-        return f"Its branches: {', '.join(f'{name!r:.80}' for name in names[:MOST_NAMED])}{more}."
+        more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
+        return f"Its branches: {', '.join(f'{name!r:.80}' for name in names[:MAX_NAMED])}{more}."
 
     def checkout(self, remote: Remote, *, commit: str, path: str = "") -> Checkout:
         """The files of a commit, or of its folder ``path``. Connects only for a commit that is not here yet.

@@ -27,9 +27,9 @@ from customchecks.images.recipes import BASE_LABEL, RUNTIME_LABEL, Recipe, find
 OFFLINE = "offline"
 REGISTRY_SECONDS = 5.0
 DEMANDED_REGISTRY_SECONDS = 60.0
-LINE_LENGTH = 100
-LEFT_SECONDS = 3600
-TAIL_LINES = 15
+MAX_LINE_LENGTH = 100
+ABANDONED_SECONDS = 3600
+MAX_TAIL_LINES = 15
 REMEDY = "Remedy: manage.py customcheck build-images --offline, which needs no registry."
 
 
@@ -105,12 +105,12 @@ class Builder:
         return image
 
     def _build_from(self, context: IO[bytes], order: BuildOrder, *, base: str, kind: str) -> str:
-        tail: deque[str] = deque(maxlen=TAIL_LINES)
+        tail: deque[str] = deque(maxlen=MAX_TAIL_LINES)
 
         def note(line: str) -> None:
             tail.append(line)
             if line.startswith("Step "):
-                order.progress(textwrap.shorten(line, LINE_LENGTH, placeholder=" …"))
+                order.progress(textwrap.shorten(line, MAX_LINE_LENGTH, placeholder=" …"))
 
         try:
             return self._engine.build_image(
@@ -144,7 +144,7 @@ class Builder:
         Others that are new and without a tag are what another home's builder is just about to give one.
         """
         for image in self._engine.images({}):
-            old = time.time() - image["Created"] > LEFT_SECONDS
+            old = time.time() - image["Created"] > ABANDONED_SECONDS
             if RUNTIME_LABEL in (image["Labels"] or {}) and (old or image["Id"] in just_left):
                 try:
                     self._remove_untagged(image["Id"])

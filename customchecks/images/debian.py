@@ -21,7 +21,7 @@ PHASES = (
     "Unpacking the base",
     "Configuring the base",
 )
-TAIL_LINES = 15
+MAX_TAIL_LINES = 15
 SCRIPTS = Path("/usr/share/debootstrap/scripts")
 ANY_SUITE = "sid"  # for suites that are younger than this machine's debootstrap
 OTHER_WAY = "Or name base images that the engine can get in TECKO_PYTHON_BASE and TECKO_NODE_BASE."
@@ -158,7 +158,7 @@ def _report(lines: Iterable[str], progress: Progress) -> str:
     """Returns the last lines."""
     phases = iter(PHASES)
     phase = next(phases)
-    tail: deque[str] = deque(maxlen=TAIL_LINES)
+    tail: deque[str] = deque(maxlen=MAX_TAIL_LINES)
     for line in lines:
         tail.append(line)
         text = line.removeprefix("I: ").strip()
@@ -186,6 +186,6 @@ def run(argv: Sequence[str | Path], *, cwd: Path | None = None, environ: Mapping
     except FileNotFoundError as error:
         raise NoBase(f"{words[0]} is missing.") from error
     if done.returncode:
-        tail = "\n".join(done.stdout.splitlines()[-TAIL_LINES:])
+        tail = "\n".join(done.stdout.splitlines()[-MAX_TAIL_LINES:])
         raise NoBase(f"{shlex.join(words[:2])} ended with code {done.returncode}: {tail}")
     return done.stdout

@@ -24,7 +24,7 @@ logger = structlog.get_logger(__name__)
 
 CHECK_SECONDS = 30.0
 REFUSED_SECONDS = 10.0
-ATTEMPTS = 3
+MAX_ATTEMPTS = 3
 _NO_NETWORK = (
     "The engine cannot make the network of the checks. Where it misses packet rules of its own, which somebody has "
     "flushed, restart it. Where it has no address range left, remove networks that nobody uses (docker network prune), "
@@ -207,7 +207,7 @@ class EgressNetwork:
 
     def _set_rules(self) -> None:
         """Where they do not hold; and reads them back."""
-        for _ in range(ATTEMPTS):
+        for _ in range(MAX_ATTEMPTS):
             if not (message := self._fault()):
                 return
             setter, table = self._find_setter(), self._table()

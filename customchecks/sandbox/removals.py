@@ -11,7 +11,7 @@ from customchecks.docker.engine import Conflict, Engine, EngineError, NotFound
 
 logger = structlog.get_logger(__name__)
 
-ATTEMPTS = 2
+MAX_ATTEMPTS = 2
 END_SECONDS = 2.0  # for a launcher to end by itself, which spares the engine a kill
 PLACE_SECONDS = 10.0
 
@@ -33,7 +33,7 @@ class Removals:
 
     def now(self, container: str) -> bool:
         """Ends it where it still runs. False where it was gone already, or cannot be removed: ``reap`` tries again."""
-        for attempt in range(ATTEMPTS):
+        for attempt in range(MAX_ATTEMPTS):
             time.sleep(0.5 * attempt)
             try:
                 self._engine.remove(container)

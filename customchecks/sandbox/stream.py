@@ -12,10 +12,10 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-KEEP = 64 * 1024  # of the beginning and of the end of stdout and stderr, each
-KEEP_ANSWER = 512 * 1024  # of the end of stdout: a verdict with 64 kB of data and of state, whatever its escapes
-FLOOD = 8 * 1024 * 1024  # on one stream: the script is killed
-MAX_ANSWER = 3 * KEEP + KEEP_ANSWER + 4096
+MAX_KEPT = 64 * 1024  # of the beginning and of the end of stdout and stderr, each
+MAX_KEPT_ANSWER = 512 * 1024  # of the end of stdout: a verdict with 64 kB of data and of state, whatever its escapes
+MAX_PRINTED = 8 * 1024 * 1024  # on one stream: the script is killed
+MAX_ANSWER = 3 * MAX_KEPT + MAX_KEPT_ANSWER + 4096
 MAX_DIAGNOSTICS = 4096
 
 _MAGIC = b"TECKO\x001\n"
@@ -26,6 +26,8 @@ _STDOUT = 1
 
 @dataclass(frozen=True, kw_only=True)
 class PrintedStream:
+    """What is kept of stdout or stderr; ``total`` is how many bytes were printed."""
+
     head: bytes
     tail: bytes
     total: int
@@ -72,7 +74,7 @@ def request_frame(
     body = _pack(
         [
             key,
-            f"{timeout_seconds} {FLOOD} {KEEP} {KEEP_ANSWER} {KEEP}".encode(),
+            f"{timeout_seconds} {MAX_PRINTED} {MAX_KEPT} {MAX_KEPT_ANSWER} {MAX_KEPT}".encode(),
             _pack(_bytes(word) for word in argv),
             _pack(_bytes(word) for pair in env.items() for word in pair),
             archive,

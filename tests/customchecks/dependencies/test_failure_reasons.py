@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from customchecks.dependencies import reachability
-from customchecks.dependencies.failure_reasons import CHARACTERS, essence, remedy, told
+from customchecks.dependencies.failure_reasons import MAX_CHARACTERS, essence, remedy, told
 from customchecks.installers import package_managers
 
 
@@ -20,7 +20,7 @@ def test_a_log_without_an_error_is_told_by_its_last_whole_lines() -> None:
     shown = essence("\n".join(f"line {number} of the log" for number in range(200)))
     assert shown.startswith("line ")
     assert shown.endswith("line 199 of the log")
-    assert len(shown) <= CHARACTERS
+    assert len(shown) <= MAX_CHARACTERS
 
 
 @pytest.fixture
