@@ -159,6 +159,13 @@ def test_no_file_is_setuid_or_setgid(ask: Callable[[str, str], str], runtime: st
 
 
 @pytest.mark.parametrize("runtime", EVERY_WORD)
+def test_all_of_the_launcher_is_compiled(ask: Callable[[str, str], str], runtime: str) -> None:
+    files = ask(runtime, "cd /usr/local/lib/teckochecker/launcher && ls *.py __pycache__/*.pyc").split()
+    sources = {Path(name).stem for name in files if name.endswith(".py")}
+    assert sources == {Path(name).name.split(".")[0] for name in files if name.endswith(".pyc")} >= {"main", "script"}
+
+
+@pytest.mark.parametrize("runtime", EVERY_WORD)
 def test_the_current_image_carries_runtime_and_recipe(engine: Engine, runtime: str) -> None:
     image = current.build(runtime, progress=print)
     labels = engine.image(image)["Config"]["Labels"]
