@@ -19,6 +19,7 @@ from drf_spectacular.utils import OpenApiExample
 from rest_framework.request import Request
 from rest_framework.serializers import ListSerializer
 
+from teckochecker.kit import declared
 from teckochecker.kit.openapi import ErrorSerializer
 
 TAGS: Mapping[str, str] = {
@@ -145,12 +146,9 @@ class Schema(AutoSchema):
         return answers | {str(s): {"$ref": f"#/components/responses/Error{s}"} for s in sorted(refusals)}
 
     def _declared_refusals(self) -> list[int]:
-        declared = self.get_response_serializers()
-        return (
-            [status for status, shape in declared.items() if shape is ErrorSerializer]
-            if isinstance(declared, dict)
-            else []
-        )
+        answers = self.get_response_serializers()
+        shapes: dict[int, Any] = answers if isinstance(answers, dict) else {}
+        return [status for status, shape in shapes.items() if shape is ErrorSerializer]
 
     def _implied_refusals(self) -> set[int]:
         found = set(ALWAYS if self.view.get_authenticators() else ())
@@ -217,13 +215,14 @@ class Shape(OpenApiSerializerFieldExtension):
 
 
 class JSONColumn(OpenApiSerializerFieldExtension):
-    """What Django stores as JSON has a shape of its own in each column, which ``shapes`` of the serializer says."""
+    """What Django stores as JSON has a shape in each column: of its model's table of fields, or of ``shapes``."""
 
     target_class = "rest_framework.serializers.JSONField"
 
     def map_serializer_field(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
         name, serializer = self.target.field_name, self.target.parent
-        shapes = getattr(serializer, "shapes", {})
+        table = declared.of(getattr(getattr(serializer, "Meta", None), "model", None))
+        shapes = {row.column: row.shape for row in table if row.shape} | getattr(serializer, "shapes", {})
         if name not in shapes:
             warn(f"{type(serializer).__name__} needs the shape of {name!r} in its shapes; see CONTRIBUTING.md")
         return dict(shapes.get(name, {}))
