@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from customchecks.git.process import Config, GitFailed
 from polling.http.addresses import IPAddress, Target
-from polling.http.client import ExchangeFailed, GuardedClient, RequestRefused
+from polling.http.client import GuardedClient
+from polling.http.exchanges import ExchangeFailed, RequestRefused
 
 _TOKEN = re.compile(r"[\x21-\x7e]{1,1000}")
 

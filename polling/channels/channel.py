@@ -8,7 +8,7 @@ from functools import reduce
 
 from django.utils import timezone
 
-from polling.http.client import Answer, GuardedClient
+from polling.http.exchanges import Answer, Client
 from polling.outbox import retries
 from polling.outbox.deliveries import Delivery, Outcome
 from polling.outbox.signatures import BadKey
@@ -33,7 +33,7 @@ class Call:
     started_at: datetime
     _began: float = field(init=False, default_factory=time.monotonic)
 
-    def exchange(self, client: GuardedClient) -> Answer:
+    def exchange(self, client: Client) -> Answer:
         """Raises RequestRefused and ExchangeFailed."""
         return client.send(self.method, self.url, headers=self.headers, body=self.body, params=self.query)
 
@@ -70,7 +70,7 @@ class Channel:
 
     name: str
     prepare: Callable[[Delivery, datetime], Call]
-    send: Callable[[Call, GuardedClient], Outcome]
+    send: Callable[[Call, Client], Outcome]
     addresses: Callable[[str], bool] = lambda _: False
     # Said of a call whose outcome was not seen, and which is not made again: its receiver would act on it twice.
     # Empty where the receiver can tell a call from its repetition.

@@ -14,7 +14,7 @@ from django.core.exceptions import ValidationError
 
 from polling.channels.channel import Call, Channel
 from polling.http.addresses import Allowance, UrlRefused, check_url
-from polling.http.client import ExchangeFailed, GuardedClient, RequestRefused
+from polling.http.exchanges import Client, ExchangeFailed, RequestRefused
 from polling.http.responses import json_object
 from polling.outbox.deliveries import Delivery, DeliveryDraft, Outcome
 from secrets_app import references
@@ -77,7 +77,7 @@ def prepare(delivery: Delivery, now: datetime) -> Call:
     )
 
 
-def send(call: Call, client: GuardedClient) -> Outcome:
+def send(call: Call, client: Client) -> Outcome:
     try:
         answer = call.exchange(client)
     except RequestRefused as error:

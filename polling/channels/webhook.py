@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from polling.channels.channel import Call, Channel
-from polling.http.client import ExchangeFailed, GuardedClient, RequestRefused
+from polling.http.exchanges import Client, ExchangeFailed, RequestRefused
 from polling.outbox import signatures, templates
 from polling.outbox.deliveries import Delivery, Outcome
 from secrets_app import references
@@ -38,7 +38,7 @@ def prepare(delivery: Delivery, now: datetime) -> Call:
     )
 
 
-def send(call: Call, client: GuardedClient) -> Outcome:
+def send(call: Call, client: Client) -> Outcome:
     try:
         answer = call.exchange(client)
     except RequestRefused as error:

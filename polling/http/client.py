@@ -14,7 +14,6 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Self
 
@@ -37,6 +36,7 @@ from polling.http.addresses import (
     is_listed,
 )
 from polling.http.connection import Route, Watchdog, pool
+from polling.http.exchanges import Answer, ExchangeFailed, RequestRefused
 
 logger = structlog.get_logger(__name__)
 
@@ -53,42 +53,6 @@ _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
 
 Resolve = Callable[[str, int], Sequence[tuple[Any, ...]]]
-
-
-class RequestRefused(Exception):
-    """Our own guard said no before any byte left. The message is safe to show.
-
-    ``permanent`` is False where the same call may be allowed later without anybody's doing: a name that resolves to
-    a private address now may resolve to a public one then.
-    """
-
-    def __init__(self, message: str, *, permanent: bool) -> None:
-        super().__init__(message)
-        self.permanent = permanent
-
-
-class ExchangeFailed(Exception):
-    """No whole answer came: network, TLS, time. Worth another try.
-
-    ``sent`` is False where the receiver surely has nothing of the request. The message is safe to show, and no cause is
-    chained: those of the libraries quote the URL with its query.
-    """
-
-    def __init__(self, message: str, *, sent: bool = False) -> None:
-        super().__init__(message)
-        self.sent = sent
-
-
-@dataclass(frozen=True, kw_only=True)
-class Answer:
-    """Header names are case-insensitive. The body is as it was sent, still compressed if the receiver insisted;
-    ``cut`` where there was more of it."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-    cut: bool
-    elapsed_ms: int
 
 
 def system_resolve(host: str, port: int) -> Sequence[tuple[Any, ...]]:

@@ -15,7 +15,8 @@ from django.conf import settings
 
 from polling.base.results import Cause, CheckResult, Verdict
 from polling.http.addresses import Allowance
-from polling.http.client import Answer, ExchangeFailed, GuardedClient, RequestRefused
+from polling.http.client import GuardedClient
+from polling.http.exchanges import Answer, ExchangeFailed, RequestRefused
 from polling.http.responses import json_object
 from polling.jobs.runners import Condition, secret_cause
 from polling.jobs.scheduling import Claim

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from typing import Any
 
 from polling.http.addresses import Allowance
-from polling.http.client import Answer, GuardedClient
+from polling.http.client import GuardedClient
+from polling.http.exchanges import Answer
 from tests.polling.http.receivers import Receiver
 
 DEADLINE = 0.6

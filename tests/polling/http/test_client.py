@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from polling.http.addresses import Allowance
-from polling.http.client import ExchangeFailed, GuardedClient, RequestRefused, is_own
+from polling.http.client import GuardedClient, is_own
+from polling.http.exchanges import ExchangeFailed, RequestRefused
 from tests.polling.http.guarded import DEADLINE, OK, UNROUTED, client, post, to
 from tests.polling.http.receivers import Receiver, answer, flood, receiving
 

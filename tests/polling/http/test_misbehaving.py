@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from polling.http.client import ExchangeFailed
+from polling.http.exchanges import ExchangeFailed
 from tests.polling.http.guarded import DEADLINE, OK, client, post
 from tests.polling.http.receivers import answer, drip, flood, listening, receiving, reset, silent
 
