@@ -120,6 +120,7 @@ MIDDLEWARE = [
     "teckochecker.access.auditing.ActorMiddleware",
     "axes.middleware.AxesMiddleware",
     "teckochecker.api.query_parameters.KnownParameters",
+    "teckochecker.web.admin_lists.BoundedLists",
     "teckochecker.web.request_metrics.CountRequests",
 ]
 
