@@ -19,6 +19,8 @@ _NULL = re.compile(r"~|null|")
 _INT = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"[-+]?[0-9]+\.[0-9]*(?:[eE][-+][0-9]+)?")
 _BREAKS = re.compile("[\x85\u2028\u2029]")
+# The parser compares each with all before it, and nobody else gets a turn meanwhile
+_TAG_DIRECTIVE = re.compile("(?:\\A\ufeff?|[\r\n\x85\u2028\u2029])%TAG")
 _WORDS = {"true": True, "false": False}
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -39,7 +41,7 @@ def read(content: bytes) -> Any:
     if len(content) > MOST_BYTES:
         raise NotUsable("it is longer than 1 MB")
     try:
-        return _Reader(yaml.parse(content.decode(), Loader=_Loader)).document()
+        return _Reader(yaml.parse(_without_directives(content.decode()), Loader=_Loader)).document()
     except UnicodeDecodeError:
         raise NotUsable("it is not UTF-8") from None
     except yaml.MarkedYAMLError as error:
@@ -47,6 +49,12 @@ def read(content: bytes) -> Any:
         raise NotUsable(f"{error.problem or error.context}{line}") from None
     except yaml.YAMLError:
         raise NotUsable("it has characters that no text has") from None
+
+
+def _without_directives(text: str) -> str:
+    if _TAG_DIRECTIVE.search(text):
+        raise NotUsable("a line begins with %TAG: leave it out")
+    return text
 
 
 class _Writer(yaml.SafeDumper):
