@@ -10,6 +10,7 @@ from customchecks.manifests.manifest import ManifestRefused, read
 MAX_CHARACTERS = 2 * 1024 * 1024  # the parser is Python's own, and takes about half a second for as much
 MAX_KEY_PARTS = 16  # the parser walks from the top for each of them
 MAX_NESTING = 64
+MAX_PIECES = 100_000  # of keys, and tables and lists: each takes a kilobyte, and no lock has half as many
 
 # Possessive, and a quotation mark without an end is an error at once: nothing is read twice
 _TOKEN = re.compile(
@@ -50,7 +51,7 @@ def loads(text: str, path: str) -> dict[str, Any]:
 def _check_bounds(text: str, path: str) -> None:
     if len(text) > MAX_CHARACTERS:
         raise ManifestRefused(f"{path} is longer than {MAX_CHARACTERS // 1024 // 1024} million characters.")
-    parts = depth = 0
+    parts = depth = pieces = 0
     for found in _TOKEN.finditer(text):
         word = found[0]
         if word in _QUOTES:
@@ -65,6 +66,9 @@ def _check_bounds(text: str, path: str) -> None:
             parts = 0
         if parts >= MAX_KEY_PARTS or depth > MAX_NESTING:
             raise _refused(path, f"a key has more than {MAX_KEY_PARTS} parts, or something is nested too deep")
+        pieces += word in ".=[{"
+        if pieces > MAX_PIECES:
+            raise _refused(path, f"it has more than {MAX_PIECES:,} keys, tables and lists")
 
 
 def _refused(path: str, problem: str) -> ManifestRefused:

@@ -11,6 +11,7 @@ from customchecks.archives.script_archive import Archive
 from customchecks.dependencies import detection
 from customchecks.dependencies.detection import ScriptUse
 from customchecks.manifests.manifest import MAX_BYTES, ManifestRefused
+from customchecks.manifests.toml_text import MAX_CHARACTERS
 from tests.growth import grows_linearly
 
 PYTHON, NODE = ScriptUse(runtime="python", entrypoint="main.py"), ScriptUse(runtime="node", entrypoint="index.js")
@@ -109,6 +110,23 @@ def test_no_manifest_holds_a_processor_for_long(files: dict[str, str]) -> None:
     with suppress(ManifestRefused):
         read(packed)
     assert time.thread_time() - began < 4
+
+
+CROWDED = ("[{:x}.b.c.d.e.f.g.h.i.j.k.l]\n", "{:x}.b.c.d.e.f.g.h.i.j.k.l=1\n", "[k{:x}]\n", "k{:x}=[{{}}]\n")
+
+
+@pytest.mark.parametrize("line", CROWDED)
+def test_a_lock_of_keys_that_would_fill_the_memory_is_refused_before_it_is_parsed(line: str) -> None:
+    crowded = archive({"pylock.toml": "".join(line.format(number) for number in range(100_001))[:MAX_CHARACTERS]})
+    with pytest.raises(ManifestRefused, match="more than 100,000 keys"):
+        detection.find(crowded, PYTHON)
+
+
+def test_a_lock_of_packages_may_be_as_long_as_a_lock_may_be() -> None:
+    wheel = f'    {{url = "https://example.com/{"p" * 60}.whl", hash = "sha256:{"0" * 64}", size = 1}},\n'
+    package = '[[packages]]\nname = "p{}"\nversion = "1.0"\nwheels = [\n' + wheel * 10 + "]\n"
+    text = "".join(package.replace("{}", str(number), 1) for number in range(MAX_CHARACTERS // len(package) - 1))
+    assert detection.find(archive({"pylock.toml": text}), PYTHON) is not None
 
 
 def test_a_lock_that_is_too_long_is_refused_before_it_is_parsed() -> None:
