@@ -30,10 +30,15 @@ FINAL = (BatchStatus.COMPLETED, BatchStatus.FAILED, BatchStatus.CANCELLED, Batch
 UNSUCCESSFUL = FINAL[1:]
 
 
-def check_ids(batch_ids: Sequence[str]) -> None:
+def check_count(batch_ids: Sequence[object]) -> None:
     """Raises ValidationError."""
     if not 1 <= len(batch_ids) <= MOST:
         raise ValidationError(f"A job has 1 to {MOST} batches.", "count")
+
+
+def check_ids(batch_ids: Sequence[str]) -> None:
+    """Raises ValidationError."""
+    check_count(batch_ids)
     for batch_id in batch_ids:
         if len(batch_id) > MAX_ID_LENGTH or not _ID.fullmatch(batch_id):
             message = (

@@ -161,7 +161,18 @@ class ChangeSerializer(StrictSerializer):
     poll_interval_seconds = WholeNumberField(required=False)
 
 
+class BatchIdsField(serializers.ListField):
+    """Too many are one error, and not one for each of them."""
+
+    child = TextField()
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, list):
+            batches.check_count(data)
+        return super().to_internal_value(data)
+
+
 class CreateSerializer(ChangeSerializer):
     example = NEW_POLLING_JOB
-    batch_ids = serializers.ListField(child=TextField())
+    batch_ids = BatchIdsField()
     openai_secret_id = WholeNumberField(min_value=1, max_value=2**63 - 1)

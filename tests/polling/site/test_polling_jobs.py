@@ -65,6 +65,11 @@ def post(client: APIClient, body: dict[str, Any]) -> Create:
     return lambda **changes: client.post("/api/jobs", body | changes, format="json")
 
 
+def test_very_many_batches_are_one_error(post: Create) -> None:
+    refused = post(batch_ids=[""] * 100_000)
+    assert (refused.status_code, refused.json()["errors"]) == (422, {"batch_ids": ["A job has 1 to 10 batches."]})
+
+
 def test_a_job_is_created_and_due(post: Create) -> None:
     created = post()
     job = created.json()
