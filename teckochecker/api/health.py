@@ -15,6 +15,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from polling.base import clock, disk_space
+from polling.jobs.registry import job_kinds
 from polling.jobs.runners import Fault
 from polling.outbox.deliveries import Delivery
 from polling.sweep.models import LEASE_SECONDS, QueueProof, SweepLease
@@ -23,11 +24,11 @@ from teckochecker.kit import database_errors
 from teckochecker.kit.openapi import answer
 
 HEALTHY, DEGRADED, UNHEALTHY = "healthy", "degraded", "unhealthy"
-PARTS = ("database", "sweep", "engine", "rules", "queue", "disk", "deliveries")
+PARTS = ("database", "sweep", "engine", "rules", "queue", "disk", "checks", "deliveries")
 WORKS = ("ok", "degraded", "failed", "unknown", "unavailable")
 FRESH = timedelta(seconds=2 * LEASE_SECONDS)
 QUEUE_PATIENCE = timedelta(seconds=60)
-DELIVERY_PATIENCE = timedelta(minutes=5)
+PATIENCE = timedelta(minutes=5)  # of what is due
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,8 @@ class Health:
     faults: Sequence[Fault]
     others: bool = False
     sweep_age: float | None = None
-    waiting: int | None = None
+    checks_waiting: int | None = None
+    deliveries_waiting: int | None = None
 
     @property
     def status(self) -> str:
@@ -59,13 +61,16 @@ def examine() -> Health:
 def _examine(now: datetime) -> Health:
     leases = list(SweepLease.objects.filter(heartbeat_at__gte=now - FRESH, sweep_id__isnull=False))
     mine = next((lease for lease in leases if lease.pk == this_host()), None)
-    late = Delivery.objects.due(now - DELIVERY_PATIENCE).count()
-    faults = [*_sweep(mine, now), *_reported(mine), *_queue(now), *_disk(), *_deliveries(late)]
+    faults = [*_sweep(mine, now), *_reported(mine), *_queue(now), *_disk()]
+    if all(fault.checks_run for fault in faults):  # else it is known why they wait
+        faults += _late("checks", _checks_due(now - PATIENCE))
+    faults += _late("deliveries", Delivery.objects.due(now - PATIENCE).count())
     return Health(
         faults=list(dict.fromkeys(faults)),
         others=any(not lease.report.get("faults") for lease in leases if lease is not mine),
         sweep_age=max(0.0, (now - mine.heartbeat_at).total_seconds()) if mine else None,
-        waiting=Delivery.objects.due(now).count(),
+        checks_waiting=_checks_due(now),
+        deliveries_waiting=Delivery.objects.due(now).count(),
     )
 
 
@@ -96,10 +101,15 @@ def _disk() -> Iterator[Fault]:
         yield Fault("disk", disk_space.FULL)
 
 
-def _deliveries(late: int) -> Iterator[Fault]:
-    if late:
-        minutes = round(DELIVERY_PATIENCE.total_seconds() / 60)
-        yield Fault("deliveries", f"{late} deliveries have waited for more than {minutes} minutes.", checks_run=True)
+def _checks_due(when: datetime) -> int:
+    return sum(kind.objects.due(when).count() for kind in job_kinds())
+
+
+def _late(part: str, count: int) -> Iterator[Fault]:
+    """Checks wait while others have all places, for as long as those may take."""
+    if count:
+        minutes = round(PATIENCE.total_seconds() / 60)
+        yield Fault(part, f"{count} {part} have waited for more than {minutes} minutes.", checks_run=True)
 
 
 def _shown(found: Health, at: datetime | str) -> dict[str, Any]:
@@ -109,7 +119,8 @@ def _shown(found: Health, at: datetime | str) -> dict[str, Any]:
         "version": settings.VERSION,
         "reasons": [fault.message for fault in found.faults],
         "sweep_age_seconds": None if found.sweep_age is None else round(found.sweep_age, 1),
-        "deliveries_waiting": found.waiting,
+        "checks_waiting": found.checks_waiting,
+        "deliveries_waiting": found.deliveries_waiting,
     }
     faulty = {fault.part: "degraded" if fault.checks_run else "failed" for fault in reversed(found.faults)}
     body |= {part: faulty.get(part, "ok") for part in PARTS}
@@ -126,6 +137,7 @@ class HealthSerializer(serializers.Serializer[dict[str, Any]]):
     version = serializers.CharField()
     reasons = serializers.ListField(child=serializers.CharField())
     sweep_age_seconds = serializers.FloatField(allow_null=True)
+    checks_waiting = serializers.IntegerField(allow_null=True)
     deliveries_waiting = serializers.IntegerField(allow_null=True)
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
@@ -133,7 +145,7 @@ class HealthSerializer(serializers.Serializer[dict[str, Any]]):
 
 
 AT = "2026-01-31T22:04:11.120000Z"
-WELL = answer(HealthSerializer, _shown(Health((), sweep_age=0.9, waiting=0), AT))
+WELL = answer(HealthSerializer, _shown(Health((), sweep_age=0.9, checks_waiting=0, deliveries_waiting=0), AT))
 AWAY = answer(HealthSerializer, _shown(Health((Fault("database", database_errors.Trouble.AWAY.sentence),)), AT))
 
 

@@ -1,5 +1,6 @@
 """Health says whether jobs are checked, and why not: 503 where they are not, "degraded" where something is amiss."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
 
+from customchecks.jobs.models import CustomCheckJob
 from polling.outbox.deliveries import Delivery
 from polling.sweep.models import QueueProof
 from tests.polling.sending.couriers import owe
@@ -35,8 +37,8 @@ def test_all_is_well_where_a_sweep_was_seen_and_has_nothing_to_report() -> None:
     code, body = health()
     assert (code, body["status"], body["reasons"], body["deliveries_waiting"]) == (200, "healthy", [], 0)
     assert 3 <= body["sweep_age_seconds"] < 20
-    parts = ("database", "sweep", "engine", "rules", "queue", "disk", "deliveries")
-    assert [body[part] for part in parts] == ["ok"] * 7
+    parts = ("database", "sweep", "engine", "rules", "queue", "disk", "checks", "deliveries")
+    assert [body[part] for part in parts] == ["ok"] * 8
 
 
 def test_without_a_sweep_no_job_is_checked() -> None:
@@ -82,6 +84,18 @@ def test_a_disk_without_room_is_503(settings: Settings) -> None:
     code, status, part, reasons = told("disk")
     assert (code, status, part) == (503, "unhealthy", "failed")
     assert reasons == ["The disk is nearly full: no check starts until there is room."]
+
+
+def test_checks_that_wait_for_long_are_told_unless_it_is_known_why(
+    make_job: Callable[..., CustomCheckJob],
+) -> None:
+    on_duty()
+    job = make_job()
+    assert (health()[1]["checks_waiting"], health()[1]["status"]) == (1, "healthy")
+    CustomCheckJob.objects.filter(pk=job.pk).update(next_check_at=timezone.now() - timedelta(minutes=6))
+    assert told("checks") == (200, "degraded", "degraded", ["1 checks have waited for more than 5 minutes."])
+    on_duty(ENGINE)
+    assert told("checks") == (503, "unhealthy", "ok", [ENGINE["message"]])
 
 
 def test_deliveries_that_wait_for_long_are_told() -> None:

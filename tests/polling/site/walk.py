@@ -36,12 +36,13 @@ JOB = {
     "created_at": MOMENT,
     "completed_at": MAYBE_MOMENT,
 }
-PARTS = ("database", "sweep", "engine", "rules", "queue", "disk", "deliveries")
+PARTS = ("database", "sweep", "engine", "rules", "queue", "disk", "checks", "deliveries")
 HEALTH = {
     "status": TEXT,
     "timestamp": MOMENT,
     "version": TEXT,
     "reasons": list,
+    "checks_waiting": NUMBER,
     "deliveries_waiting": NUMBER,
     "sweep_age_seconds": float,
     **dict.fromkeys(PARTS, TEXT),
