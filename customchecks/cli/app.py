@@ -1,5 +1,6 @@
 """``manage.py customcheck``: the tree of its commands. Whatever these need of the product is loaded when one runs."""
 
+import gc
 import os
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Annotated, Any
@@ -43,7 +44,15 @@ class Working(TyperCommand):
     def invoke(self, ctx: Context) -> Any:
         # doctor has to run in spite of a wrong setting
         with session.session(complain=self.name != "doctor"):
+            _collect_garbage()
             return super().invoke(ctx)
+
+
+def _collect_garbage() -> None:
+    """From now on, where ``main`` put it off: what has been loaded stays, and is not looked through each time."""
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
 
 
 app = typer.Typer(help=HELP, rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False)

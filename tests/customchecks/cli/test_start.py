@@ -23,8 +23,9 @@ BROUGHT_BY_CHECKS = ("docker", "git", "requests", "teckochecker.urls", "rest_fra
 
 
 RUN = """
-import atexit, runpy, sys
+import atexit, gc, runpy, sys
 atexit.register(lambda: print("LOADED", *sys.modules, file=sys.stderr))
+atexit.register(lambda: print(f"COLLECTS {gc.isenabled()}, FROZEN {gc.get_freeze_count() > 0}", file=sys.stderr))
 sys.argv = sys.argv[1:]
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
@@ -32,12 +33,16 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 
 def loaded_by(words: tuple[str, ...], *, env: Mapping[str, str] = os.environ) -> set[str]:
     """The modules of a process of ``manage.py`` when it ends."""
+    return set(told_at_the_end(words, env=env).rpartition("LOADED ")[2].split())
+
+
+def told_at_the_end(words: tuple[str, ...], *, env: Mapping[str, str]) -> str:
     argv = [sys.executable, "-c", RUN, "manage.py", *words]
     environ = {**env, "PYTHONPATH": str(settings.BASE_DIR)}
     done = subprocess.run(
         argv, env=environ, cwd=settings.BASE_DIR, capture_output=True, text=True, timeout=120, check=False
     )
-    return set(done.stderr.rpartition("LOADED ")[2].split())
+    return done.stderr
 
 
 @pytest.mark.parametrize("words", HELP, ids=" ".join)
@@ -73,6 +78,10 @@ def test_json_is_written_without_what_describes_the_api(cli: Cli, words: tuple[s
     modules = loaded_by(("customcheck", *words), env=cli.env)
     assert "rest_framework.serializers" in modules
     assert modules & {"drf_spectacular.utils", "django_filters", "rest_framework.views"} == set()
+
+
+def test_a_command_collects_garbage_and_leaves_alone_what_was_loaded_for_it(cli: Cli) -> None:
+    assert "COLLECTS True, FROZEN True" in told_at_the_end(("customcheck", "list"), env=cli.env)
 
 
 def test_the_choices_of_options_are_those_of_the_models() -> None:
