@@ -224,9 +224,16 @@ def _definition(member: Iterable[str] | None, rule: str | None, **given: Any) ->
     data = options.definition(param=None, env=None, memory=None, cpu=None, **given)
     if member:
         data["members"] = [dict(zip(("kind", "id"), _key(word), strict=True)) for word in member]
-    if rule is not None:
-        data |= {"rule": groups.Rule.COUNT, "count": int(rule)} if rule.isdecimal() else {"rule": rule, "count": None}
-    return data
+    return data if rule is None else data | _rule(rule)
+
+
+def _rule(word: str) -> dict[str, Any]:
+    """Raises Invalid. What the API calls the rule ``count`` is a number here."""
+    if word.isdecimal():
+        return {"rule": groups.Rule.COUNT, "count": int(word)}
+    if word not in (groups.Rule.ALL, groups.Rule.ANY):
+        raise Invalid(f"rule (--rule): Value {word!r} is not a valid choice. Use all, any or a number.")
+    return {"rule": word, "count": None}
 
 
 def _key(word: str) -> "members.Key":

@@ -47,6 +47,7 @@ def test_create_takes_a_file_and_its_options_win(here: Here, job: CustomCheckJob
         (["--member", "custom:4711"], 4, "members (--member): There is no custom job 4711 that you may see."),
         (["--rule", "9", "--member", "custom:gemini"], 4, "count (--rule):"),
         (["--rule", "most", "--member", "custom:gemini"], 4, "rule (--rule): Value 'most' is not a valid choice."),
+        (["--rule", "count", "--member", "custom:gemini"], 4, "Use all, any or a number."),
         (["--deadline", "1", "--member", "custom:gemini"], 4, "deadline_seconds (--deadline):"),
         (["--webhook-url", "http://x.example", "--member", "custom:gemini"], 4, "webhook_url (--webhook-url):"),
         ([], 4, "members (--member): This field is required."),
