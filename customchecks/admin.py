@@ -1,11 +1,9 @@
 """The admin of jobs: they may be edited and moved, never their state. Their logs are in ``log_admin``."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import Any
 
 from django.contrib import admin, messages
-from django.contrib.auth.models import User
-from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet, TextField
 from django.db.models.functions import Cast
 from django.http import HttpRequest, HttpResponse
@@ -16,15 +14,16 @@ from django.utils.html import format_html
 from django.views.decorators.csrf import csrf_protect
 
 from customchecks.jobs import service
-from customchecks.jobs.etags import ChangedMeanwhile
+from customchecks.jobs.declared import JOB
 from customchecks.jobs.models import CustomCheckJob, CustomCheckLog
-from customchecks.site.forms import EDITABLE, CustomCheckJobForm
+from customchecks.site.forms import CustomCheckJobForm
 from customchecks.site.log_admin import STYLE, block, pretty
 from polling.jobs import duplicate_names, restart_effects, test_deliveries
 from polling.jobs.scheduling import JobStatus, TransitionRefused
 from polling.outbox.deliveries import Delivery
 from secrets_app.admin import OwnerName
 from teckochecker.kit import admin_confirmation
+from teckochecker.kit.declared import Table
 
 STATE = (
     "status",
@@ -51,7 +50,8 @@ STATE = (
     "script_state",
 )
 
-OF_THE_FORM = ("definition", "script")  # not the job's: who may only look has no form
+# By section, what is the form's and not the job's, and its place: who may only look has no form
+OF_THE_FORM = {"": (0, "definition"), "Script": (1, "script")}
 
 BUTTONS = {
     JobStatus.ACTIVE: (("trigger", "Check now"), ("pause", "Pause")),
@@ -59,6 +59,13 @@ BUTTONS = {
     JobStatus.COMPLETED: (("restart", "Restart"),),
     JobStatus.FAILED: (("restart", "Restart"),),
 }
+
+
+def sections(table: Table) -> list[Any]:
+    found = table.sections()
+    for title, (place, name) in OF_THE_FORM.items():
+        found[title].insert(place, name)
+    return [(title or None, {"fields": names}) for title, names in found.items()]
 
 
 @admin.register(CustomCheckJob)
@@ -83,56 +90,7 @@ class CustomCheckJobAdmin(OwnerName, admin.ModelAdmin):  # type: ignore[type-arg
     list_per_page = 50
     actions = ("pause", "resume", "trigger", "restart", "send_test")
     readonly_fields = STATE
-    fieldsets = (
-        (None, {"fields": ("definition", "name", "tags", "poll_interval_seconds")}),
-        ("One check", {"fields": ("timeout_seconds", "resource_limits")}),
-        (
-            "Script",
-            {
-                "fields": (
-                    "script_source_type",
-                    "script",
-                    "script_git_url",
-                    "script_git_branch",
-                    "script_git_commit",
-                    "script_git_path",
-                    "script_git_token",
-                    "script_source_policy",
-                    "script_runtime",
-                    "script_entrypoint",
-                    "allow_source_builds",
-                    "check_params",
-                    "env_vars",
-                )
-            },
-        ),
-        (
-            "Webhook",
-            {
-                "fields": (
-                    "webhook_url",
-                    "webhook_method",
-                    "webhook_headers",
-                    "webhook_query_params",
-                    "webhook_signing_secrets",
-                )
-            },
-        ),
-        (
-            "Limits and alerts",
-            {
-                "fields": (
-                    "deadline_seconds",
-                    "max_checks",
-                    "max_consecutive_errors",
-                    "alert_after_errors",
-                    "alert_url",
-                )
-            },
-        ),
-        ("Keboola", {"fields": [name for name in EDITABLE if name.startswith("keboola_")]}),
-        ("State", {"fields": STATE}),
-    )
+    fieldsets = (*sections(JOB), ("State", {"fields": STATE}))
 
     # Editing
 
@@ -146,8 +104,9 @@ class CustomCheckJobAdmin(OwnerName, admin.ModelAdmin):  # type: ignore[type-arg
             return fieldsets[:-1]
         if self.has_change_permission(request, obj):
             return fieldsets
+        hidden = {name for _, name in OF_THE_FORM.values()}
         return [
-            (title, {"fields": [name for name in options["fields"] if name not in OF_THE_FORM]})
+            (title, {"fields": [name for name in options["fields"] if name not in hidden]})
             for title, options in fieldsets
         ]
 
@@ -164,27 +123,11 @@ class CustomCheckJobAdmin(OwnerName, admin.ModelAdmin):  # type: ignore[type-arg
     def changeform_view(
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
     ) -> Any:
-        """Without Django's transaction around it: an archive is read here, for seconds, and ``jobs`` has its own.
-
-        Tells what became wrong between the form's validation and the saving, such as a secret that is gone meanwhile.
-        """
-        try:
-            return self._changeform_view(request, object_id, form_url, extra_context)  # type: ignore[attr-defined]
-        except ValidationError as error:
-            self.message_user(request, " ".join(error.messages), messages.ERROR)
-        except ChangedMeanwhile as error:
-            self.message_user(request, str(error), messages.ERROR)
-        return redirect(request.path)
+        """Without Django's transaction around it: an archive is read here, for seconds, and the service has its own."""
+        return self._changeform_view(request, object_id, form_url, extra_context)  # type: ignore[attr-defined]
 
     def save_model(self, request: HttpRequest, obj: CustomCheckJob, form: CustomCheckJobForm, change: bool) -> None:
-        """Only the columns that the form changed: while it was open the job may have ended."""
-        data = {field: getattr(obj, field) for field in form.columns}
-        if change:
-            match = form.cleaned_data["definition"] or None
-            service.update_job(obj, data, archive=form.archive, user=request.user, match=match)
-        else:
-            obj.pk = service.create_job(data, archive=form.archive, user=cast(User, request.user)).pk
-            obj.refresh_from_db()
+        """The form has stored it."""
         for told in filter(None, (obj.not_runnable(), duplicate_names.warning(obj))):
             self.message_user(request, told, messages.WARNING)
 

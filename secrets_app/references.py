@@ -3,15 +3,19 @@
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.models import AnonymousUser, User
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Q
 
 from secrets_app.crypto import DecryptionFailed, KeyRingError
 from secrets_app.masking.masker import Masker
 from secrets_app.models import Secret, SecretGrant, SecretUse
+from teckochecker.kit import declared
+from teckochecker.kit.declared import Secrets
 
 PREFIX = "secret_ref:"
 MOST_IN_A_VALUE = 20
@@ -88,6 +92,25 @@ def texts(value: object) -> Mapping[str, str]:
     listed = value if isinstance(value, list) else []
     entries = value if isinstance(value, dict) else {str(place): text for place, text in enumerate(listed)}
     return {key: text for key, text in entries.items() if isinstance(text, str)}
+
+
+def held_by(row: Any, *how: Secrets) -> dict[str, str]:
+    """All texts of a row that can refer to secrets, as its table declares, by field or as ``env_vars.API_KEY``."""
+    found: dict[str, str] = {}
+    for column in declared.of(row).holding(*how):
+        value = getattr(row, column)
+        if isinstance(value, str):
+            found[column] = value
+        found |= {f"{column}.{key}": text for key, text in texts(value).items()}
+    return found
+
+
+def check(row: Any, *, user: User | AnonymousUser) -> list[Secret]:
+    """The secrets that a row refers to, each once. Raises ValidationError, by field."""
+    try:
+        return validate(held_by(row), user=user)
+    except InvalidReferences as error:
+        raise ValidationError(dict(error.errors)) from None
 
 
 def validate(values: Mapping[str, str], *, user: User | AnonymousUser) -> list[Secret]:

@@ -13,9 +13,9 @@ from customchecks.api.documented import EITHER_FORM, ETAG, FORM, IF_MATCH, JSON,
 from customchecks.api.examples import CONFIG
 from customchecks.api.inputs import FormSerializer
 from customchecks.api.requests import asking_to_add, conflicting, match, shown
-from customchecks.api.serializers import JobSerializer
 from customchecks.jobs import by_name
 from customchecks.jobs.models import CustomCheckJob
+from customchecks.jobs.serializers import JobSerializer
 from teckochecker.kit.json_parser import StrictJSONParser
 from teckochecker.kit.openapi import body, header, refused
 from teckochecker.kit.rest import asker

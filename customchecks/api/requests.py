@@ -9,10 +9,10 @@ from rest_framework import exceptions, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from customchecks.api.serializers import JobSerializer
 from customchecks.jobs import etags, selection
 from customchecks.jobs.by_name import NameTaken
 from customchecks.jobs.models import CustomCheckJob
+from customchecks.jobs.serializers import JobSerializer
 from polling.jobs import duplicate_names
 from polling.jobs.scheduling import TransitionRefused
 from teckochecker.kit.rest import Refused, asker

@@ -1,15 +1,14 @@
-"""Jobs and logs as the API and the command line show them, with the product's field names."""
+"""Logs, versions and what calls about jobs answer, as the API and the command line show them."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from rest_framework import serializers
 
-from customchecks.api.examples import JOB, LOG, SHA256, VERSION
-from customchecks.jobs import bulk, definition
-from customchecks.jobs.fields import TAG
-from customchecks.jobs.models import CustomCheckJob, CustomCheckLog, ScriptVersion
-from polling.site.delivery_serializers import WEBHOOK_SHAPES
+from customchecks.api.examples import LOG, VERSION
+from customchecks.jobs import bulk
+from customchecks.jobs.models import CustomCheckLog, ScriptVersion
+from customchecks.jobs.serializers import SHA256
 from teckochecker.kit.rest import ChoiceField, ShapedField
 
 TEXT = {"type": "string"}
@@ -24,61 +23,6 @@ CHANGES = {
         "properties": {"from": {}, "to": {}},
     },
 }
-LIMITS = {
-    "type": "object",
-    "additionalProperties": False,
-    "properties": {
-        "memory_mb": {"type": "integer", "minimum": 64, "maximum": 4096},
-        "cpu_cores": {"type": "number", "minimum": 0.1, "maximum": 4},
-    },
-}
-SHAPES: Mapping[str, Any] = {
-    **WEBHOOK_SHAPES,
-    "tags": {"type": "array", "maxItems": 20, "items": {**TEXT, "pattern": f"^{TAG.pattern}$"}},
-    "check_params": {
-        **OBJECT,
-        "description": "The script gets it as CHECK_PARAMS, and texts and numbers as variables too.",
-    },
-    "env_vars": {**STRINGS, "description": "`secret_ref:NUMBER` or `secret_ref:NAME` anywhere in a value."},
-    "resource_limits": LIMITS,
-    "keboola_variables": {**STRINGS, "description": "Templates such as `{data.output}` are filled in."},
-    "last_check_data": OBJECT,
-}
-OBSERVED = (
-    "status",
-    "waiting_for",
-    "failure_cause",
-    "cycle",
-    "check_count",
-    "consecutive_errors",
-    "last_check_status",
-    "last_check_data",
-    "last_check_at",
-    "next_check_at",
-    "next_check_in",
-    "deadline_at",
-    "alerting",
-    "progress",
-    "script_file_path",
-    "script_sha256",
-    "script_version_pin",
-    "created_at",
-    "completed_at",
-)
-
-
-class JobSerializer(serializers.ModelSerializer[CustomCheckJob]):
-    """Shows only: what comes in is checked by ``customchecks.jobs.service``. References to secrets stay references."""
-
-    example = JOB
-    shapes = SHAPES
-    script_sha256 = serializers.CharField(source="script_archive_id", read_only=True, allow_null=True)
-    waiting_for = serializers.ChoiceField(["script"], read_only=True, allow_null=True)
-
-    class Meta:
-        model = CustomCheckJob
-        fields = ("id", *definition.FIELDS, *OBSERVED)
-        read_only_fields = ("id", *OBSERVED)
 
 
 class LogSerializer(serializers.ModelSerializer[CustomCheckLog]):

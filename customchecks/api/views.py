@@ -30,7 +30,6 @@ from customchecks.api.inputs import FormSerializer, NewNameSerializer
 from customchecks.api.requests import chosen, conflicting, match, shown
 from customchecks.api.serializers import (
     CheckSerializer,
-    JobSerializer,
     LogSerializer,
     MovedSerializer,
     StartedSerializer,
@@ -38,6 +37,7 @@ from customchecks.api.serializers import (
 )
 from customchecks.jobs import by_name, selection, service, trials
 from customchecks.jobs.models import CustomCheckJob, CustomCheckLog
+from customchecks.jobs.serializers import JobSerializer
 from polling.jobs import test_deliveries
 from polling.outbox.deliveries import DeliveryStatus
 from polling.site.deliveries_api import DeliveryViewSet

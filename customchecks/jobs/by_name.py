@@ -11,11 +11,10 @@ from django.db import connection, transaction
 
 from customchecks.archives.script_archive import Archive
 from customchecks.images import runtimes
-from customchecks.jobs import definition, etags, service, versions
+from customchecks.jobs import etags, service, versions
 from customchecks.jobs.models import CustomCheckJob, ScriptVersion, SourceType
-from teckochecker.kit import strict_json
+from teckochecker.kit import declared, strict_json
 
-LONGEST_NAME = 255
 COPY = " (copy)"
 
 
@@ -84,8 +83,9 @@ def clone(job: CustomCheckJob, *, name: str | None, user: User) -> CustomCheckJo
 
     Raises ValidationError.
     """
-    data = {field: getattr(job, field) for field in definition.FIELDS}
-    data["name"] = f"{job.name[: LONGEST_NAME - len(COPY)]}{COPY}" if name is None else name
+    data = declared.values(job)
+    longest = CustomCheckJob._meta.get_field("name").max_length or 0
+    data["name"] = f"{job.name[: longest - len(COPY)]}{COPY}" if name is None else name
     version = running_version(job)
     archive = version.stored_archive() if version else None
     service.foresee(CustomCheckJob(), data, archive)
@@ -114,7 +114,7 @@ def hold(names: Iterable[str]) -> None:
 
 def _created(name: str, data: Mapping[str, Any], archive: Archive | None, user: User) -> Put:
     job = service.create_job({**data, "name": name}, archive=archive, user=user)
-    return Put(job, "created", {field: (None, getattr(job, field)) for field in data if field in definition.FIELDS})
+    return Put(job, "created", {field: (None, getattr(job, field)) for field in data if field in job.declared})
 
 
 def _updated(job: CustomCheckJob, wanted: Mapping[str, Any], archive: Archive | None, user: User) -> Put:
@@ -131,7 +131,7 @@ def _updated(job: CustomCheckJob, wanted: Mapping[str, Any], archive: Archive | 
 
 
 def _complete(name: str, data: Mapping[str, Any]) -> dict[str, Any]:
-    wanted = {**definition.defaults(), **data, "name": name}
+    wanted = {**declared.defaults(CustomCheckJob), **data, "name": name}
     if wanted["script_entrypoint"] == "":
         wanted["script_entrypoint"] = runtimes.default_entrypoint(wanted["script_runtime"])
     return wanted
@@ -139,7 +139,7 @@ def _complete(name: str, data: Mapping[str, Any]) -> dict[str, Any]:
 
 def _differs(job: CustomCheckJob, field: str, value: Any) -> bool:
     """As JSON, because 1 and true are equal in Python."""
-    if field not in definition.FIELDS:
+    if field not in job.declared:
         return True
     try:
         return json.dumps(getattr(job, field), sort_keys=True) != json.dumps(value, sort_keys=True)

@@ -6,8 +6,8 @@ It is not about the job's state, which every check changes.
 import hashlib
 import json
 
-from customchecks.jobs import definition
 from customchecks.jobs.models import CustomCheckJob, SourceType
+from teckochecker.kit import declared
 
 ANY = "*"
 
@@ -19,7 +19,7 @@ class ChangedMeanwhile(Exception):
 
 def of(job: CustomCheckJob) -> str:
     """With its quotes, as the header ``ETag`` has it. A commit that a check has found changes no definition."""
-    held = {name: getattr(job, name) for name in definition.FIELDS}
+    held = declared.values(job)
     held["script_version_pin"] = job.script_version_pin
     if job.script_source_type == SourceType.UPLOAD:
         held["script_sha256"] = job.script_archive_id

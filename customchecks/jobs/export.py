@@ -17,11 +17,12 @@ from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 
 from customchecks.archives.script_archive import Archive
-from customchecks.jobs import by_name, definition, service
+from customchecks.jobs import by_name, service
 from customchecks.jobs.by_name import NameTaken, Put
 from customchecks.jobs.models import CustomCheckJob
 from secrets_app import references
 from secrets_app.models import Secret
+from teckochecker.kit import declared
 from teckochecker.kit.spelling import no_such_field
 
 VERSION = 1
@@ -29,7 +30,6 @@ MOST_JOBS = 500
 MOST_FIELDS = 100  # of a job: each one that there is not is answered by its name
 ALWAYS = ("name", "script_source_type", "script_runtime")
 HEADER = "teckochecker"
-REFERRING = (*service.REFERRING, *service.TOKENS)
 TURNS = "import.lock"
 # Longer than SQLite's writers wait between two looks at whether they may write
 PAUSE_SECONDS = 0.2
@@ -117,9 +117,9 @@ def _fault(entry: Any) -> str:
 
 
 def _shown(job: CustomCheckJob, names: Mapping[int, str]) -> dict[str, Any]:
-    defaults = definition.defaults()
-    held = {field: getattr(job, field) for field in definition.FIELDS}
-    held |= {field: _renamed(held[field], names) for field in REFERRING}
+    defaults = declared.defaults(job)
+    held = declared.values(job)
+    held |= {field: _renamed(held[field], names) for field in job.declared.holding()}
     return {field: value for field, value in held.items() if field in ALWAYS or value != defaults[field]}
 
 
@@ -149,7 +149,7 @@ def _references(text: str) -> list[references.Reference]:
 
 def _names(rows: Iterable[CustomCheckJob]) -> dict[int, str]:
     """Of the secrets that are referred to by number and can be by name."""
-    written = json.dumps([[getattr(job, field) for field in REFERRING] for job in rows])
+    written = json.dumps([[getattr(job, field) for field in job.declared.holding()] for job in rows])
     numbers = {int(word) for word in _NUMBER.findall(written)}
     secrets = Secret.objects.filter(pk__in=numbers)
     return {secret.pk: secret.name for secret in secrets if _can_be_named(secret.name)}

@@ -1,13 +1,10 @@
-"""What users may write into the fields of a custom check. Every refusal is a ValidationError with a code.
-
-Types are strict: "60", 60.5 and true are not whole numbers.
-"""
+"""What users may write into the fields of a custom check. Every refusal is a ValidationError with a code."""
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -19,8 +16,9 @@ from customchecks.git.remote_fields import git_token as git_token
 from customchecks.git.remote_fields import git_url as git_url
 from customchecks.images import runtimes
 from customchecks.jobs import keboola_fields
-from customchecks.sandbox.request import MAX_TIMEOUT_SECONDS
-from polling.jobs import limits
+from customchecks.jobs.declared import MAX_TAGS, USUAL_LIMITS
+from customchecks.jobs.declared import TAG as TAG_PATTERN
+from customchecks.sandbox.ranges import CPU_CORES, MEMORY_MB
 from polling.outbox.webhook_fields import check_storable, json_object, strings, visible
 from polling.outbox.webhook_fields import webhook_headers as webhook_headers
 from polling.outbox.webhook_fields import webhook_method as webhook_method
@@ -29,32 +27,14 @@ from polling.outbox.webhook_fields import webhook_signing_secrets as webhook_sig
 from polling.outbox.webhook_fields import webhook_url as webhook_url
 from secrets_app import references
 from teckochecker.kit import strict_json
+from teckochecker.kit.declared import Secrets
 
-
-@dataclass(frozen=True)
-class Range:
-    low: float
-    high: float
-
-
-LIMITS: Mapping[str, Range] = {
-    "poll_interval_seconds": Range(10, 86400),
-    "timeout_seconds": Range(10, MAX_TIMEOUT_SECONDS),
-    "memory_mb": Range(64, 4096),
-    "cpu_cores": Range(0.1, 4),
-    "deadline_seconds": Range(*limits.DEADLINE_SECONDS),
-    "max_checks": Range(*limits.MAX_CHECKS),
-    "max_consecutive_errors": Range(*limits.MAX_ERRORS),
-    "alert_after_errors": Range(*limits.MAX_ERRORS),
-}
 MAX_NAME = 255
 MAX_ENTRYPOINT = 255
-MAX_TAGS = 20
-TAG = re.compile(r"[a-z0-9][a-z0-9._:/-]{0,49}")
+TAG = re.compile(TAG_PATTERN)
 MAX_VARIABLE_BYTES = 32 * 1024
 MAX_VARIABLES_BYTES = 256 * 1024
 MAX_PARAMS_BYTES = 64 * 1024
-REFERRING = ("env_vars", "webhook_headers", "webhook_query_params")
 
 _ENTRYPOINT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./-]*")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
@@ -74,47 +54,25 @@ _HARMLESS_VARIABLES = re.compile(
 )
 
 
-class JobFields(keboola_fields.KeboolaFields, Protocol):
-    """What ``job`` looks at."""
-
-    name: Any
-    script_source_type: Any
-    script_git_url: Any
-    script_git_branch: Any
-    script_git_commit: Any
-    script_git_path: Any
-    script_git_token: Any
-    script_runtime: Any
-    script_entrypoint: Any
-    webhook_url: Any
-    webhook_method: Any
-    alert_url: Any
-
-
-def job(instance: JobFields) -> None:
+def job(instance: Any) -> None:
     """The fields that depend on each other or on the operator's settings, all refusals at once, by field."""
     allow = settings.TECKO_WEBHOOK_ALLOW
-    checks: dict[str, Callable[[], None]] = {"name": lambda: name(instance.name)}
-    if runtimes.find(instance.script_runtime) and instance.script_entrypoint:
-        checks["script_entrypoint"] = lambda: entrypoint(instance.script_runtime, instance.script_entrypoint)
-    if instance.script_source_type == "git":
-        checks["script_git_url"] = lambda: git_url(instance.script_git_url, allow=allow)
-        checks["script_git_branch"] = lambda: git_branch(instance.script_git_branch)
-    if instance.script_git_commit:
-        checks["script_git_commit"] = lambda: git_commit(instance.script_git_commit)
-    if instance.script_git_path:
-        checks["script_git_path"] = lambda: git_path(instance.script_git_path)
-    if instance.script_git_token:
-        checks["script_git_token"] = lambda: git_token(instance.script_git_token)
-    if instance.webhook_url:
-        checks["webhook_url"] = lambda: webhook_url(instance.webhook_url, allow=allow)
-        checks["webhook_method"] = lambda: webhook_method(instance.webhook_method)
-    if instance.alert_url:
-        checks["alert_url"] = lambda: webhook_url(instance.alert_url, allow=allow)
-    checks["keboola"] = lambda: keboola_fields.action(instance)
-    referring = {field: _texts(getattr(instance, field, None)) for field in REFERRING}
-    checks |= {field: lambda: _few_references(referring.values()) for field, texts in referring.items() if texts}
-    _all(checks)
+    checks: dict[str, Callable[[Any], None]] = {
+        "name": name,
+        "script_git_url": partial(git_url, allow=allow),
+        "script_git_branch": git_branch,
+        "script_git_commit": git_commit,
+        "script_git_path": git_path,
+        "script_git_token": git_token,
+        "webhook_url": partial(webhook_url, allow=allow),
+        "alert_url": partial(webhook_url, allow=allow),
+    }
+    if runtimes.find(instance.script_runtime):
+        checks["script_entrypoint"] = partial(entrypoint, instance.script_runtime)
+    needed = {"name", *(("script_git_url", "script_git_branch") if instance.script_source_type == "git" else ())}
+    given = {field: getattr(instance, field) for field in checks}
+    steps = {field: partial(check, given[field]) for field, check in checks.items() if given[field] or field in needed}
+    _all({**steps, "keboola": partial(keboola_fields.action, instance), "env_vars": partial(_few_references, instance)})
 
 
 def name(value: object) -> None:
@@ -146,27 +104,19 @@ def entrypoint(script_runtime: str, value: object) -> None:
         raise ValidationError(f"The entrypoint ends in {' or '.join(suffixes)}.", code="entrypoint_suffix")
 
 
-def poll_interval_seconds(value: object) -> None:
-    _whole("poll_interval_seconds", value)
-
-
-def timeout_seconds(value: object) -> None:
-    _whole("timeout_seconds", value)
-
-
-def whole(field: str) -> Callable[[object], None]:
-    """The check of a whole number within the field's LIMITS."""
-    return lambda value: _whole(field, value)
-
-
 def resource_limits(value: object) -> None:
     limits = json_object(value)
-    if unknown := limits.keys() - {"memory_mb", "cpu_cores"}:
+    if unknown := limits.keys() - USUAL_LIMITS.keys():
         raise ValidationError(f"{min(unknown)!r:.80} is not a limit: give memory_mb or cpu_cores.", code="unknown_key")
-    if "memory_mb" in limits:
-        _whole("memory_mb", limits["memory_mb"], "memory_mb: ")
-    if "cpu_cores" in limits:
-        _number("cpu_cores", limits["cpu_cores"], "cpu_cores: ")
+    memory, cores = limits.get("memory_mb", MEMORY_MB.default), limits.get("cpu_cores", CPU_CORES.default)
+    if type(memory) is not int:
+        raise ValidationError(f"memory_mb: A whole number {MEMORY_MB} is wanted.", code="not_whole")
+    if not MEMORY_MB.low <= memory <= MEMORY_MB.high:
+        raise ValidationError(f"memory_mb: A number {MEMORY_MB} is wanted.", code="out_of_range")
+    if isinstance(cores, bool) or not isinstance(cores, int | float):
+        raise ValidationError(f"cpu_cores: A number {CPU_CORES} is wanted.", code="not_number")
+    if not CPU_CORES.low <= cores <= CPU_CORES.high:
+        raise ValidationError(f"cpu_cores: A number {CPU_CORES} is wanted.", code="out_of_range")
 
 
 def is_variable_name(key: str) -> bool:
@@ -234,17 +184,14 @@ def _check_variable(key: str) -> None:
     )
 
 
-def _texts(value: object) -> list[str]:
-    """What is no string is refused by the field's own validator."""
-    return [text for text in value.values() if isinstance(text, str)] if isinstance(value, dict) else []
-
-
-def _few_references(texts: Iterable[list[str]]) -> None:
-    if sum(text.count(references.PREFIX) for each in texts for text in each) > references.MOST_IN_A_JOB:
-        raise ValidationError(
+def _few_references(instance: Any) -> None:
+    held = references.held_by(instance, Secrets.INSIDE)
+    if sum(text.count(references.PREFIX) for text in held.values()) > references.MOST_IN_A_JOB:
+        refusal = ValidationError(
             f"A job refers to secrets at most {references.MOST_IN_A_JOB} times in its variables, headers and query.",
             code="too_many_references",
         )
+        raise ValidationError({field.partition(".")[0]: refusal for field in held})
 
 
 def _all(checks: Mapping[str, Callable[[], None]]) -> None:
@@ -260,25 +207,6 @@ def _all(checks: Mapping[str, Callable[[], None]]) -> None:
 
 def _is_relative(path: str) -> bool:
     return not any(part in ("", ".", "..") or part.startswith("-") for part in path.split("/"))
-
-
-def _whole(field: str, value: object, within: str = "") -> None:
-    """``within`` begins the message where the field is a part of another."""
-    if type(value) is not int:
-        raise ValidationError(f"{within}A whole number {_range(field)} is wanted.", code="not_whole")
-    _number(field, value, within)
-
-
-def _number(field: str, value: object, within: str = "") -> None:
-    limit = LIMITS[field]
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValidationError(f"{within}A number {_range(field)} is wanted.", code="not_number")
-    if not limit.low <= value <= limit.high:
-        raise ValidationError(f"{within}A number {_range(field)} is wanted.", code="out_of_range")
-
-
-def _range(field: str) -> str:
-    return f"from {LIMITS[field].low:g} to {LIMITS[field].high:g}"
 
 
 def _check_json(value: object, *, depth: int) -> None:

@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from django.conf import settings
-from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils import timezone
 
@@ -14,16 +13,17 @@ from customchecks.dependencies.detection import ScriptUse
 from customchecks.dependencies.models import DependencySet as DependencySet
 from customchecks.images import runtimes
 from customchecks.jobs import fields, keboola_fields, notices
+from customchecks.jobs.declared import JOB
 from customchecks.jobs.keboola_fields import KeboolaOn
 from customchecks.jobs.trials import Trial as Trial
+from customchecks.sandbox.ranges import CPU_CORES, MEMORY_MB, TIMEOUT_SECONDS
 from polling.base.results import CheckResult, LastAnswer
 from polling.channels import notices as polling_notices
+from polling.jobs.limits import between
 from polling.jobs.scheduling import Claim, ScheduledJob
 from polling.outbox.deliveries import Delivery, DeliveryDraft, Outcome
 from polling.outbox.webhook_fields import WebhookMethod
-
-DEFAULT_MEMORY_MB = 512
-DEFAULT_CPU_CORES = 0.5
+from teckochecker.kit.declared import Table
 
 
 class SourceType(models.TextChoices):
@@ -57,6 +57,7 @@ class ScriptArchive(models.Model):
 class CustomCheckJob(ScheduledJob):
     kind: ClassVar[str] = "custom"
     runner: ClassVar[str] = "customchecks.checking.runner.CustomCheckRunner"
+    declared: ClassVar[Table] = JOB
 
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, editable=False, related_name="+")
 
@@ -77,9 +78,7 @@ class CustomCheckJob(ScheduledJob):
 
     check_params = models.JSONField(default=dict, blank=True, validators=[fields.check_params])
     env_vars = models.JSONField(null=True, blank=True, validators=[fields.env_vars])
-    timeout_seconds = models.PositiveIntegerField(
-        default=300, validators=[MinValueValidator(10), MaxValueValidator(3600)]
-    )
+    timeout_seconds = models.PositiveIntegerField(default=TIMEOUT_SECONDS.default, validators=between(TIMEOUT_SECONDS))
     resource_limits = models.JSONField(null=True, blank=True, validators=[fields.resource_limits])
     allow_source_builds = models.BooleanField(
         default=False, help_text="Python packages without a wheel may be built, which runs their own code."
@@ -119,11 +118,11 @@ class CustomCheckJob(ScheduledJob):
 
     @property
     def memory_mb(self) -> int:
-        return int((self.resource_limits or {}).get("memory_mb", DEFAULT_MEMORY_MB))
+        return int((self.resource_limits or {}).get("memory_mb", MEMORY_MB.default))
 
     @property
     def cpu_cores(self) -> float:
-        return float((self.resource_limits or {}).get("cpu_cores", DEFAULT_CPU_CORES))
+        return float((self.resource_limits or {}).get("cpu_cores", CPU_CORES.default))
 
     @property
     def dependencies(self) -> dict[str, Any] | None:

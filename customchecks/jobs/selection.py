@@ -10,6 +10,7 @@ from django.db.models.functions import Cast
 
 from customchecks.images import runtimes
 from customchecks.jobs import fields
+from customchecks.jobs.declared import MAX_TAGS
 from customchecks.jobs.models import CustomCheckJob, CustomCheckLog
 from polling.base.results import Cause, Verdict
 from polling.jobs.scheduling import JobStatus
@@ -34,8 +35,8 @@ def jobs(
     if runtime is not None:
         same = runtimes.words_of(_one_of(runtimes.WORDS, runtime, field="runtime"))
         rows = rows.filter(script_runtime__in=same)
-    if len(tags) > fields.MAX_TAGS:
-        raise ValidationError({"tag": f"No job has more than {fields.MAX_TAGS} tags."})
+    if len(tags) > MAX_TAGS:
+        raise ValidationError({"tag": f"No job has more than {MAX_TAGS} tags."})
     if tags or search:
         rows = rows.alias(tag_text=Cast("tags", TextField()))
     for tag in tags:

@@ -6,7 +6,7 @@ archive, and ``env_vars.API_KEY`` the value of one key. A job that is gone raise
 
 import contextlib
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 from django.contrib.auth.models import AnonymousUser, User
@@ -15,18 +15,16 @@ from django.db import transaction
 
 from customchecks.archives.script_archive import Archive
 from customchecks.dependencies import detection
+from customchecks.dependencies.detection import ScriptUse
 from customchecks.images import runtimes
-from customchecks.jobs import definition, etags, versions
+from customchecks.jobs import etags, serializers, versions
 from customchecks.jobs.models import CustomCheckJob, ScriptVersion, SourceType
 from customchecks.manifests.manifest import ManifestRefused
 from polling.outbox.deliveries import Delivery
 from secrets_app import references
 from secrets_app.models import Secret
+from teckochecker.kit import declared
 
-# Where a value may hold ``secret_ref:…``
-REFERRING = ("env_vars", "webhook_headers", "webhook_query_params", "webhook_signing_secrets")
-# What is such a reference as a whole
-TOKENS = ("script_git_token", "keboola_token")
 # Whoever changes one of these wants another script than the one that the job is pinned to
 SOURCE = ("script_source_type", "script_git_url", "script_git_branch", "script_git_commit", "script_git_path")
 
@@ -59,22 +57,31 @@ def update_job(
     Who changes a job must be allowed to use all of its secrets: another script could send them anywhere. ``match`` is
     what ``If-Match`` says: ChangedMeanwhile is raised for another definition than this.
     """
-    foresee(copy.copy(job), data, archive)
+    foresee(job, data, archive)
     _update(job, data, archive, user, match)
 
 
+def check_job(
+    job: CustomCheckJob, data: Mapping[str, Any], *, archive: Archive | None, user: User | AnonymousUser
+) -> None:
+    """Refuses what creating or changing would refuse; the job stays as it is."""
+    foresee(job, data, archive)
+    _accepted(copy.copy(job), data, archive=archive, user=user)
+
+
 def foresee(job: CustomCheckJob, data: Mapping[str, Any], archive: Archive | None) -> None:
-    """Reads the manifest while no transaction keeps others from writing; ``job`` is a copy that may be changed.
+    """Reads the manifest while no transaction keeps others from writing.
 
     What is refused is told later, with everything else that is wrong.
     """
-    if archive is None:
+    wanted = {**declared.values(job), **data}
+    runtime, entrypoint = wanted["script_runtime"], wanted["script_entrypoint"]
+    if archive is None or not runtimes.find(runtime) or not isinstance(entrypoint, str):
         return
-    with contextlib.suppress(ValidationError):
-        definition.fill(job, data)
-    if runtimes.find(job.script_runtime):
-        with contextlib.suppress(ManifestRefused):
-            detection.judge(archive, job.use())
+    entrypoint = entrypoint or runtimes.default_entrypoint(runtime)
+    use = ScriptUse(runtime=runtime, entrypoint=entrypoint, source_builds=wanted["allow_source_builds"] is True)
+    with contextlib.suppress(ManifestRefused):
+        detection.judge(archive, use)
 
 
 @transaction.atomic
@@ -149,9 +156,9 @@ def _accepted(
     errors: dict[str, Any] = {}
     secrets: list[Secret] = []
     with _gathering(errors):
-        definition.fill(job, data)
+        serializers.fill(job, data)
     with _gathering(errors):
-        secrets = _usable_secrets(job, user)
+        secrets = references.check(job, user=user)
     if not errors.keys() & {"script_source_type", "script_runtime", "script_entrypoint"}:
         with _gathering(errors):
             _check_script(job, archive)
@@ -160,34 +167,12 @@ def _accepted(
     return secrets
 
 
-def referring(value: Mapping[str, str] | Sequence[str] | None) -> Mapping[str, str]:
-    """The values of a list are named by their places."""
-    return value if isinstance(value, Mapping) else {str(place): text for place, text in enumerate(value or ())}
-
-
 @contextlib.contextmanager
 def _gathering(errors: dict[str, Any]) -> Iterator[None]:
     try:
         yield
     except ValidationError as error:
         error.update_error_dict(errors)
-
-
-def _usable_secrets(job: CustomCheckJob, user: User | AnonymousUser) -> list[Secret]:
-    found: list[Secret] = []
-    errors: dict[str, str] = {}
-    for field in REFERRING:
-        try:
-            found += references.validate(referring(getattr(job, field)), user=user)
-        except references.InvalidReferences as error:
-            errors |= {f"{field}.{key}": message for key, message in error.errors.items()}
-    try:
-        found += references.validate({field: getattr(job, field) or "" for field in TOKENS}, user=user)
-    except references.InvalidReferences as error:
-        errors |= error.errors
-    if errors:
-        raise ValidationError(errors)
-    return found
 
 
 def _check_script(job: CustomCheckJob, archive: Archive | None) -> None:

@@ -11,14 +11,14 @@ import structlog
 from customchecks.docker import hardening
 from customchecks.docker.engine import Engine, EngineError
 from customchecks.docker.hardening import Spec
-from customchecks.sandbox.request import MAX_TIMEOUT_SECONDS
+from customchecks.sandbox.ranges import TIMEOUT_SECONDS
 
 logger = structlog.get_logger(__name__)
 
 SPARE = "spare"
 SLACK_SECONDS = 15  # for a launcher beyond the script's own time: to unpack, to end it, to answer
 BEYOND_SECONDS = SLACK_SECONDS + 60  # and for its worker, before anybody else removes the container
-LONGEST_SECONDS = MAX_TIMEOUT_SECONDS + BEYOND_SECONDS
+LONGEST_SECONDS = TIMEOUT_SECONDS.high + BEYOND_SECONDS
 
 
 class Containers:

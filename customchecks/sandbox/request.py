@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-MAX_TIMEOUT_SECONDS = 3600
+from customchecks.sandbox import ranges
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,9 +19,9 @@ class SandboxRequest:
     archive: bytes = field(repr=False)
     claim_id: str
     env: Mapping[str, str] = field(repr=False)
-    timeout_seconds: int = 300
-    memory_mb: int = 512
-    cpu_cores: float = 0.5
+    timeout_seconds: int = ranges.TIMEOUT_SECONDS.default
+    memory_mb: int = ranges.MEMORY_MB.default
+    cpu_cores: float = ranges.CPU_CORES.default
     network: str = "default"
     volumes: tuple[tuple[str, str, bool], ...] = ()
     purpose: str = "check"

@@ -38,7 +38,6 @@ SETTABLE = (
     "webhook_query_params",
     "webhook_signing_secrets",
 )
-REFERRING = ("webhook_headers", "webhook_query_params", "webhook_signing_secrets")
 
 Asker = User | AnonymousUser
 
@@ -152,11 +151,10 @@ def _accepted(group: JobGroup, wanted: Sequence[Key] | set[Key], *, new: Sequenc
         except ValidationError as error:
             named = error if hasattr(error, "error_dict") else ValidationError({field: error})
             errors = named.update_error_dict({}) | errors
-    for field in REFERRING:
-        try:
-            secrets += references.validate(references.texts(getattr(group, field)), user=user)
-        except references.InvalidReferences as error:
-            errors |= {f"{field}.{key}": message for key, message in error.errors.items()}
+    try:
+        secrets = references.check(group, user=user)
+    except ValidationError as error:
+        errors |= error.update_error_dict({})
     if errors:
         raise ValidationError(errors)
     return secrets

@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from django.conf import settings
-from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models, transaction
 from django.dispatch import receiver
 from django.utils import timezone
@@ -19,16 +18,18 @@ from django.utils import timezone
 from polling.base.crash_points import Point, reach
 from polling.base.results import Verdict
 from polling.channels import registry
-from polling.jobs import members
+from polling.jobs import members, ranges
+from polling.jobs.limits import between
 from polling.jobs.members import GroupMember, Member
 from polling.jobs.scheduling import ScheduledJob, job_deleted, job_ended
 from polling.outbox import webhook_fields
+from polling.outbox.declared import WEBHOOK
 from polling.outbox.deliveries import Delivery, DeliveryDraft
 from polling.outbox.webhook_fields import WebhookMethod
+from teckochecker.kit.declared import Table
 
 EVENT = "group.ended"
 DEADLINE, MEMBERS_DELETED = "deadline", "members_deleted"
-DEFAULT_DEADLINE_SECONDS = 7 * 86400
 MAX_DATA = 2 * 1024 * 1024  # bytes of all members' data together; a job's own are at most 64 kB
 TEMPLATE_ROOTS = frozenset(
     {
@@ -68,13 +69,14 @@ def query_params(value: object) -> None:
 
 class JobGroup(models.Model):
     kind: ClassVar[str] = "group"
+    declared: ClassVar[Table] = WEBHOOK
 
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, editable=False, related_name="+")
     name = models.CharField(max_length=255)
     rule = models.CharField(max_length=20, choices=Rule, default=Rule.ALL)
     count = models.PositiveIntegerField(null=True, blank=True, help_text='How many, for the rule "count".')
     deadline_seconds = models.PositiveIntegerField(
-        default=DEFAULT_DEADLINE_SECONDS, validators=[MinValueValidator(10), MaxValueValidator(366 * 86400)]
+        default=ranges.DEADLINE_SECONDS.default, validators=between(ranges.DEADLINE_SECONDS)
     )
     webhook_url = models.CharField(max_length=500)
     webhook_method = models.CharField(max_length=10, choices=WebhookMethod, default=WebhookMethod.POST)

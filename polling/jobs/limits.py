@@ -7,19 +7,12 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
 from polling.base.results import Cause, CheckResult, Verdict
-
-DAY = 86400
-DEADLINE_SECONDS = (10, 366 * DAY)
-MAX_CHECKS = (1, 10_000_000)
-MAX_ERRORS = (1, 1000)
-DEFAULT_DEADLINE_SECONDS = 7 * DAY
-DEFAULT_MAX_CHECKS = 100_000  # more than the default deadline has room for: it stops what checks without a pause
-DEFAULT_MAX_ERRORS = 25  # with the growing delays after errors about 19 hours
-DEFAULT_ALERT_AFTER = 5  # about a quarter of an hour
+from polling.jobs import ranges
+from teckochecker.kit.ranges import Range
 
 
-def _between(limits: tuple[int, int]) -> list[MinValueValidator | MaxValueValidator]:
-    return [MinValueValidator(limits[0]), MaxValueValidator(limits[1])]
+def between(limits: Range[int]) -> list[MinValueValidator | MaxValueValidator]:
+    return [MinValueValidator(limits.low), MaxValueValidator(limits.high)]
 
 
 class Limits(models.Model):
@@ -29,12 +22,17 @@ class Limits(models.Model):
     """
 
     deadline_seconds = models.PositiveIntegerField(
-        default=DEFAULT_DEADLINE_SECONDS, validators=_between(DEADLINE_SECONDS)
+        default=ranges.DEADLINE_SECONDS.default, validators=between(ranges.DEADLINE_SECONDS)
     )
-    max_checks = models.PositiveIntegerField(default=DEFAULT_MAX_CHECKS, validators=_between(MAX_CHECKS))
-    max_consecutive_errors = models.PositiveIntegerField(default=DEFAULT_MAX_ERRORS, validators=_between(MAX_ERRORS))
+    max_checks = models.PositiveIntegerField(default=ranges.MAX_CHECKS.default, validators=between(ranges.MAX_CHECKS))
+    max_consecutive_errors = models.PositiveIntegerField(
+        default=ranges.MAX_ERRORS.default, validators=between(ranges.MAX_ERRORS)
+    )
     alert_after_errors = models.PositiveIntegerField(
-        default=DEFAULT_ALERT_AFTER, null=True, blank=True, validators=_between(MAX_ERRORS)
+        default=ranges.ALERT_AFTER_ERRORS.default,
+        null=True,
+        blank=True,
+        validators=between(ranges.ALERT_AFTER_ERRORS),
     )
 
     check_count = models.PositiveIntegerField(default=0, editable=False)

@@ -4,8 +4,8 @@ import random
 from datetime import timedelta
 
 from polling.base.results import Cause, CheckResult, Verdict
+from polling.jobs.ranges import INTERVAL_SECONDS
 
-SHORTEST_SECONDS, LONGEST_SECONDS = 10, 86400  # of an interval, and of what a script asks for
 ERROR_RETRY_SECONDS = 60  # the first retry of an ERROR, or the job's interval where that is shorter
 ERROR_RETRY_CAP_SECONDS = 3600
 
@@ -14,7 +14,7 @@ def asked(result: CheckResult) -> int | None:
     """The seconds that the script asked for, within what an interval may be."""
     if result.next_check_in is None or result.verdict.terminal:
         return None
-    return min(max(result.next_check_in, SHORTEST_SECONDS), LONGEST_SECONDS)
+    return INTERVAL_SECONDS.within(result.next_check_in)
 
 
 def wait(result: CheckResult, *, interval: int, errors: int) -> timedelta | None:

@@ -11,15 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Self, cast
 
-from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models, transaction
 from django.db.models.functions import Coalesce
 from django.dispatch import Signal
 from django.utils import timezone
 
 from polling.base.results import CheckResult, LastAnswer
-from polling.jobs import pacing
-from polling.jobs.limits import Limits
+from polling.jobs import ranges
+from polling.jobs.limits import Limits, between
 from polling.outbox.deliveries import Delivery, DeliveryDraft, Outcome
 from secrets_app.access import audit
 
@@ -87,7 +86,7 @@ class ScheduledJob(Limits):
 
     name = models.CharField(max_length=255)
     poll_interval_seconds = models.PositiveIntegerField(
-        default=120, validators=[MinValueValidator(pacing.SHORTEST_SECONDS), MaxValueValidator(pacing.LONGEST_SECONDS)]
+        default=ranges.INTERVAL_SECONDS.default, validators=between(ranges.INTERVAL_SECONDS)
     )
     status = models.CharField(max_length=50, choices=JobStatus, default=JobStatus.ACTIVE, editable=False)
     failure_cause = models.CharField(max_length=50, blank=True, editable=False)

@@ -16,9 +16,11 @@ from polling.channels.keboola import stack_url as stack_url
 from polling.jobs.scheduling import Claim, JobStatus, ScheduledJob
 from polling.openai.batches import UNSUCCESSFUL, Batch, BatchStatus
 from polling.outbox import webhook_fields
+from polling.outbox.declared import ALERT, WEBHOOK
 from polling.outbox.deliveries import Delivery, DeliveryDraft, Outcome
 from polling.outbox.webhook_fields import WebhookMethod
 from secrets_app.models import Secret
+from teckochecker.kit.declared import Table
 
 COMPLETED_WITH_FAILURES = "completed_with_failures"
 STATUSES = (*JobStatus.choices, (COMPLETED_WITH_FAILURES, "Completed with failures"))
@@ -34,6 +36,7 @@ class PollingJob(ScheduledJob):
 
     kind: ClassVar[str] = "openai"
     runner: ClassVar[str] = "polling.openai.check.OpenAIRunner"
+    declared: ClassVar[Table] = WEBHOOK + ALERT
     ended: ClassVar[Sequence[str]] = (JobStatus.COMPLETED, COMPLETED_WITH_FAILURES, JobStatus.FAILED)
 
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, editable=False, related_name="+")

@@ -21,8 +21,7 @@ from secrets_app import references
 from secrets_app.models import Secret
 
 KEBOOLA = ("keboola_secret_id", "keboola_stack_url", "keboola_component_id", "keboola_configuration_id")
-REFERRING = ("webhook_headers", "webhook_query_params", "webhook_signing_secrets")
-TOLD = ("webhook_url", "webhook_method", *REFERRING, "alert_url")
+TOLD = PollingJob.declared.columns
 CHANGEABLE = ("name", "poll_interval_seconds", *KEBOOLA, *TOLD)
 
 
@@ -94,7 +93,7 @@ def _accepted(job: PollingJob, data: Mapping[str, Any], user: User, errors: dict
             with _gathering(errors):
                 check(job)
         with _gathering(errors):
-            secrets += _referred(job, user)
+            secrets += references.check(job, user=user)
     if errors:
         raise ValidationError(errors)
     if told and job.keboola_secret_id:
@@ -122,19 +121,6 @@ def _check_addresses(job: PollingJob) -> None:
                 webhook_fields.webhook_url(url, allow=settings.TECKO_WEBHOOK_ALLOW)
     if errors:
         raise ValidationError(errors)
-
-
-def _referred(job: PollingJob, user: User) -> list[Secret]:
-    found: list[Secret] = []
-    errors: dict[str, str] = {}
-    for field in REFERRING:
-        try:
-            found += references.validate(references.texts(getattr(job, field)), user=user)
-        except references.InvalidReferences as error:
-            errors |= {f"{field}.{key}": message for key, message in error.errors.items()}
-    if errors:
-        raise ValidationError(errors)
-    return found
 
 
 @contextlib.contextmanager

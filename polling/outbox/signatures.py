@@ -8,7 +8,6 @@ from datetime import datetime
 from standardwebhooks import Webhook
 
 PREFIX = "whsec_"
-MAX_KEYS = 2
 KEY_BYTES = range(24, 65)  # by the specification of Standard Webhooks
 
 

@@ -14,7 +14,7 @@ from django.db import models
 
 from polling.http import addresses
 from polling.outbox import templates
-from polling.outbox.signatures import MAX_KEYS
+from polling.outbox.declared import MAX_SIGNING_SECRETS
 from secrets_app import references
 from secrets_app.references import PREFIX
 
@@ -84,8 +84,8 @@ def check_query(value: object, *, roots: frozenset[str]) -> None:
 
 def webhook_signing_secrets(value: object) -> None:
     """One reference for one key; two while receivers change from one key to the other."""
-    if not isinstance(value, list) or len(value) > MAX_KEYS:
-        raise ValidationError(f"A list of at most {MAX_KEYS} references is wanted.", code="signing_secrets")
+    if not isinstance(value, list) or len(value) > MAX_SIGNING_SECRETS:
+        raise ValidationError(f"A list of at most {MAX_SIGNING_SECRETS} references is wanted.", code="signing_secrets")
     for key in strings({str(place): key for place, key in enumerate(value)}).values():
         found = references.find(key)
         if len(found) != 1 or (found[0].start, found[0].end) != (0, len(key)):

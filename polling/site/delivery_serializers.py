@@ -4,14 +4,10 @@ from typing import Any
 
 from rest_framework import serializers
 
+from polling.outbox.declared import WEBHOOK
 from polling.outbox.deliveries import Delivery, DeliveryAttempt
 
-STRINGS = {"type": "object", "additionalProperties": {"type": "string"}}
-WEBHOOK_SHAPES = {
-    "webhook_headers": STRINGS,
-    "webhook_query_params": {**STRINGS, "description": "Templates such as `{job_id}` are filled in."},
-    "webhook_signing_secrets": {"type": "array", "items": {"type": "string"}, "maxItems": 2},
-}
+WEBHOOK_SHAPES = WEBHOOK.shapes()
 
 # The fields, in their order, and what they may look like
 DELIVERY: dict[str, Any] = {

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from auditlog.registry import auditlog
@@ -15,6 +15,8 @@ from secrets_app.access.audit import Who, acting, sign_entries
 from secrets_app.access.models import ApiToken
 from secrets_app.references import PREFIX
 from teckochecker.access.throttles import address
+from teckochecker.kit import declared
+from teckochecker.kit.declared import Secrets
 
 # With their relations whose other end is chosen in the same form
 AUDITED: dict[str, tuple[str, ...]] = {
@@ -34,8 +36,6 @@ ALSO = frozenset(
 )
 NEVER = frozenset({"last_login"})
 HIDDEN = frozenset({"ciphertext", "password"})
-# Values may be secrets that somebody did not store as such: only references are told
-REFERRING = frozenset({"env_vars", "webhook_headers", "webhook_query_params"})
 
 _REFERENCE = re.compile(rf"({re.escape(PREFIX)}[A-Za-z0-9_]++(?:[.-]++[A-Za-z0-9_]++)*+)")
 
@@ -48,7 +48,7 @@ def register() -> None:
         auditlog.register(
             model,
             include_fields=told,
-            mask_fields=[name for name in told if name in HIDDEN | REFERRING],
+            mask_fields=masked_fields(model, told),
             mask_callable="teckochecker.access.auditing.masked",
             m2m_fields=relations,
         )
@@ -56,6 +56,11 @@ def register() -> None:
         _by_somebody, sender=apps.get_model("customchecks.ScriptVersion"), dispatch_uid="teckochecker.access.auditing"
     )
     sign_entries()
+
+
+def masked_fields(model: Any, told: Iterable[str]) -> list[str]:
+    """Texts around references may be secrets that somebody did not store as such: only references are told."""
+    return [name for name in told if name in HIDDEN or name in declared.of(model).holding(Secrets.INSIDE)]
 
 
 def _by_somebody(instance: Any, **_: Any) -> bool:

@@ -117,6 +117,10 @@ class Table:
         """The columns to the options that set them, for messages."""
         return {row.column: ", ".join(option.name for option in row.options) for row in self.rows if row.options}
 
+    def shapes(self) -> dict[str, Mapping[str, Any]]:
+        """The columns that hold JSON to the JSON schema of each."""
+        return {row.column: row.shape for row in self.rows if row.shape is not None}
+
     def example(self) -> dict[str, Any]:
         """A new thing, as somebody may write it."""
         return {row.column: row.example for row in self.rows if row.example is not EMPTY}

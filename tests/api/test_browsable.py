@@ -10,7 +10,6 @@ import pytest
 from django.contrib.auth.models import User
 from rest_framework.test import APIClient
 
-from customchecks.jobs import definition
 from customchecks.jobs.models import CustomCheckJob
 from secrets_app.access.models import ApiToken, Scope
 from tests.api.conftest import JOBS, config, form
@@ -62,7 +61,7 @@ def test_a_page_has_the_forms_of_its_calls_filled_in(
     assert new["script_source_type"] == "upload"
     (change,) = raw_forms(browser.get(f"{JOBS}/{job.pk}"))
     assert change["name"] == "as it is"
-    assert set(change) == set(definition.FIELDS)
+    assert set(change) == set(CustomCheckJob.declared.columns)
     assert raw_forms(browser.get(f"{JOBS}/{job.pk}/pause")) == [None]
 
 

@@ -3,8 +3,9 @@
 import uuid
 from typing import Any
 
-from customchecks.api.serializers import JobSerializer, LogSerializer, StartedSerializer
+from customchecks.api.serializers import LogSerializer, StartedSerializer
 from customchecks.jobs.models import CustomCheckJob, CustomCheckLog
+from customchecks.jobs.serializers import JobSerializer
 
 
 def job(job: CustomCheckJob) -> dict[str, Any]:

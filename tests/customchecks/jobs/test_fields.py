@@ -2,6 +2,7 @@
 
 import math
 import subprocess
+from functools import partial
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -11,6 +12,11 @@ from hypothesis import strategies as st
 from customchecks.jobs import fields
 from customchecks.jobs.models import CustomCheckJob
 from polling.http.client import RESERVED_HEADERS
+from teckochecker.kit import columns
+
+
+def take(column, value):
+    columns.check(CustomCheckJob._meta.get_field(column), value)
 
 
 def code(check, *args, **options):
@@ -28,7 +34,7 @@ def code(check, *args, **options):
 
 @pytest.mark.parametrize("value", [10, 11, 86400])
 def test_an_interval_in_its_range_is_taken(value):
-    fields.poll_interval_seconds(value)
+    take("poll_interval_seconds", value)
 
 
 NOT_WHOLE = ["60", "", 60.5, 60.0, math.nan, math.inf, None, True, [], {}, b"60"]
@@ -36,19 +42,19 @@ NOT_WHOLE = ["60", "", 60.5, 60.0, math.nan, math.inf, None, True, [], {}, b"60"
 
 @pytest.mark.parametrize("value", [0, 9, -1, 86401, 10**9, 10**400])
 def test_an_interval_outside_its_range_is_refused(value):
-    assert code(fields.poll_interval_seconds, value) == "out_of_range"
+    assert code(take, "poll_interval_seconds", value) == "out_of_range"
 
 
 @pytest.mark.parametrize("value", NOT_WHOLE)
 def test_what_is_not_a_whole_number_is_refused(value):
-    assert code(fields.poll_interval_seconds, value) == "not_whole"
-    assert code(fields.timeout_seconds, value) == "not_whole"
+    assert code(take, "poll_interval_seconds", value) == "not_whole"
+    assert code(take, "timeout_seconds", value) == "not_whole"
     assert code(fields.resource_limits, {"memory_mb": value}) == "not_whole"
 
 
 @pytest.mark.parametrize(("value", "expected"), [(9, "out_of_range"), (10, None), (3600, None), (3601, "out_of_range")])
 def test_a_timeout_is_from_10_seconds_to_an_hour(value, expected):
-    assert code(fields.timeout_seconds, value) == expected
+    assert code(take, "timeout_seconds", value) == expected
 
 
 @pytest.mark.parametrize(
@@ -419,7 +425,7 @@ def test_a_job_hears_of_all_its_faults_by_field():
         "webhook_method": "TRACE",
     }
     with pytest.raises(ValidationError) as caught:
-        fields.job(job(**wrong))
+        job(**wrong).full_clean()
     assert set(caught.value.message_dict) == set(wrong)
 
 
@@ -445,7 +451,13 @@ values = st.recursive(
 @pytest.mark.parametrize(
     "check",
     [
-        *(fields.name, fields.runtime, fields.poll_interval_seconds, fields.timeout_seconds, fields.resource_limits),
+        *(
+            fields.name,
+            fields.runtime,
+            partial(take, "poll_interval_seconds"),
+            partial(take, "timeout_seconds"),
+            fields.resource_limits,
+        ),
         *(fields.env_vars, fields.check_params, fields.git_url, fields.git_branch, fields.webhook_url),
         *(fields.webhook_method, fields.webhook_headers, fields.webhook_query_params),
     ],

@@ -11,7 +11,7 @@ from django.db import connection
 from django.utils import timezone
 
 from polling.base.results import Cause, CheckResult, Verdict
-from polling.jobs import claims, limits
+from polling.jobs import claims, ranges
 from polling.jobs.scheduling import JobStatus
 from polling.outbox.deliveries import Delivery
 from tests.kinds.models import ScriptedJob, ScriptedLog
@@ -211,7 +211,7 @@ def test_no_job_is_watched_for_ever_by_default() -> None:
     job = due_job()
     answer(job, PENDING)
     assert job.deadline_at == NOW + timedelta(days=7)
-    assert (job.max_checks, job.max_consecutive_errors) == (limits.DEFAULT_MAX_CHECKS, limits.DEFAULT_MAX_ERRORS)
+    assert (job.max_checks, job.max_consecutive_errors) == (ranges.MAX_CHECKS.default, ranges.MAX_ERRORS.default)
 
 
 def test_a_verdict_and_a_deadline_at_the_same_instant_end_a_job_once() -> None:
