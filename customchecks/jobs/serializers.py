@@ -1,12 +1,11 @@
-"""A job as JSON: everything that sets its fields goes through here, and everything that shows it."""
+"""A job as JSON, as it is described, taken and shown."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from rest_framework import serializers
 
 from customchecks.jobs.models import CustomCheckJob
-from teckochecker.kit import declared, declared_serializer
+from teckochecker.kit import declared
 from teckochecker.kit.declared_serializer import DeclaredSerializer
 
 SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
@@ -45,11 +44,3 @@ class JobSerializer(DeclaredSerializer[CustomCheckJob]):
     class Meta:
         model = CustomCheckJob
         observed = tuple(OBSERVED)
-
-
-def fill(job: CustomCheckJob, data: Mapping[str, Any]) -> None:
-    """Sets the fields of an unsaved or locked job and validates all of it.
-
-    Raises ValidationError with everything that is wrong, by field. What has the wrong type is not set.
-    """
-    declared_serializer.fill(JobSerializer(job, data=data, partial=True))

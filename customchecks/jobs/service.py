@@ -17,13 +17,13 @@ from customchecks.archives.script_archive import Archive
 from customchecks.dependencies import detection
 from customchecks.dependencies.detection import ScriptUse
 from customchecks.images import runtimes
-from customchecks.jobs import etags, serializers, versions
+from customchecks.jobs import etags, versions
 from customchecks.jobs.models import CustomCheckJob, ScriptVersion, SourceType
 from customchecks.manifests.manifest import ManifestRefused
 from polling.outbox.deliveries import Delivery
 from secrets_app import references
 from secrets_app.models import Secret
-from teckochecker.kit import declared
+from teckochecker.kit import declared, declared_values
 
 # Whoever changes one of these wants another script than the one that the job is pinned to
 SOURCE = ("script_source_type", "script_git_url", "script_git_branch", "script_git_commit", "script_git_path")
@@ -156,7 +156,7 @@ def _accepted(
     errors: dict[str, Any] = {}
     secrets: list[Secret] = []
     with _gathering(errors):
-        serializers.fill(job, data)
+        declared_values.fill(job, data)
     with _gathering(errors):
         secrets = references.check(job, user=user)
     if not errors.keys() & {"script_source_type", "script_runtime", "script_entrypoint"}:

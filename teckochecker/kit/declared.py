@@ -19,7 +19,7 @@ class Secrets(enum.Enum):
 
 
 class Takes(enum.Enum):
-    """What an option of the command line takes. The last four may be given several times."""
+    """What an option of the command line takes. The last three may be given several times."""
 
     TEXT = "text"
     WHOLE = "whole"
@@ -28,10 +28,9 @@ class Takes(enum.Enum):
     TEXTS = "texts"
     PAIRS = "pairs"
     JSON_PAIRS = "json pairs"
-    REFERRING_PAIRS = "referring pairs"
 
 
-REPEATABLE = (Takes.TEXTS, Takes.PAIRS, Takes.JSON_PAIRS, Takes.REFERRING_PAIRS)
+REPEATABLE = (Takes.TEXTS, Takes.PAIRS, Takes.JSON_PAIRS)
 EMPTY: Any = object()
 
 
@@ -40,7 +39,7 @@ class Option:
     """An option of the command line that sets a field, or with ``key`` one entry of it.
 
     ``help`` is for where it says more than the field's own. ``default`` is what the help names as such. ``complete`` is
-    what a shell offers, by its name in ``customchecks.cli.completion``.
+    what a shell offers, by its name in ``customchecks.cli.support.completion``.
     """
 
     name: str
@@ -96,6 +95,9 @@ class Table:
 
     def __add__(self, others: "Table") -> "Table":
         return Table((*self.rows, *others.rows))
+
+    def only(self, *columns: str) -> "Table":
+        return Table(tuple(self[column] for column in columns))
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from customchecks.cli.commands import transitions
-from customchecks.cli.support import exit_codes, options, output
+from customchecks.cli.support import declared_options, exit_codes, options, output
+from customchecks.cli.support.declared_options import NONE, Given
 from customchecks.cli.support.exit_codes import Failed, Usage
 from customchecks.cli.support.lazy_import import later
+from customchecks.jobs.declared import JOB
 from polling.base.results import Cause, CheckResult, Verdict
 
 if TYPE_CHECKING:
@@ -33,6 +35,9 @@ OUTPUT_LINES = 10
 COLUMNS = ("ID", "Ended", "Verdict", "Cause", "Time", "Message")
 START_SECONDS = 60  # for the sweep to start a triggered check, and for what it prepares
 
+OF_A_RUN = JOB.only(
+    *("script_runtime", "script_entrypoint", "check_params", "env_vars", "timeout_seconds", "resource_limits")
+)
 Target = Annotated[str, typer.Argument(metavar="PATH|JOB", help="A directory, a .tgz, or a job's number or name.")]
 LogLimit = Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="The last so many.")]
 LogVerdict = Annotated[Verdict | None, typer.Option("--status", case_sensitive=False, help="Only this verdict.")]
@@ -47,18 +52,8 @@ WaitSeconds = Annotated[
 ]
 
 
-def test(
-    target: Target,
-    runtime: options.Runtime = None,
-    entrypoint: options.Entrypoint = None,
-    param: options.Param = None,
-    env: options.Env = None,
-    timeout: options.Timeout = None,
-    memory: options.Memory = None,
-    cpu: options.Cpu = None,
-    config: options.Config = None,
-    as_json: options.Json = False,
-) -> None:
+@declared_options.setting(OF_A_RUN, new=True)
+def test(target: Target, given: Given = NONE, config: options.Config = None, as_json: options.Json = False) -> None:
     """Run a script once in the real sandbox.
 
     Exits by its verdict: 0 SUCCESS, 10 PENDING, 20 FAILED, 30 ERROR. Changes nothing and calls no webhook. A job runs
@@ -70,17 +65,8 @@ def test(
       manage.py customcheck test ./checker --runtime python --env BATCH_ID=b-17
       manage.py customcheck test nightly --json
     """
-    given = options.definition(
-        config=config,
-        param=param,
-        env=env,
-        memory=memory,
-        cpu=cpu,
-        script_runtime=runtime,
-        script_entrypoint=entrypoint,
-        timeout_seconds=timeout,
-    )
-    trial = _trial(target, given)
+    data = declared_options.fields(models.CustomCheckJob, given, onto=options.read_config(config))
+    trial = _trial(target, data)
     result = trial.run()
     if as_json:
         output.document(api_trials.answer(trial.check_id, result))

@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from customchecks.cli.support import choices, options, output
+from customchecks.cli.support import choices, declared_options, options, output
+from customchecks.cli.support.declared_options import NONE, Given
 from customchecks.cli.support.exit_codes import Failed, Invalid, NotFound, Usage
 from customchecks.cli.support.lazy_import import later
+from polling.outbox.declared import WEBHOOK
 
 if TYPE_CHECKING:
     from django.core import exceptions
@@ -38,7 +40,6 @@ Members = Annotated[
 ]
 OfRule = Annotated[str | None, typer.Option("--rule", metavar="all|any|N", help="How many must end.  [default: all]")]
 Deadline = Annotated[int | None, typer.Option(metavar="S", help="Seconds until it ends anyway.  [default: 7 days]")]
-Url = Annotated[str | None, typer.Option("--webhook-url", metavar="URL", help="Called when the group has ended.")]
 Status = Annotated[choices.Group | None, typer.Option(help="Only groups of this status.")]
 Limit = Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="At most so many.")]
 Offset = Annotated[int, typer.Option(min=0, metavar="N", help="Leave out the first so many.")]
@@ -51,14 +52,13 @@ OPTIONS: Mapping[str, str] = {
 }
 
 
+@declared_options.setting(WEBHOOK)
 def create(
     name: Name = None,
     member: Members = None,
     rule: OfRule = None,
     deadline: Deadline = None,
-    webhook_url: Url = None,
-    webhook_method: options.WebhookMethod = None,
-    webhook_header: options.WebhookHeader = None,
+    given: Given = NONE,
     config: options.Config = None,
     user: options.User = None,
     as_json: options.Json = False,
@@ -71,20 +71,11 @@ def create(
           --webhook-url https://hooks.example.com/done
       manage.py customcheck group create --config group.json --rule 2 --deadline 3600
     """
-    data = _definition(
-        member,
-        rule,
-        config=config,
-        webhook_header=webhook_header,
-        name=name,
-        deadline_seconds=deadline,
-        webhook_url=webhook_url,
-        webhook_method=webhook_method,
-    )
-    given = _valid(group_serializers.GroupFieldsSerializer(data=data))
-    wanted = given.pop("members")
+    data = _definition(given, member, rule, config=config, name=name, deadline_seconds=deadline)
+    valid = _valid(group_serializers.GroupFieldsSerializer(data=data))
+    wanted = valid.pop("members")
     made = options.valid(
-        lambda: group_changes.create_group(given, wanted=wanted, user=lookups.acting_user(user)), names=OPTIONS
+        lambda: group_changes.create_group(valid, wanted=wanted, user=lookups.acting_user(user)), names=OPTIONS
     )
     output.say(f"Created group {made.pk}: {made.name}")
     output.warn(duplicate_names.warning(made))
@@ -125,6 +116,7 @@ def show(group: Group, as_json: options.Json = False) -> None:
         output.fields(shown.items())
 
 
+@declared_options.setting(WEBHOOK)
 @options.keeps_the_rest
 def update(
     group: Group,
@@ -132,9 +124,7 @@ def update(
     member: Members = None,
     rule: OfRule = None,
     deadline: Deadline = None,
-    webhook_url: Url = None,
-    webhook_method: options.WebhookMethod = None,
-    webhook_header: options.WebhookHeader = None,
+    given: Given = NONE,
     config: options.Config = None,
     user: options.User = None,
     as_json: options.Json = False,
@@ -146,20 +136,11 @@ def update(
       manage.py customcheck group update providers --rule any
     """
     found = _find(group)
-    data = _definition(
-        member,
-        rule,
-        config=config,
-        webhook_header=webhook_header,
-        name=name,
-        deadline_seconds=deadline,
-        webhook_url=webhook_url,
-        webhook_method=webhook_method,
-    )
-    given = _valid(group_serializers.GroupFieldsSerializer(data=data, partial=True))
-    wanted = given.pop("members", None)
+    data = _definition(given, member, rule, config=config, name=name, deadline_seconds=deadline)
+    valid = _valid(group_serializers.GroupFieldsSerializer(data=data, partial=True))
+    wanted = valid.pop("members", None)
     options.valid(
-        lambda: group_changes.update_group(found, given, wanted=wanted, user=lookups.acting_user(user)), names=OPTIONS
+        lambda: group_changes.update_group(found, valid, wanted=wanted, user=lookups.acting_user(user)), names=OPTIONS
     )
     _tell(found, f"Changed group {found.pk}: {found.name}", as_json=as_json)
 
@@ -219,9 +200,12 @@ def delete(group: Group, yes: options.Yes = False, as_json: options.Json = False
         output.document(deleted)
 
 
-def _definition(member: Iterable[str] | None, rule: str | None, **given: Any) -> dict[str, Any]:
+def _definition(
+    given: Given, member: Iterable[str] | None, rule: str | None, *, config: str | None, **columns: Any
+) -> dict[str, Any]:
     """A group as the API takes it; what is None was not given."""
-    data = options.definition(param=None, env=None, memory=None, cpu=None, **given)
+    data = declared_options.fields(groups.JobGroup, given, onto=options.read_config(config))
+    data |= {column: value for column, value in columns.items() if value is not None}
     if member:
         data["members"] = [dict(zip(("kind", "id"), _key(word), strict=True)) for word in member]
     return data if rule is None else data | _rule(rule)

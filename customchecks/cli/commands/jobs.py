@@ -1,12 +1,17 @@
 """``create update list show``."""
 
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from customchecks.cli.support import choices, completion, options, output
+from customchecks.cli.support import choices, completion, declared_options, options, output
+from customchecks.cli.support.declared_options import NONE, Given
 from customchecks.cli.support.exit_codes import Usage
 from customchecks.cli.support.lazy_import import later
+from customchecks.jobs.declared import JOB
+from teckochecker.kit import declared
 
 if TYPE_CHECKING:
     from customchecks.cli.support import lookups, shapes
@@ -33,31 +38,10 @@ Search = Annotated[str | None, typer.Option(metavar="TEXT", help="In the name, a
 Order = Annotated[str, typer.Option("--order", metavar="FIELD", help="Such as name or -last_check_at.")]
 
 
+@declared_options.setting(JOB, new=True)
 def create(
-    name: options.Name = None,
     source: options.Source = None,
-    git_url: options.GitUrl = None,
-    git_branch: options.GitBranch = None,
-    git_commit: options.GitCommit = None,
-    git_path: options.GitPath = None,
-    git_token: options.GitToken = None,
-    runtime: options.Runtime = None,
-    entrypoint: options.Entrypoint = None,
-    param: options.Param = None,
-    env: options.Env = None,
-    interval: options.Interval = None,
-    timeout: options.Timeout = None,
-    memory: options.Memory = None,
-    cpu: options.Cpu = None,
-    webhook_url: options.WebhookUrl = None,
-    webhook_method: options.WebhookMethod = None,
-    webhook_header: options.WebhookHeader = None,
-    deadline: options.Deadline = None,
-    max_checks: options.MaxChecks = None,
-    max_errors: options.MaxErrors = None,
-    alert_after: options.AlertAfter = None,
-    alert_url: options.AlertUrl = None,
-    tag: options.Tag = None,
+    given: Given = NONE,
     config: options.Config = None,
     user: options.User = None,
     as_json: options.Json = False,
@@ -74,30 +58,7 @@ def create(
           --git-branch next --git-path nightly --git-token-secret git --runtime python
       manage.py customcheck create --config job.json --from checker.tgz --json
     """
-    data = options.definition(
-        config=config,
-        param=param,
-        env=env,
-        webhook_header=webhook_header,
-        memory=memory,
-        cpu=cpu,
-        name=name,
-        script_runtime=runtime,
-        script_entrypoint=entrypoint,
-        poll_interval_seconds=interval,
-        timeout_seconds=timeout,
-        webhook_url=webhook_url,
-        webhook_method=webhook_method,
-        deadline_seconds=deadline,
-        max_checks=max_checks,
-        max_consecutive_errors=max_errors,
-        alert_after_errors=alert_after,
-        alert_url=alert_url,
-        tags=tag,
-    )
-    data |= options.git(
-        url=git_url, branch=git_branch, commit=git_commit, path=git_path, token=git_token, source=source
-    )
+    data = _definition(given, config=config, source=source)
     data.setdefault("script_source_type", models.SourceType.UPLOAD)
     if source is None and data["script_source_type"] == models.SourceType.UPLOAD:
         raise Usage("--from, --git-url: name the script's directory or .tgz, or its repository.")
@@ -111,33 +72,11 @@ def create(
         output.text(str(job.pk))
 
 
-@options.keeps_the_rest
+@declared_options.setting(JOB)
 def update(
     job: options.Job,
-    name: options.Name = None,
     source: options.Source = None,
-    git_url: options.GitUrl = None,
-    git_branch: options.GitBranch = None,
-    git_commit: options.GitCommit = None,
-    git_path: options.GitPath = None,
-    git_token: options.GitToken = None,
-    runtime: options.Runtime = None,
-    entrypoint: options.Entrypoint = None,
-    param: options.Param = None,
-    env: options.Env = None,
-    interval: options.Interval = None,
-    timeout: options.Timeout = None,
-    memory: options.Memory = None,
-    cpu: options.Cpu = None,
-    webhook_url: options.WebhookUrl = None,
-    webhook_method: options.WebhookMethod = None,
-    webhook_header: options.WebhookHeader = None,
-    deadline: options.Deadline = None,
-    max_checks: options.MaxChecks = None,
-    max_errors: options.MaxErrors = None,
-    alert_after: options.AlertAfter = None,
-    alert_url: options.AlertUrl = None,
-    tag: options.Tag = None,
+    given: Given = NONE,
     config: options.Config = None,
     user: options.User = None,
     as_json: options.Json = False,
@@ -153,37 +92,24 @@ def update(
       echo '{"env_vars": null, "tags": []}' | manage.py customcheck update nightly --config -
     """
     found = lookups.find_job(job)
-    data = options.definition(
-        config=config,
-        param=param,
-        env=env,
-        webhook_header=webhook_header,
-        memory=memory,
-        cpu=cpu,
-        before={field: getattr(found, field) for field in options.EXTENDED},
-        name=name,
-        script_runtime=runtime,
-        script_entrypoint=entrypoint,
-        poll_interval_seconds=interval,
-        timeout_seconds=timeout,
-        webhook_url=webhook_url,
-        webhook_method=webhook_method,
-        deadline_seconds=deadline,
-        max_checks=max_checks,
-        max_consecutive_errors=max_errors,
-        alert_after_errors=alert_after,
-        alert_url=alert_url,
-        tags=tag,
-    )
-    data |= options.git(
-        url=git_url, branch=git_branch, commit=git_commit, path=git_path, token=git_token, source=source
-    )
+    data = _definition(given, config=config, source=source, before=declared.values(found))
     archive = options.read_archive(source) if source else None
     options.valid(lambda: service.update_job(found, data, archive=archive, user=lookups.acting_user(user)))
     output.say(f"Updated job {found.pk}: {found.name}")
     output.warn(duplicate_names.warning(found))
     if as_json:
         output.document(shapes.job(found))
+
+
+def _definition(
+    given: Given, *, config: str | None, source: Path | None, before: Mapping[str, Any] = NONE
+) -> dict[str, Any]:
+    """A job as the API takes it, of what was named; ``before`` is what entries are added to."""
+    if given.get("git_url") and source:
+        raise Usage("--from, --git-url: name one place that the script comes from.")
+    from_git = {"script_source_type": models.SourceType.GIT.value} if given.get("git_url") else {}
+    known = options.read_config(config)
+    return {**declared_options.fields(models.CustomCheckJob, given, onto=known, before=before), **from_git}
 
 
 def list_jobs(

@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from customchecks.cli.support import choices, completion, options, output
+from customchecks.cli.support import choices, completion, declared_options, options, output
+from customchecks.cli.support.declared_options import NONE, Given
 from customchecks.cli.support.exit_codes import Failed, NotFound
 from customchecks.cli.support.lazy_import import later
+from polling.outbox.declared import ALERT, WEBHOOK
 
 if TYPE_CHECKING:
     from customchecks.cli.support import lookups
@@ -25,6 +27,7 @@ else:
     scheduling = later("polling.jobs.scheduling")
     secrets = later("secrets_app.models")
 
+TOLD = WEBHOOK + ALERT
 COLUMNS = ("ID", "Name", "Status", "Batches", "Ended", "Last check", "Next check")
 
 BatchIds = Annotated[list[str], typer.Option("--batch", metavar="ID", help="An OpenAI batch. Repeatable, at most 10.")]
@@ -49,14 +52,12 @@ OPTIONS = {
 }
 
 
+@declared_options.setting(TOLD, new=True)
 def create(
     name: Annotated[str, typer.Option(help="The job's name.")],
     batch: BatchIds,
     openai_secret: OpenAISecret,
-    webhook_url: options.WebhookUrl = None,
-    webhook_method: options.WebhookMethod = None,
-    webhook_header: options.WebhookHeader = None,
-    alert_url: options.AlertUrl = None,
+    given: Given = NONE,
     keboola_secret: KeboolaSecret = None,
     stack_url: Stack = None,
     component: Component = None,
@@ -78,16 +79,14 @@ def create(
           --openai-secret openai --keboola-secret keboola --stack-url https://connection.keboola.com \\
           --component kds-team.app-x --configuration 12345
     """
-    webhook = {"webhook_url": webhook_url, "webhook_method": webhook_method, "alert_url": alert_url}
     data = {
         "name": name,
         "keboola_stack_url": stack_url,
         "keboola_component_id": component,
         "keboola_configuration_id": configuration,
         "poll_interval_seconds": interval,
-        "webhook_headers": options.pairs("--webhook-header", webhook_header or ()) or None,
         "keboola_secret_id": _secret_id(keboola_secret) if keboola_secret else None,
-        **{column: value for column, value in webhook.items() if value is not None},
+        **declared_options.fields(models.PollingJob, given, onto={}),
     }
     openai = _secret_id(openai_secret)
     try:

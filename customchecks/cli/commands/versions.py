@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from customchecks.cli.support import options, output
+from customchecks.cli.support import declared_options, options, output
+from customchecks.cli.support.declared_options import NONE, Given
 from customchecks.cli.support.exit_codes import Failed, Invalid
 from customchecks.cli.support.lazy_import import later
+from customchecks.jobs.declared import JOB
 
 if TYPE_CHECKING:
     from django.core import exceptions
@@ -129,10 +131,10 @@ def upload_script(job: options.Job, path: Path_, user: options.User = None, as_j
     _document(stored, as_json=as_json)
 
 
+@declared_options.setting(JOB.only("script_runtime", "script_entrypoint"), new=True)
 def validate(
     place: Place,
-    runtime: options.Runtime = None,
-    entrypoint: options.Entrypoint = None,
+    given: Given = NONE,
     branch: Branch = "main",
     commit: Commit = None,
     path: Folder = None,
@@ -146,9 +148,9 @@ def validate(
       manage.py customcheck validate ./checker --runtime node
       manage.py customcheck validate https://git.example.com/team/checks.git --path nightly
     """
-    chosen = runtime or runtimes.DEFAULTS[0]
+    chosen = given.get("runtime") or runtimes.DEFAULTS[0]
     options.valid(lambda: fields.runtime(chosen), field="script_runtime")
-    wanted = entrypoint or runtimes.default_entrypoint(chosen)
+    wanted = given.get("entrypoint") or runtimes.default_entrypoint(chosen)
     options.valid(lambda: fields.entrypoint(chosen, wanted), field="script_entrypoint")
     archive, notes = _of_repository(place, branch, commit, path) if "://" in place else (_of_path(place), ())
     if not archive.has(wanted):

@@ -4,14 +4,14 @@ import enum
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
+from customchecks.jobs.declared import JOB
 from polling.base.results import Cause, Verdict
 
 if TYPE_CHECKING:
     from django.core.exceptions import ValidationError
 
-OPTIONS = {
-    "name": "--name",
-    "tags": "--tag",
+# Of filters and of what is no column, and of the fields of jobs: what has no option of its own is set by --config
+OPTIONS: Mapping[str, str] = {
     "tag": "--tag",
     "runtime": "--runtime",
     "search": "--search",
@@ -19,43 +19,10 @@ OPTIONS = {
     "since": "--since",
     "cause": "--cause",
     "script": "--from",
-    "script_git_url": "--git-url",
-    "script_git_branch": "--git-branch",
-    "script_git_commit": "--git-commit",
-    "script_git_path": "--git-path",
-    "script_git_token": "--git-token-secret",
-    "script_runtime": "--runtime",
-    "script_entrypoint": "--entrypoint",
-    "check_params": "--param",
-    "env_vars": "--env",
-    "poll_interval_seconds": "--interval",
-    "deadline_seconds": "--deadline",
-    "max_checks": "--max-checks",
-    "max_consecutive_errors": "--max-errors",
-    "alert_after_errors": "--alert-after",
-    "alert_url": "--alert-url",
-    "timeout_seconds": "--timeout",
-    "resource_limits": "--memory, --cpu",
-    "webhook_url": "--webhook-url",
-    "webhook_method": "--webhook-method",
     "batch_ids": "--batch",
-    "webhook_headers": "--webhook-header",
-} | dict.fromkeys(
-    (
-        "script_source_type",
-        "script_source_policy",
-        "webhook_query_params",
-        "webhook_signing_secrets",
-        "allow_source_builds",
-        "keboola_stack_url",
-        "keboola_component_id",
-        "keboola_configuration_id",
-        "keboola_token",
-        "keboola_variables",
-        "keboola_on",
-    ),
-    "--config",
-)
+    **dict.fromkeys(JOB.columns, "--config"),
+    **JOB.options(),
+}
 
 
 class Exit(enum.IntEnum):

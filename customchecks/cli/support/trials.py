@@ -18,11 +18,11 @@ from customchecks.checking.runner import CustomCheckRunner
 from customchecks.checking.script_source import SourceFailed, Sources
 from customchecks.cli.support.exit_codes import Failed, Invalid
 from customchecks.cli.support.options import read_archive
-from customchecks.jobs import serializers
 from customchecks.jobs.models import CustomCheckJob, SourceType
 from polling.base.results import CheckResult
 from secrets_app import references
 from secrets_app.masking import masker as masking
+from teckochecker.kit import declared_values
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def of_directory(path: Path, data: Mapping[str, Any]) -> Trial:
 def _unsaved(path: Path, data: Mapping[str, Any], archive: Archive) -> CustomCheckJob:
     job = CustomCheckJob(name=path.resolve().name)
     try:
-        serializers.fill(job, {**data, "script_source_type": SourceType.UPLOAD})
+        declared_values.fill(job, {**data, "script_source_type": SourceType.UPLOAD})
     except ValidationError as error:
         raise Invalid.of(error) from None
     if not archive.has(job.script_entrypoint):
