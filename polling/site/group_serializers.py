@@ -73,7 +73,6 @@ class Groups(serializers.ListSerializer[Any]):
 
 
 class GroupSerializer(serializers.ModelSerializer[JobGroup]):
-    shapes = WEBHOOK_SHAPES
     example = GROUP
     members = MemberSerializer(many=True, source="states", read_only=True)
 

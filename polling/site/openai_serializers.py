@@ -88,7 +88,6 @@ class PollingLogSerializer(serializers.ModelSerializer[PollingLog]):
 
 
 class PollingJobSerializer(serializers.ModelSerializer[PollingJob]):
-    shapes = WEBHOOK_SHAPES
     example = POLLING_JOB
     batches = BatchSerializer(many=True, read_only=True)
     batch_count = serializers.SerializerMethodField()

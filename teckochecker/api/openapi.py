@@ -222,7 +222,7 @@ class JSONColumn(OpenApiSerializerFieldExtension):
     def map_serializer_field(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
         name, serializer = self.target.field_name, self.target.parent
         table = declared.of(getattr(getattr(serializer, "Meta", None), "model", None))
-        shapes = {row.column: row.shape for row in table if row.shape} | getattr(serializer, "shapes", {})
+        shapes = {**table.shapes(), **getattr(serializer, "shapes", {})}
         if name not in shapes:
             warn(f"{type(serializer).__name__} needs the shape of {name!r} in its shapes; see CONTRIBUTING.md")
         return dict(shapes.get(name, {}))

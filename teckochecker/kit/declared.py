@@ -120,8 +120,8 @@ class Table:
         return {row.column: ", ".join(option.name for option in row.options) for row in self.rows if row.options}
 
     def shapes(self) -> dict[str, Mapping[str, Any]]:
-        """The columns that hold JSON to the JSON schema of each."""
-        return {row.column: row.shape for row in self.rows if row.shape is not None}
+        """The columns that hold JSON to the JSON schema of each, with its help."""
+        return {row.column: {**row.shape, "description": row.help} for row in self.rows if row.shape is not None}
 
     def example(self) -> dict[str, Any]:
         """A new thing, as somebody may write it."""
