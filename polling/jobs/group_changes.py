@@ -4,10 +4,10 @@ Everything or nothing is stored. What cannot be accepted raises Django's Validat
 locked before those of groups, as where a check is recorded: a job that ends meanwhile is seen either here or there.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import contextlib
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -18,39 +18,29 @@ from polling.jobs.groups import GroupRefused, JobGroup, Rule
 from polling.jobs.members import GroupMember, Key
 from polling.jobs.registry import job_kinds
 from polling.jobs.scheduling import ScheduledJob, TransitionRefused
-from polling.outbox import webhook_fields
 from polling.outbox.deliveries import Delivery
 from secrets_app import references
 from secrets_app.access import audit
 from secrets_app.models import Secret
+from teckochecker.kit import declared_values
 
 MOST_MEMBERS = 100
 # All of them are looked at, and perhaps told, in the transaction that ends the job
 MOST_GROUPS_OF_A_JOB = 20
-SETTABLE = (
-    "name",
-    "rule",
-    "count",
-    "deadline_seconds",
-    "webhook_url",
-    "webhook_method",
-    "webhook_headers",
-    "webhook_query_params",
-    "webhook_signing_secrets",
-)
 
 Asker = User | AnonymousUser
 
 
 @transaction.atomic
-def create_group(data: Mapping[str, Any], *, wanted: Sequence[Key], user: User) -> JobGroup:
-    """``data`` has columns of SETTABLE. Members that have ended count: the group may end here and now."""
-    group = JobGroup(owner=user, **data)
-    secrets = _accepted(group, wanted, new=wanted, user=user)
+def create_group(data: Mapping[str, Any], *, wanted: Sequence[Key] | None, user: User) -> JobGroup:
+    """``data`` has declared fields. Members that have ended count: the group may end here and now."""
+    group = JobGroup(owner=user)
+    named = wanted or ()
+    secrets = _accepted(group, data, wanted, new=named, user=user)
     group.set_deadline()
     group.save()
-    _join(group, wanted)
-    _note_members(group, before=(), after=wanted)
+    _join(group, named)
+    _note_members(group, before=(), after=named)
     _finish(group, secrets, user=user)
     return group
 
@@ -62,9 +52,7 @@ def update_group(group: JobGroup, data: Mapping[str, Any], *, wanted: Sequence[K
     new = [key for key in wanted or () if key not in before]
     members.locked(new[:MOST_MEMBERS])
     current = JobGroup.objects.select_for_update().get(pk=group.pk)
-    for column, value in data.items():
-        setattr(current, column, value)
-    secrets = _accepted(current, before if wanted is None else wanted, new=new, user=user)
+    secrets = _accepted(current, data, before if wanted is None else wanted, new=new, user=user)
     current.set_deadline()
     current.save(update_fields={*data, "deadline_at"})
     if wanted is not None:
@@ -116,7 +104,7 @@ def delete_group(group: JobGroup) -> None:
 def check_group(group: JobGroup, wanted: Sequence[Key], *, user: Asker) -> None:
     """Refuses what creating or changing would refuse, for a group that is not stored like this yet."""
     before = set(group.members.values_list("job_kind", "job_id")) if group.pk else set()
-    _accepted(group, wanted, new=[key for key in wanted if key not in before], user=user)
+    _accepted(group, {}, wanted, new=[key for key in wanted if key not in before], user=user)
 
 
 def _note_members(group: JobGroup, *, before: Iterable[Key], after: Iterable[Key]) -> None:
@@ -134,46 +122,45 @@ def _restart(job: ScheduledJob, user: Asker) -> None:
         raise GroupRefused(f"Job {job.name!r} cannot be restarted: {error}") from None
 
 
-def _accepted(group: JobGroup, wanted: Sequence[Key] | set[Key], *, new: Sequence[Key], user: Asker) -> list[Secret]:
-    """The secrets that the group refers to. Raises ValidationError with everything that is wrong."""
+def _accepted(
+    group: JobGroup, data: Mapping[str, Any], wanted: Collection[Key] | None, *, new: Sequence[Key], user: Asker
+) -> list[Secret]:
+    """Fills the group in. The secrets that it refers to. Raises ValidationError with everything that is wrong."""
     errors: dict[str, Any] = {}
     secrets: list[Secret] = []
-    checks: Mapping[str, Callable[[], None]] = {
-        "": lambda: group.full_clean(exclude={"deadline_at"}),
-        "name": lambda: _check_name(group.name),
-        "webhook_url": lambda: webhook_fields.webhook_url(group.webhook_url, allow=settings.TECKO_WEBHOOK_ALLOW),
-        "members": lambda: _check_members(wanted, new, user),
-        "count": lambda: _check_count(group, len(wanted)),
-    }
-    for field, check in checks.items():
-        try:
-            check()
-        except ValidationError as error:
-            named = error if hasattr(error, "error_dict") else ValidationError({field: error})
-            errors = named.update_error_dict({}) | errors
-    try:
+    with _gathering(errors):
+        declared_values.fill(group, data, beside=("members",))
+    with _gathering(errors, "members"):
+        _check_members(wanted, new, user)
+    with _gathering(errors, "count"):
+        _check_count(group, len(wanted or ()))
+    with _gathering(errors):
         secrets = references.check(group, user=user)
-    except ValidationError as error:
-        errors |= error.update_error_dict({})
     if errors:
         raise ValidationError(errors)
     return secrets
 
 
-def _check_name(name: str) -> None:
-    if not name.strip() or not webhook_fields.visible(name):
-        raise ValidationError("Give the group a name, without control, invisible or right-to-left characters.")
+@contextlib.contextmanager
+def _gathering(errors: dict[str, Any], field: str | None = None) -> Iterator[None]:
+    """``field`` is what an error is about that does not say it itself."""
+    try:
+        yield
+    except ValidationError as error:
+        named = ValidationError({field: error}) if field else error
+        for name, found in named.update_error_dict({}).items():
+            errors.setdefault(name, found)
 
 
 def _check_count(group: JobGroup, size: int) -> None:
     if group.rule == Rule.COUNT and not (group.count and 1 <= group.count <= size):
         raise ValidationError(f'The rule "count" needs a count from 1 to the number of members, which is {size}.')
-    if group.rule != Rule.COUNT and group.count is not None:
-        raise ValidationError('Only the rule "count" has a count; leave it out or make it null.')
 
 
-def _check_members(wanted: Sequence[Key] | set[Key], new: Sequence[Key], user: Asker) -> None:
+def _check_members(wanted: Collection[Key] | None, new: Sequence[Key], user: Asker) -> None:
     """Who does not see a kind of job must not read its answers in a group's call."""
+    if wanted is None:
+        raise ValidationError("This field is required.")
     if not 1 <= len(wanted) <= MOST_MEMBERS:
         raise ValidationError(f"A group has 1 to {MOST_MEMBERS} members.")
     if len(set(wanted)) < len(wanted):

@@ -5,12 +5,13 @@ the job's: of two jobs that end at once the second one sees the first.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.dispatch import receiver
 from django.utils import timezone
@@ -19,11 +20,11 @@ from polling.base.crash_points import Point, reach
 from polling.base.results import Verdict
 from polling.channels import registry
 from polling.jobs import members, ranges
+from polling.jobs.declared import GROUP
 from polling.jobs.limits import between
 from polling.jobs.members import GroupMember, Member
 from polling.jobs.scheduling import ScheduledJob, job_deleted, job_ended
 from polling.outbox import webhook_fields
-from polling.outbox.declared import WEBHOOK
 from polling.outbox.deliveries import Delivery, DeliveryDraft
 from polling.outbox.webhook_fields import WebhookMethod
 from teckochecker.kit.declared import Table
@@ -69,12 +70,12 @@ def query_params(value: object) -> None:
 
 class JobGroup(models.Model):
     kind: ClassVar[str] = "group"
-    declared: ClassVar[Table] = WEBHOOK
+    declared: ClassVar[Table] = GROUP
 
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, editable=False, related_name="+")
     name = models.CharField(max_length=255)
     rule = models.CharField(max_length=20, choices=Rule, default=Rule.ALL)
-    count = models.PositiveIntegerField(null=True, blank=True, help_text='How many, for the rule "count".')
+    count = models.PositiveIntegerField(null=True, blank=True)
     deadline_seconds = models.PositiveIntegerField(
         default=ranges.DEADLINE_SECONDS.default, validators=between(ranges.DEADLINE_SECONDS)
     )
@@ -101,6 +102,23 @@ class JobGroup(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def clean_fields(self, exclude: Collection[str] | None = None) -> None:
+        """The deadline follows from what is set."""
+        super().clean_fields({*(exclude or ()), "deadline_at"})
+
+    def clean(self) -> None:
+        errors: dict[str, str | ValidationError] = {}
+        if not self.name.strip() or not webhook_fields.visible(self.name):
+            errors["name"] = "Give the group a name, without control, invisible or right-to-left characters."
+        if self.rule != Rule.COUNT and self.count is not None:
+            errors["count"] = 'Only the rule "count" has a count; leave it out or make it null.'
+        try:
+            webhook_fields.webhook_url(self.webhook_url, allow=settings.TECKO_WEBHOOK_ALLOW)
+        except ValidationError as error:
+            errors["webhook_url"] = error
+        if errors:
+            raise ValidationError(errors)
 
     _states: list[Member] | None = None
 

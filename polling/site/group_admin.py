@@ -1,7 +1,7 @@
 """The admin of groups: they may be made, changed and restarted, never their state."""
 
 import json
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from django import forms
 from django.contrib import admin, messages
@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from polling.jobs import duplicate_names, group_changes, restart_effects, test_deliveries
+from polling.jobs.declared import GROUP
 from polling.jobs.groups import GroupRefused, JobGroup
 from polling.jobs.members import LARGEST_ID, Key
 from polling.jobs.registry import job_kinds
@@ -36,6 +37,11 @@ STATE = (
 )
 
 
+def _shown(section: str, columns: list[str]) -> list[str]:
+    """The members stand below the name."""
+    return columns if section else [columns[0], "members", *columns[1:]]
+
+
 class GroupForm(forms.ModelForm):  # type: ignore[type-arg]
     """``user`` is set by the admin: which jobs and secrets may be used depends on who asks."""
 
@@ -48,14 +54,8 @@ class GroupForm(forms.ModelForm):  # type: ignore[type-arg]
 
     class Meta:
         model = JobGroup
-        fields = group_changes.SETTABLE
-        help_texts = {
-            "deadline_seconds": "From the beginning of the cycle; then the group ends anyway.",
-            "webhook_url": "Called once, when the group has ended.",
-            "webhook_headers": "A JSON object of strings; a value may hold secret_ref:NAME.",
-            "webhook_query_params": "A JSON object of strings, with {group_id} and the like in the values.",
-            "webhook_signing_secrets": 'A JSON list of one or two signing keys, such as ["secret_ref:hook-key"].',
-        }
+        fields = GROUP.columns
+        help_texts = {row.column: row.help for row in GROUP}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -94,9 +94,8 @@ class JobGroupAdmin(OwnerName, admin.ModelAdmin):  # type: ignore[type-arg]
     list_per_page = 50
     actions = ("restart", "send_test")
     readonly_fields = STATE
-    fieldsets = (
-        (None, {"fields": ("name", "members", "rule", "count", "deadline_seconds")}),
-        ("Webhook", {"fields": [name for name in group_changes.SETTABLE if name.startswith("webhook_")]}),
+    fieldsets: ClassVar[Any] = (
+        *[(section or None, {"fields": _shown(section, columns)}) for section, columns in GROUP.sections().items()],
         ("State", {"fields": STATE}),
     )
 
@@ -116,7 +115,7 @@ class JobGroupAdmin(OwnerName, admin.ModelAdmin):  # type: ignore[type-arg]
         """Only the columns that the form changed: while it was open the group may have ended."""
         wanted = form.cleaned_data["members"]
         named = form.changed_data if change else form.cleaned_data
-        data = {name: form.cleaned_data[name] for name in group_changes.SETTABLE if name in named}
+        data = {name: form.cleaned_data[name] for name in GROUP.columns if name in named}
         if change:
             members = wanted if "members" in named else None
             group_changes.update_group(obj, data, wanted=members, user=request.user)

@@ -15,6 +15,7 @@ from polling.site.group_serializers import (
     GroupFieldsSerializer,
     GroupSerializer,
     GroupWithAnswersSerializer,
+    split,
 )
 from teckochecker.kit.filters import FilterSet, one_of
 from teckochecker.kit.openapi import WARNING, answer, body, refused
@@ -48,8 +49,8 @@ class GroupViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ViewSet[Job
 
         Members that have ended count. When the rule is met or the deadline has passed, the webhook is called.
         """
-        data = _valid(GroupFieldsSerializer(data=request.data))
-        group = group_changes.create_group(data, wanted=data.pop("members"), user=asker(request))
+        data, wanted = split(request.data)
+        group = group_changes.create_group(data, wanted=wanted, user=asker(request))
         told = duplicate_names.headers(group)
         return Response(self.get_serializer(group).data, status=status.HTTP_201_CREATED, headers=told)
 
@@ -63,8 +64,8 @@ class GroupViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ViewSet[Job
         Fields that are not named stay as they are. It holds for the current cycle: the group may end at once.
         """
         group = self.get_object()
-        data = _valid(GroupFieldsSerializer(data=request.data, partial=True))
-        group_changes.update_group(group, data, wanted=data.pop("members", None), user=asker(request))
+        data, wanted = split(request.data)
+        group_changes.update_group(group, data, wanted=wanted, user=asker(request))
         return self._shown()
 
     partial_update = update
@@ -105,11 +106,6 @@ class GroupViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ViewSet[Job
     def _shown(self) -> Response:
         """As it is now."""
         return Response(self.get_serializer(self.get_object()).data)
-
-
-def _valid(serializer: GroupFieldsSerializer) -> dict[str, Any]:
-    serializer.is_valid(raise_exception=True)
-    return dict(serializer.validated_data)
 
 
 urlpatterns = Router(("groups", GroupViewSet, "group")).urls

@@ -1,24 +1,19 @@
 """Groups as the API and the command line take and show them."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from rest_framework import serializers
 
-from polling.jobs import group_changes, groups
-from polling.jobs.groups import JobGroup, Rule
+from polling.jobs import groups
+from polling.jobs.declared import GROUP as DECLARED
+from polling.jobs.groups import JobGroup
 from polling.jobs.members import LARGEST_ID, Key
-from polling.outbox.webhook_fields import WebhookMethod
-from polling.site.delivery_serializers import WEBHOOK_SHAPES
-from teckochecker.kit.rest import ChoiceField, StrictSerializer, TextField, WholeNumberField
-
-OBSERVED = ("status", "failure_cause", "cycle", "started_at", "deadline_at", "created_at", "completed_at")
+from teckochecker.kit.declared_serializer import DeclaredSerializer
 
 NEW_GROUP: dict[str, Any] = {
-    "name": "all providers",
+    **DECLARED.example(),
     "members": [{"kind": "custom", "id": 7}, {"kind": "openai", "id": 3}],
-    "rule": "all",
-    "deadline_seconds": 86400,
-    "webhook_url": "https://hooks.example.com/batches",
 }
 CUSTOM = {"kind": "custom", "id": 7, "name": "gemini batch", "status": "completed", "ended": True, "verdict": "SUCCESS"}
 OPENAI = {"kind": "openai", "id": 3, "name": "nightly batch", "status": "active", "ended": False, "verdict": "PENDING"}
@@ -28,7 +23,6 @@ GROUP: dict[str, Any] = {
     "members": [CUSTOM, OPENAI],
     "count": None,
     "webhook_method": "POST",
-    "webhook_headers": None,
     "webhook_query_params": None,
     "webhook_signing_secrets": [],
     "status": "active",
@@ -72,15 +66,19 @@ class Groups(serializers.ListSerializer[Any]):
         return super().to_representation(found)
 
 
-class GroupSerializer(serializers.ModelSerializer[JobGroup]):
+class GroupSerializer(DeclaredSerializer[JobGroup]):
+    """References to secrets stay references."""
+
     example = GROUP
     members = MemberSerializer(many=True, source="states", read_only=True)
 
     class Meta:
         model = JobGroup
-        fields: Any = ("id", "members", *group_changes.SETTABLE, *OBSERVED)
-        read_only_fields = fields
         list_serializer_class = Groups
+        observed = (
+            *("members", "status", "failure_cause", "cycle"),
+            *("started_at", "deadline_at", "created_at", "completed_at"),
+        )
 
 
 class GroupWithAnswersSerializer(GroupSerializer):
@@ -111,19 +109,28 @@ def _is_member(entry: Any) -> bool:
     return isinstance(entry["kind"], str) and type(entry["id"]) is int
 
 
-class GroupFieldsSerializer(StrictSerializer):
-    """Types only: values are checked where every way to a group passes."""
+class GroupFieldsSerializer(DeclaredSerializer[JobGroup]):
+    """What creating and changing a group takes."""
 
-    shapes = WEBHOOK_SHAPES
     example = NEW_GROUP
-
-    name = TextField(max_length=255)
     members = MembersField()
-    rule = ChoiceField(choices=Rule.choices, required=False)
-    count = WholeNumberField(required=False, allow_null=True)
-    deadline_seconds = WholeNumberField(required=False)
-    webhook_url = TextField(max_length=500)
-    webhook_method = ChoiceField(choices=WebhookMethod.choices, required=False)
-    webhook_headers = serializers.JSONField(required=False, allow_null=True)
-    webhook_query_params = serializers.JSONField(required=False, allow_null=True)
-    webhook_signing_secrets = serializers.JSONField(required=False)
+
+    class Meta:
+        model = JobGroup
+        observed: tuple[str, ...] = ()
+
+    def get_field_names(self, declared_fields: Any, info: Any) -> list[str]:
+        return [*DECLARED.columns, "members"]
+
+
+def split(data: Any) -> tuple[dict[str, Any], list[Key] | None]:
+    """What somebody wrote of a group: its fields, and its members where they are named. Raises ValidationError."""
+    if not isinstance(data, Mapping):
+        raise serializers.ValidationError({"body": ["A JSON object is wanted."]})
+    given = {**data}
+    if "members" not in given:
+        return given, None
+    try:
+        return given, MembersField().to_internal_value(given.pop("members"))
+    except serializers.ValidationError as error:
+        raise serializers.ValidationError({"members": error.detail}) from None

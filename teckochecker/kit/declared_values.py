@@ -12,17 +12,17 @@ from teckochecker.kit import columns, declared
 from teckochecker.kit.spelling import no_such_field
 
 
-def fill(row: Any, data: Mapping[str, Any], *, shown: Collection[str] = ()) -> None:
+def fill(row: Any, data: Mapping[str, Any], *, shown: Collection[str] = (), beside: Collection[str] = ()) -> None:
     """Sets the fields of a new, locked or copied row and validates all of it. What has the wrong type is not set.
 
-    ``shown``: what is no column and cannot be set either. Raises ValidationError with everything that is wrong, by
-    field.
+    ``shown``: what is no column and cannot be set either; ``beside``: what is set elsewhere. Raises ValidationError
+    with everything that is wrong, by field.
     """
     errors: dict[str, Any] = {}
     looked_at: set[str] = set()
     for name, value in data.items():
         try:
-            if _check(row, name, value, shown):
+            if _check(row, name, value, shown, beside):
                 looked_at.add(name)
             setattr(row, name, value)
         except ValidationError as error:
@@ -32,14 +32,14 @@ def fill(row: Any, data: Mapping[str, Any], *, shown: Collection[str] = ()) -> N
         raise ValidationError(errors)
 
 
-def _check(row: Any, name: str, value: object, shown: Collection[str]) -> bool:
+def _check(row: Any, name: str, value: object, shown: Collection[str], beside: Collection[str]) -> bool:
     """Whether Django has nothing more to look at in the value."""
     known = declared.of(row)
     if name in known:
         return columns.check(row._meta.get_field(name), value)
     if name in shown or _is_column(row, name):
         raise ValidationError("This field cannot be set.", code="read_only")
-    raise ValidationError(no_such_field(name, known.columns), code="unknown_field")
+    raise ValidationError(no_such_field(name, (*known.columns, *beside)), code="unknown_field")
 
 
 def _is_column(row: Any, name: str) -> bool:

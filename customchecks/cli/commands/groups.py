@@ -1,6 +1,6 @@
 """``customcheck group create list show update restart test delete``: jobs that are waited for together."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -9,18 +9,24 @@ from customchecks.cli.support import choices, declared_options, options, output
 from customchecks.cli.support.declared_options import NONE, Given
 from customchecks.cli.support.exit_codes import Failed, Invalid, NotFound, Usage
 from customchecks.cli.support.lazy_import import later
+from polling.jobs.declared import GROUP
 from polling.outbox.declared import WEBHOOK
 
 if TYPE_CHECKING:
-    from django.core import exceptions
-
     from customchecks.cli.support import lookups
-    from polling.jobs import duplicate_names, group_changes, groups, members, registry, restart_effects, test_deliveries
+    from polling.jobs import (
+        duplicate_names,
+        group_changes,
+        groups,
+        members,
+        registry,
+        restart_effects,
+        test_deliveries,
+    )
     from polling.site import delivery_serializers, group_serializers
 else:
     delivery_serializers = later("polling.site.delivery_serializers")
     restart_effects = later("polling.jobs.restart_effects")
-    exceptions = later("django.core.exceptions")
     group_serializers = later("polling.site.group_serializers")
     group_changes = later("polling.jobs.group_changes")
     groups = later("polling.jobs.groups")
@@ -44,12 +50,7 @@ Status = Annotated[choices.Group | None, typer.Option(help="Only groups of this 
 Limit = Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="At most so many.")]
 Offset = Annotated[int, typer.Option(min=0, metavar="N", help="Leave out the first so many.")]
 
-OPTIONS: Mapping[str, str] = {
-    "members": "--member",
-    "rule": "--rule",
-    "count": "--rule",
-    "deadline_seconds": "--deadline",
-}
+OPTIONS = {**GROUP.options(), "members": "--member", "count": "--rule"}
 
 
 @declared_options.setting(WEBHOOK)
@@ -72,8 +73,7 @@ def create(
       manage.py customcheck group create --config group.json --rule 2 --deadline 3600
     """
     data = _definition(given, member, rule, config=config, name=name, deadline_seconds=deadline)
-    valid = _valid(group_serializers.GroupFieldsSerializer(data=data))
-    wanted = valid.pop("members")
+    valid, wanted = group_serializers.split(data)
     made = options.valid(
         lambda: group_changes.create_group(valid, wanted=wanted, user=lookups.acting_user(user)), names=OPTIONS
     )
@@ -137,8 +137,7 @@ def update(
     """
     found = _find(group)
     data = _definition(given, member, rule, config=config, name=name, deadline_seconds=deadline)
-    valid = _valid(group_serializers.GroupFieldsSerializer(data=data, partial=True))
-    wanted = valid.pop("members", None)
+    valid, wanted = group_serializers.split(data)
     options.valid(
         lambda: group_changes.update_group(found, valid, wanted=wanted, user=lookups.acting_user(user)), names=OPTIONS
     )
@@ -234,13 +233,6 @@ def _key(word: str) -> "members.Key":
     if len(found) > 1:
         raise Invalid(f"members (--member): several {name} jobs are named {job!r}: say which by number.")
     return name, found[0]
-
-
-def _valid(serializer: "group_serializers.GroupFieldsSerializer") -> dict[str, Any]:
-    if serializer.is_valid():
-        return dict(serializer.validated_data)
-    errors = {field: [str(message) for message in messages] for field, messages in serializer.errors.items()}
-    raise Invalid.of(exceptions.ValidationError(errors), options=OPTIONS)
 
 
 def _find(word: str) -> "groups.JobGroup":
