@@ -1,6 +1,6 @@
 """A job that watches OpenAI batches, and calls a webhook, starts a Keboola job or both when all of them have ended."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, ClassVar
@@ -15,8 +15,8 @@ from polling.channels import alerts, keboola, notices
 from polling.channels.keboola import stack_url as stack_url
 from polling.jobs.scheduling import Claim, JobStatus, ScheduledJob
 from polling.openai.batches import UNSUCCESSFUL, Batch, BatchStatus
+from polling.openai.declared import OPENAI
 from polling.outbox import webhook_fields
-from polling.outbox.declared import ALERT, WEBHOOK
 from polling.outbox.deliveries import Delivery, DeliveryDraft, Outcome
 from polling.outbox.webhook_fields import WebhookMethod
 from secrets_app.models import Secret
@@ -36,7 +36,7 @@ class PollingJob(ScheduledJob):
 
     kind: ClassVar[str] = "openai"
     runner: ClassVar[str] = "polling.openai.check.OpenAIRunner"
-    declared: ClassVar[Table] = WEBHOOK + ALERT
+    declared: ClassVar[Table] = OPENAI
     ended: ClassVar[Sequence[str]] = (JobStatus.COMPLETED, COMPLETED_WITH_FAILURES, JobStatus.FAILED)
 
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, editable=False, related_name="+")
@@ -67,6 +67,10 @@ class PollingJob(ScheduledJob):
             models.Index(fields=["status"], name="idx_polling_job_status"),
             models.Index(fields=["next_check_at"], name="idx_polling_job_next_check"),
         ]
+
+    def clean_fields(self, exclude: Collection[str] | None = None) -> None:
+        """Whether somebody may use its secrets is known where they ask."""
+        super().clean_fields({*(exclude or ()), "openai_secret", "keboola_secret"})
 
     def not_runnable(self) -> str:
         if self.outcome and self.status not in self.ended:

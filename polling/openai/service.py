@@ -12,17 +12,18 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from polling.openai import batches
+from polling.openai import batches, declared
 from polling.openai.batches import Batch
 from polling.openai.models import PollingJob
 from polling.outbox import webhook_fields
 from polling.outbox.deliveries import Delivery
 from secrets_app import references
 from secrets_app.models import Secret
+from teckochecker.kit import declared_values
 
-KEBOOLA = ("keboola_secret_id", "keboola_stack_url", "keboola_component_id", "keboola_configuration_id")
-TOLD = PollingJob.declared.columns
-CHANGEABLE = ("name", "poll_interval_seconds", *KEBOOLA, *TOLD)
+ONCE = ("batch_ids", "openai_secret_id")  # what is given when a job is made, and stays
+# Who changes one of these says where secrets go
+TELLING = frozenset((*declared.KEBOOLA.columns, *declared.TOLD.columns))
 
 
 class SecretUnknown(Exception):
@@ -35,11 +36,10 @@ def create_job(
     *,
     batch_ids: Sequence[str],
     openai_secret_id: int,
-    keboola_secret_id: int | None = None,
     user: User,
 ) -> PollingJob:
-    """``data`` has columns of CHANGEABLE. The job is due at once. Raises SecretUnknown."""
-    job = PollingJob(owner=user, **{"keboola_secret_id": keboola_secret_id, **data})
+    """``data`` has declared fields. The job is due at once. Raises SecretUnknown."""
+    job = PollingJob(owner=user)
     errors: dict[str, Any] = {}
     with _gathering(errors, "batch_ids"):
         batches.check_ids(batch_ids)
@@ -59,11 +59,9 @@ def update_job(job: PollingJob, data: Mapping[str, Any], *, user: User) -> None:
     Who says where secrets go must be allowed to use them: Keboola's token, and those in a webhook's headers, query and
     keys. Raises SecretUnknown.
     """
-    for column, value in data.items():
-        setattr(job, column, value)
     secrets = _accepted(job, data, user, {})
     job.save(update_fields=list(data))
-    if data.keys() & {*KEBOOLA, *TOLD}:
+    if data.keys() & TELLING:
         references.grant(secrets, job_kind=job.kind, job_id=job.pk, user=user, kept=[job.openai_secret_id])
     if "webhook_signing_secrets" in data:
         Delivery.objects.sign_with(job.webhook_signing_secrets, job=job)
@@ -80,14 +78,14 @@ def delete_job(job: PollingJob) -> None:
 
 
 def _accepted(job: PollingJob, data: Mapping[str, Any], user: User, errors: dict[str, Any]) -> list[Secret]:
-    """The secrets that the job says where to send. ``errors`` is what is wrong already.
+    """Fills the job in. The secrets that it says where to send. ``errors`` is what is wrong already.
 
     What is not changed is not looked at again: a job that has ended may have lost its secrets.
     """
     with _gathering(errors):
-        job.full_clean(exclude={"openai_secret", "keboola_secret"})
+        declared_values.fill(job, data, beside=ONCE)
     secrets: list[Secret] = []
-    told = not job.pk or bool(data.keys() & {*KEBOOLA, *TOLD})
+    told = not job.pk or bool(data.keys() & TELLING)
     if told:
         for check in (_check_keboola, _check_addresses):
             with _gathering(errors):
@@ -103,12 +101,13 @@ def _accepted(job: PollingJob, data: Mapping[str, Any], user: User, errors: dict
 
 def _check_keboola(job: PollingJob) -> None:
     """All of it or nothing; and somebody has to be told."""
-    missing = [name for name in KEBOOLA if not getattr(job, name)]
-    everything = ", ".join(KEBOOLA)
-    if len(missing) == len(KEBOOLA) and not job.webhook_url:
+    fields = declared.KEBOOLA.columns
+    missing = [name for name in fields if not getattr(job, name)]
+    everything = ", ".join(fields)
+    if len(missing) == len(fields) and not job.webhook_url:
         message = f"Nobody would hear of the end: name a webhook_url, or all of {everything}."
         raise ValidationError({"webhook_url": ValidationError(message, "nobody_told")})
-    if missing and len(missing) < len(KEBOOLA):
+    if missing and len(missing) < len(fields):
         message = f"To start a Keboola job give all of {everything}."
         raise ValidationError({name: ValidationError(message, "keboola") for name in missing})
 

@@ -3,7 +3,7 @@
 What is wrong with the input is 422 here, and a list has all of its rows.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import psutil
@@ -27,6 +27,7 @@ from polling.site.openai_serializers import (
     POLLING_JOB,
     ChangeSerializer,
     CreateSerializer,
+    OnceSerializer,
     PollingJobSerializer,
     PollingJobWithLogsSerializer,
     PollingLogSerializer,
@@ -82,9 +83,10 @@ class PollingJobViewSet(mixins.ListModelMixin, ViewSet[PollingJob]):
         Keboola's four fields go together. An unknown secret, or one of another type, is 404. A job without
         `webhook_url` and `alert_url` is shown without the fields of webhooks and alerts.
         """
-        data = _valid(CreateSerializer(data=request.data))
-        given = {name: data.pop(name) for name in ("batch_ids", "openai_secret_id")}
-        job = service.create_job(data, **given, user=asker(request))
+        data = _object(request.data)
+        given = OnceSerializer(data={name: data.pop(name) for name in service.ONCE if name in data})
+        given.is_valid(raise_exception=True)
+        job = service.create_job(data, **given.validated_data, user=asker(request))
         told = duplicate_names.headers(job)
         return Response(self.get_serializer(job).data, status=status.HTTP_201_CREATED, headers=told)
 
@@ -123,7 +125,7 @@ class PollingJobViewSet(mixins.ListModelMixin, ViewSet[PollingJob]):
         Fields that are not named stay as they are.
         """
         job = self.get_object()
-        service.update_job(job, _valid(ChangeSerializer(data=request.data, partial=True)), user=asker(request))
+        service.update_job(job, _object(request.data), user=asker(request))
         return Response(self.get_serializer(self.get_object()).data)
 
     def destroy(self, request: Request, pk: str) -> Response:
@@ -211,9 +213,10 @@ def _log_count(kind: type[scheduling.ScheduledJob]) -> int:
     return sum(model._default_manager.count() for model in logs)
 
 
-def _valid(serializer: ChangeSerializer) -> dict[str, Any]:
-    serializer.is_valid(raise_exception=True)
-    return dict(serializer.validated_data)
+def _object(data: Any) -> dict[str, Any]:
+    if not isinstance(data, Mapping):
+        raise serializers.ValidationError({"body": ["A JSON object is wanted."]})
+    return {**data}
 
 
 def _log_limit(request: Request) -> int:

@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from polling.jobs import test_deliveries
 from polling.jobs.scheduling import TransitionRefused
 from polling.openai import service
+from polling.openai.declared import TOLD
 from polling.openai.models import PollingJob, PollingLog
 from secrets_app.admin import OwnerName, ReadOnly
 
@@ -32,7 +33,7 @@ class PollingJobAdmin(OwnerName, ReadOnly, admin.ModelAdmin):  # type: ignore[ty
         "keboola_stack_url",
         "keboola_component_id",
         "keboola_configuration_id",
-        *service.TOLD,
+        *TOLD.columns,
         "poll_interval_seconds",
         "last_check_status",
         "last_check_at",

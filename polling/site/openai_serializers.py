@@ -4,12 +4,14 @@ from typing import Any
 
 from rest_framework import serializers
 
-from polling.openai import batches
+from polling.openai import batches, service
 from polling.openai.batches import Batch, BatchStatus
+from polling.openai.declared import OPENAI
 from polling.openai.models import PollingJob, PollingLog
 from polling.outbox.webhook_fields import WebhookMethod
 from polling.site.delivery_serializers import WEBHOOK_SHAPES
-from teckochecker.kit.rest import ChoiceField, StrictSerializer, TextField, WholeNumberField
+from teckochecker.kit.declared_serializer import DeclaredSerializer
+from teckochecker.kit.rest import ChoiceField, TextField, WholeNumberField
 
 WEBHOOK: dict[str, Any] = {
     "webhook_url": "https://hooks.example.com/batches",
@@ -19,18 +21,7 @@ WEBHOOK: dict[str, Any] = {
     "webhook_signing_secrets": [],
     "alert_url": None,
 }
-NEW_POLLING_JOB: dict[str, Any] = {
-    "name": "nightly batch",
-    "batch_ids": ["batch_67a1"],
-    "openai_secret_id": 1,
-    "keboola_secret_id": 2,
-    "keboola_stack_url": "https://connection.keboola.com",
-    "keboola_component_id": "kds-team.app-custom-python",
-    "keboola_configuration_id": "12345",
-    "poll_interval_seconds": 120,
-    "webhook_url": WEBHOOK["webhook_url"],
-    "webhook_headers": WEBHOOK["webhook_headers"],
-}
+NEW_POLLING_JOB: dict[str, Any] = {**OPENAI.example(), "batch_ids": ["batch_67a1"], "openai_secret_id": 1}
 # The fields, in their order, and what they may look like
 BATCH = {
     "id": 5,
@@ -142,22 +133,17 @@ class PollingJobWithLogsSerializer(PollingJobSerializer):
         fields = (*PollingJobSerializer.Meta.fields, "logs")
 
 
-class ChangeSerializer(StrictSerializer):
-    """Types only: values are checked where every way to a job passes."""
+class ChangeSerializer(DeclaredSerializer[PollingJob]):
+    """What changing a job takes."""
 
-    shapes = WEBHOOK_SHAPES
-    name = TextField(max_length=255)
     keboola_secret_id = WholeNumberField(min_value=1, max_value=2**63 - 1, required=False, allow_null=True)
-    keboola_stack_url = TextField(max_length=500, required=False, allow_null=True)
-    keboola_component_id = TextField(max_length=255, required=False, allow_null=True)
-    keboola_configuration_id = TextField(max_length=255, required=False, allow_null=True)
-    webhook_url = TextField(max_length=500, required=False, allow_null=True)
-    webhook_method = ChoiceField(choices=WebhookMethod.choices, required=False)
-    webhook_headers = serializers.JSONField(required=False, allow_null=True)
-    webhook_query_params = serializers.JSONField(required=False, allow_null=True)
-    webhook_signing_secrets = serializers.JSONField(required=False)
-    alert_url = TextField(max_length=500, required=False, allow_null=True)
-    poll_interval_seconds = WholeNumberField(required=False)
+
+    class Meta:
+        model = PollingJob
+        observed: tuple[str, ...] = ()
+
+    def get_field_names(self, declared_fields: Any, info: Any) -> list[str]:
+        return [*OPENAI.columns]
 
 
 class BatchIdsField(serializers.ListField):
@@ -172,6 +158,18 @@ class BatchIdsField(serializers.ListField):
 
 
 class CreateSerializer(ChangeSerializer):
+    """What making a job takes."""
+
     example = NEW_POLLING_JOB
+    batch_ids = BatchIdsField()
+    openai_secret_id = WholeNumberField(min_value=1, max_value=2**63 - 1)
+
+    def get_field_names(self, declared_fields: Any, info: Any) -> list[str]:
+        return [*OPENAI.columns, *service.ONCE]
+
+
+class OnceSerializer(serializers.Serializer[Any]):
+    """Of what making a job takes, what is no field of it."""
+
     batch_ids = BatchIdsField()
     openai_secret_id = WholeNumberField(min_value=1, max_value=2**63 - 1)

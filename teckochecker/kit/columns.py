@@ -69,6 +69,11 @@ def _whole(column: Column, value: object) -> None:
         raise ValidationError(f"A number from {low} to {high} is wanted.", code="out_of_range")
 
 
+def _number_of_a_row(column: Column, value: object) -> None:
+    if type(value) is not int or not 0 < value < 2**63:
+        raise ValidationError("The number of a row is wanted.", code="not_number")
+
+
 def _json(column: Column, value: object) -> None:
     """By all validators of the column: Django does not show them what is empty, such as a list for an object."""
     for validator in column.validators:
@@ -81,4 +86,5 @@ CHECKS: Mapping[type[Column], Callable[[Column, object], None]] = {
     models.BooleanField: _boolean,
     models.IntegerField: _whole,
     models.JSONField: _json,
+    models.ForeignKey: _number_of_a_row,
 }

@@ -115,13 +115,13 @@ def make_job(*batch_ids: str, stack_url: str = "https://connection.example.com",
         "keboola_stack_url": stack_url,
         "keboola_component_id": "kds.app",
         "keboola_configuration_id": "42",
+        "keboola_secret_id": make_secret("keboola", "keboola", KEBOOLA_TOKEN).pk,
         **columns,
     }
     return jobs.create_job(
         given,
         batch_ids=batch_ids or ("batch_1",),
         openai_secret_id=make_secret("openai", "openai", OPENAI_KEY).pk,
-        keboola_secret_id=make_secret("keboola", "keboola", KEBOOLA_TOKEN).pk,
         user=User.objects.create_superuser("owner"),
     )
 

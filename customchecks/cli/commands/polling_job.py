@@ -9,7 +9,7 @@ from customchecks.cli.support import choices, completion, declared_options, opti
 from customchecks.cli.support.declared_options import NONE, Given
 from customchecks.cli.support.exit_codes import Failed, NotFound
 from customchecks.cli.support.lazy_import import later
-from polling.outbox.declared import ALERT, WEBHOOK
+from polling.openai.declared import OPENAI, TOLD
 
 if TYPE_CHECKING:
     from customchecks.cli.support import lookups
@@ -27,7 +27,6 @@ else:
     scheduling = later("polling.jobs.scheduling")
     secrets = later("secrets_app.models")
 
-TOLD = WEBHOOK + ALERT
 COLUMNS = ("ID", "Name", "Status", "Batches", "Ended", "Last check", "Next check")
 
 BatchIds = Annotated[list[str], typer.Option("--batch", metavar="ID", help="An OpenAI batch. Repeatable, at most 10.")]
@@ -44,12 +43,7 @@ Target = Annotated[
 ]
 
 
-OPTIONS = {
-    "keboola_secret_id": "--keboola-secret",
-    "keboola_stack_url": "--stack-url",
-    "keboola_component_id": "--component",
-    "keboola_configuration_id": "--configuration",
-}
+OPTIONS = OPENAI.options()
 
 
 @declared_options.setting(TOLD, new=True)

@@ -13,8 +13,8 @@ from django.utils import timezone
 from polling.channels import keboola
 from polling.jobs import claims
 from polling.openai import service as jobs
+from polling.openai.declared import KEBOOLA
 from polling.openai.models import PollingJob
-from polling.openai.service import KEBOOLA
 from polling.outbox.deliveries import Delivery
 from polling.sending import attempts
 from secrets_app.models import Secret, SecretGrant
@@ -113,7 +113,7 @@ def test_headers_query_and_method_are_those_of_the_job(make: Make, hook: Service
 def test_beside_keboola_both_are_called(make: Make, hook: Service) -> None:
     with serving(FakeKeboola([201])) as stack:
         token = make_secret("keboola", "keboola", "the token of keboola").pk
-        keboola_fields = dict(zip(KEBOOLA, (token, stack.url, "kds.app", "42"), strict=True))
+        keboola_fields = dict(zip(KEBOOLA.columns, (token, stack.url, "kds.app", "42"), strict=True))
         job = check(make("completed", **keboola_fields))
         assert job.status == "active"
         send()
@@ -129,7 +129,7 @@ def test_errors_their_end_and_giving_up_are_told_to_the_jobs_own_addresses(
 ) -> None:
     settings.TECKO_ALERT_URL = "https://alerts.example.com/operator"
     theirs = "https://alerts.example.com/job" if own else None
-    job = make("in_progress", alert_url=theirs, alert_after_errors=1) if own else make("in_progress")
+    job = make("in_progress", alert_url=theirs) if own else make("in_progress")
     PollingJob.objects.update(alert_after_errors=1)
     SecretGrant.objects.all().delete()
     check(job)
@@ -155,7 +155,7 @@ def test_a_group_hears_of_a_job_without_keboola(make: Make) -> None:
         ({"webhook_url": None}, {"webhook_url"}),
         ({"webhook_url": "ftp://x"}, {"webhook_url"}),
         ({"alert_url": "https://127.0.0.2/"}, {"alert_url"}),
-        ({"keboola_component_id": "kds.app"}, {*KEBOOLA} - {"keboola_component_id"}),
+        ({"keboola_component_id": "kds.app"}, {*KEBOOLA.columns} - {"keboola_component_id"}),
         ({"webhook_headers": {"Host": "x"}}, {"webhook_headers"}),
         ({"webhook_headers": {"X": "secret_ref:nobody"}}, {"webhook_headers.X"}),
         ({"webhook_query_params": {"x": "{odd}"}}, {"webhook_query_params"}),
@@ -203,7 +203,7 @@ def test_new_keys_sign_what_is_owed_already(make: Make) -> None:
 @pytest.mark.parametrize("field", ["openai_secret_id", "keboola_secret_id"])
 def test_the_type_of_a_wrong_secret_is_named(make: Make, field: str) -> None:
     other = make_secret("something", "generic", "long enough")
-    given = dict(zip(KEBOOLA, (other.pk, "https://connection.example.com", "kds.app", "42"), strict=True))
+    given = dict(zip(KEBOOLA.columns, (other.pk, "https://connection.example.com", "kds.app", "42"), strict=True))
     right = make_secret("right", "openai", "long enough").pk
     openai = other.pk if field == "openai_secret_id" else right
     data = {"name": "n", "webhook_url": "https://h.example.com"} | (given if field == "keboola_secret_id" else {})
@@ -218,7 +218,7 @@ def test_the_type_of_a_wrong_secret_is_named(make: Make, field: str) -> None:
 def test_an_alert_of_a_failed_keboola_start_goes_to_the_webhook_of_the_job(make: Make, hook: Service) -> None:
     with serving(FakeKeboola([403])) as stack:
         token = make_secret("keboola", "keboola", "the token of keboola").pk
-        check(make("completed", **dict(zip(KEBOOLA, (token, stack.url, "kds.app", "42"), strict=True))))
+        check(make("completed", **dict(zip(KEBOOLA.columns, (token, stack.url, "kds.app", "42"), strict=True))))
         call_keboola(timezone.now())
     told = json.loads(Delivery.objects.get(event="check.gave_up").body)
     assert (told["cause"], told["check_data"]) == ("keboola_failed", {"batches": {"batch_0": "completed"}})
