@@ -4,10 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from polling.outbox.declared import WEBHOOK
 from polling.outbox.deliveries import Delivery, DeliveryAttempt
-
-WEBHOOK_SHAPES = WEBHOOK.shapes()
 
 # The fields, in their order, and what they may look like
 DELIVERY: dict[str, Any] = {

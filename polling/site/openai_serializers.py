@@ -9,7 +9,6 @@ from polling.openai.batches import Batch, BatchStatus
 from polling.openai.declared import OPENAI
 from polling.openai.models import PollingJob, PollingLog
 from polling.outbox.webhook_fields import WebhookMethod
-from polling.site.delivery_serializers import WEBHOOK_SHAPES
 from teckochecker.kit.declared_serializer import DeclaredSerializer
 from teckochecker.kit.rest import ChoiceField, TextField, WholeNumberField
 
