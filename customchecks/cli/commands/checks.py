@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +11,7 @@ import typer
 from customchecks.cli.commands import transitions
 from customchecks.cli.support import declared_options, exit_codes, options, output
 from customchecks.cli.support.declared_options import NONE, Given
-from customchecks.cli.support.exit_codes import Failed, Usage
+from customchecks.cli.support.exit_codes import Failed, Usage, failing
 from customchecks.cli.support.lazy_import import later
 from customchecks.jobs.declared import JOB
 from polling.base.results import Cause, CheckResult, Verdict
@@ -32,7 +32,14 @@ else:
 
 LOOK_SECONDS = 0.5
 OUTPUT_LINES = 10
-COLUMNS = ("ID", "Ended", "Verdict", "Cause", "Time", "Message")
+COLUMNS: Mapping[str, output.Column] = {
+    "ID": "pk",
+    "Ended": "created_at",
+    "Verdict": lambda log: log.status.upper(),
+    "Cause": lambda log: log.cause or None,
+    "Time": lambda log: _seconds(log),
+    "Message": "message",
+}
 START_SECONDS = 60  # for the sweep to start a triggered check, and for what it prepares
 
 OF_A_RUN = JOB.only(
@@ -103,10 +110,8 @@ def trigger(
 
 
 def _trigger_and_wait(found: "models.CustomCheckJob", timeout: float | None, *, as_json: bool) -> None:
-    try:
+    with failing(scheduling.TransitionRefused):
         check_id = found.trigger()
-    except scheduling.TransitionRefused as error:
-        raise Failed(str(error)) from None
     output.say(f"Job {found.pk} ({found.name}) is due now.")
     log = _await_log(found, check_id, seconds=found.timeout_seconds + START_SECONDS if timeout is None else timeout)
     if as_json:
@@ -185,10 +190,10 @@ def _print_logs(
             output.document(shapes.log(row), one_line=True)
     elif with_output:
         for row in rows:
-            output.table(COLUMNS, [_row(row)], header=False)
+            output.rows(COLUMNS, [row], header=False)
             _print_output(row.script_output or {})
     elif rows:
-        output.table(COLUMNS, [_row(row) for row in rows], header=header)
+        output.rows(COLUMNS, rows, header=header)
 
 
 def _print_output(kept: dict[str, Any]) -> None:
@@ -197,9 +202,8 @@ def _print_output(kept: dict[str, Any]) -> None:
             output.text(f"    {stream}: {line}")
 
 
-def _row(log: "models.CustomCheckLog") -> tuple[object, ...]:
-    seconds = None if log.execution_time_ms is None else f"{log.execution_time_ms / 1000:.1f} s"
-    return (log.pk, log.created_at, log.status.upper(), log.cause or None, seconds, log.message)
+def _seconds(log: "models.CustomCheckLog") -> str | None:
+    return None if log.execution_time_ms is None else f"{log.execution_time_ms / 1000:.1f} s"
 
 
 def _print_result(result: CheckResult) -> None:

@@ -1,12 +1,13 @@
 """``deliveries list|resend|test``."""
 
 import uuid
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from customchecks.cli.support import choices, options, output
-from customchecks.cli.support.exit_codes import Failed, NotFound
+from customchecks.cli.support.exit_codes import NotFound, failing
 from customchecks.cli.support.lazy_import import later
 
 if TYPE_CHECKING:
@@ -20,7 +21,16 @@ else:
     lookups = later("customchecks.cli.support.lookups")
     test_deliveries = later("polling.jobs.test_deliveries")
 
-COLUMNS = ("ID", "Job", "Event", "Status", "Attempts", "Answer", "Next attempt", "Error")
+COLUMNS: Mapping[str, output.Column] = {
+    "ID": "pk",
+    "Job": "job_name",
+    "Event": "event",
+    "Status": "status",
+    "Attempts": "attempts",
+    "Answer": "last_status_code",
+    "Next attempt": "next_attempt_at",
+    "Error": "last_error",
+}
 
 Limit = Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="At most so many.")]
 OnlyJob = Annotated[str | None, typer.Option("--job", metavar="JOB", help="Only those of this job.")]
@@ -54,7 +64,7 @@ def list_deliveries(
     if as_json:
         output.document(delivery_serializers.DeliverySerializer(chosen, many=True).data)
     else:
-        output.table(COLUMNS, [_row(delivery) for delivery in chosen])
+        output.rows(COLUMNS, chosen)
 
 
 def resend(delivery_id: Id, as_json: options.Json = False) -> None:
@@ -65,11 +75,9 @@ def resend(delivery_id: Id, as_json: options.Json = False) -> None:
       manage.py customcheck deliveries resend 0b9c1f9e-4a53-4b8c-9a3c-6d1d3f7c2e11
     """
     delivery = _find(delivery_id)
-    try:
+    with failing(deliveries.ResendRefused):
         delivery.resend()
-    except deliveries.ResendRefused as error:
-        raise Failed(str(error)) from None
-    _print(delivery, as_json=as_json)
+    print_due(delivery, as_json=as_json)
 
 
 def test(job: options.Job, as_json: options.Json = False) -> None:
@@ -81,11 +89,9 @@ def test(job: options.Job, as_json: options.Json = False) -> None:
     Example:
       manage.py customcheck deliveries test nightly
     """
-    try:
+    with failing(test_deliveries.SendRefused):
         delivery = test_deliveries.send_test(lookups.find_job(job))
-    except test_deliveries.SendRefused as error:
-        raise Failed(str(error)) from None
-    _print(delivery, as_json=as_json)
+    print_due(delivery, as_json=as_json)
 
 
 def _find(delivery_id: str) -> "deliveries.Delivery":
@@ -95,25 +101,12 @@ def _find(delivery_id: str) -> "deliveries.Delivery":
         raise NotFound(f"There is no delivery {delivery_id!r}. See: manage.py customcheck deliveries list") from None
 
 
-def _print(delivery: "deliveries.Delivery", *, as_json: bool) -> None:
+def print_due(delivery: "deliveries.Delivery", *, as_json: bool) -> None:
     if as_json:
         output.document(delivery_serializers.DeliverySerializer(delivery).data)
     else:
         output.text(str(delivery.pk))
         output.say(f"{delivery} is due now.")
-
-
-def _row(delivery: "deliveries.Delivery") -> tuple[object, ...]:
-    return (
-        delivery.pk,
-        delivery.job_name,
-        delivery.event,
-        delivery.status,
-        delivery.attempts,
-        delivery.last_status_code,
-        delivery.next_attempt_at,
-        delivery.last_error,
-    )
 
 
 COMMANDS = ((list_deliveries, "list"), (resend, "resend"), (test, "test"))

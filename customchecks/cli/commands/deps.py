@@ -1,5 +1,6 @@
 """``deps list|prune``."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,6 +16,15 @@ else:
     models = later("customchecks.dependencies.models")
     sandbox = later("customchecks.sandbox.sandbox")
 
+COLUMNS: Mapping[str, output.Column] = {
+    "Key": lambda one: one.key[:12],
+    "Runtime": "runtime",
+    "State": "state",
+    "MB": lambda one: round(one.size / 1024 / 1024, 1),
+    "Last used": "last_used_at",
+    "Error": "error",
+}
+
 All = Annotated[bool, typer.Option("--all", help="Every set that no check is using, not only what is too much.")]
 
 
@@ -29,12 +39,7 @@ def list_sets(as_json: options.Json = False) -> None:
     if as_json:
         output.document([one.summary() | {"runtime": one.runtime, "volume": one.volume} for one in found])
         return
-    headers = ("Key", "Runtime", "State", "MB", "Last used", "Error")
-    rows = [
-        (one.key[:12], one.runtime, one.state, round(one.size / 1024 / 1024, 1), one.last_used_at, one.error)
-        for one in found
-    ]
-    output.table(headers, rows)
+    output.rows(COLUMNS, found)
 
 
 def prune(everything: All = False, as_json: options.Json = False) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from customchecks.cli.commands.jobs import JOBS
 from customchecks.cli.support import options, output
 from customchecks.cli.support.exit_codes import Invalid, NotFound
 from customchecks.cli.support.lazy_import import later
@@ -15,10 +16,9 @@ from customchecks.cli.support.lazy_import import later
 if TYPE_CHECKING:
     from customchecks.api import serializers
     from customchecks.archives import script_archive
-    from customchecks.cli.support import lookups, shapes
+    from customchecks.cli.support import lookups
     from customchecks.jobs import by_name, models, selection
     from customchecks.jobs import export as job_documents
-    from polling.jobs import duplicate_names
     from teckochecker.kit import safe_yaml
 else:
     script_archive = later("customchecks.archives.script_archive")
@@ -29,8 +29,6 @@ else:
     by_name = later("customchecks.jobs.by_name")
     job_documents = later("customchecks.jobs.export")
     selection = later("customchecks.jobs.selection")
-    duplicate_names = later("polling.jobs.duplicate_names")
-    shapes = later("customchecks.cli.support.shapes")
 
 COLUMNS = ("Action", "Job", "Change")
 
@@ -101,12 +99,7 @@ def clone(job: options.Job, name: NewName = None, user: options.User = None, as_
     """
     found = lookups.find_job(job)
     made = options.valid(lambda: by_name.clone(found, name=name, user=lookups.acting_user(user)))
-    output.say(f"Created job {made.pk}: {made.name}, paused")
-    output.warn(duplicate_names.warning(made))
-    if as_json:
-        output.document(shapes.job(made))
-    else:
-        output.text(str(made.pk))
+    JOBS.created(made, as_json=as_json, note=", paused")
 
 
 def _read(file: str) -> tuple[Any, Path]:

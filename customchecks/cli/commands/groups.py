@@ -5,27 +5,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from customchecks.cli.support import choices, declared_options, options, output
+from customchecks.cli.commands.deliveries import print_due
+from customchecks.cli.support import choices, declared_options, options, output, things
 from customchecks.cli.support.declared_options import NONE, Given
-from customchecks.cli.support.exit_codes import Failed, Invalid, NotFound, Usage
+from customchecks.cli.support.exit_codes import Invalid, NotFound, Usage, failing
 from customchecks.cli.support.lazy_import import later
 from polling.jobs.declared import GROUP
 from polling.outbox.declared import WEBHOOK
 
 if TYPE_CHECKING:
     from customchecks.cli.support import lookups
-    from polling.jobs import (
-        duplicate_names,
-        group_changes,
-        groups,
-        members,
-        registry,
-        restart_effects,
-        test_deliveries,
-    )
-    from polling.site import delivery_serializers, group_serializers
+    from polling.jobs import group_changes, groups, members, registry, restart_effects, test_deliveries
+    from polling.site import group_serializers
 else:
-    delivery_serializers = later("polling.site.delivery_serializers")
     restart_effects = later("polling.jobs.restart_effects")
     group_serializers = later("polling.site.group_serializers")
     group_changes = later("polling.jobs.group_changes")
@@ -33,9 +25,14 @@ else:
     registry = later("polling.jobs.registry")
     lookups = later("customchecks.cli.support.lookups")
     members = later("polling.jobs.members")
-    duplicate_names = later("polling.jobs.duplicate_names")
     test_deliveries = later("polling.jobs.test_deliveries")
 
+GROUPS = things.Thing(
+    called="group",
+    listed_by="group list",
+    model=lambda: groups.JobGroup,
+    shape=lambda group: dict(group_serializers.GroupWithAnswersSerializer(group).data),
+)
 COLUMNS = ("ID", "Name", "Status", "Rule", "Members", "Ended", "Deadline")
 
 Group = Annotated[str, typer.Argument(metavar="GROUP", help="The group's number or name.")]
@@ -77,12 +74,7 @@ def create(
     made = options.valid(
         lambda: group_changes.create_group(valid, wanted=wanted, user=lookups.acting_user(user)), names=OPTIONS
     )
-    output.say(f"Created group {made.pk}: {made.name}")
-    output.warn(duplicate_names.warning(made))
-    if as_json:
-        output.document(_shown(made))
-    else:
-        output.text(str(made.pk))
+    GROUPS.created(made, as_json=as_json)
 
 
 def list_groups(status: Status = None, limit: Limit = 100, offset: Offset = 0, as_json: options.Json = False) -> None:
@@ -109,11 +101,7 @@ def show(group: Group, as_json: options.Json = False) -> None:
     Example:
       manage.py customcheck group show providers --json
     """
-    shown = _shown(_find(group))
-    if as_json:
-        output.document(shown)
-    else:
-        output.fields(shown.items())
+    GROUPS.show(GROUPS.find(group), as_json=as_json)
 
 
 @declared_options.setting(WEBHOOK)
@@ -135,7 +123,7 @@ def update(
     Example:
       manage.py customcheck group update providers --rule any
     """
-    found = _find(group)
+    found = GROUPS.find(group)
     data = _definition(given, member, rule, config=config, name=name, deadline_seconds=deadline)
     valid, wanted = group_serializers.split(data)
     options.valid(
@@ -154,13 +142,11 @@ def restart(group: Group, yes: options.Yes = False, user: options.User = None, a
       manage.py customcheck group restart providers
       manage.py customcheck group restart providers --yes
     """
-    found = _find(group)
+    found = GROUPS.find(group)
     if not yes:
         options.confirm_calls(f"Restart group {found.pk} ({found.name})?", restart_effects.of_group(found))
-    try:
+    with failing(groups.GroupRefused):
         group_changes.restart_group(found, user=lookups.acting_user(user))
-    except groups.GroupRefused as error:
-        raise Failed(str(error)) from None
     _tell(found, f"Group {found.pk} ({found.name}) is {found.status}.", as_json=as_json)
 
 
@@ -171,15 +157,9 @@ def test(group: Group, as_json: options.Json = False) -> None:
     Example:
       manage.py customcheck group test providers
     """
-    try:
-        delivery = test_deliveries.send_group_test(_find(group))
-    except test_deliveries.SendRefused as error:
-        raise Failed(str(error)) from None
-    if as_json:
-        output.document(delivery_serializers.DeliverySerializer(delivery).data)
-    else:
-        output.text(str(delivery.pk))
-        output.say(f"{delivery} is due now.")
+    with failing(test_deliveries.SendRefused):
+        delivery = test_deliveries.send_group_test(GROUPS.find(group))
+    print_due(delivery, as_json=as_json)
 
 
 def delete(group: Group, yes: options.Yes = False, as_json: options.Json = False) -> None:
@@ -189,14 +169,7 @@ def delete(group: Group, yes: options.Yes = False, as_json: options.Json = False
     Example:
       manage.py customcheck group delete providers --yes
     """
-    found = _find(group)
-    if not yes:
-        options.confirm(f"Delete group {found.pk} ({output.visible(found.name)})?")
-    deleted = {"id": found.pk, "name": found.name}
-    group_changes.delete_group(found)
-    output.say(f"Deleted group {deleted['id']}: {deleted['name']}")
-    if as_json:
-        output.document(deleted)
+    GROUPS.delete(GROUPS.find(group), group_changes.delete_group, yes=yes, as_json=as_json)
 
 
 def _definition(
@@ -235,18 +208,8 @@ def _key(word: str) -> "members.Key":
     return name, found[0]
 
 
-def _find(word: str) -> "groups.JobGroup":
-    return lookups.find(groups.JobGroup, word, called="group", listed_by="group list")
-
-
 def _tell(group: "groups.JobGroup", sentence: str, *, as_json: bool) -> None:
-    output.say(sentence)
-    if as_json:
-        output.document(_shown(groups.JobGroup.objects.get(pk=group.pk)))
-
-
-def _shown(group: "groups.JobGroup") -> dict[str, Any]:
-    return dict(group_serializers.GroupWithAnswersSerializer(group).data)
+    GROUPS.tell(groups.JobGroup.objects.get(pk=group.pk), sentence, as_json=as_json)
 
 
 def _row(group: "groups.JobGroup", of_it: "list[members.Member]") -> tuple[object, ...]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from customchecks.cli.support import choices, completion, declared_options, options, output
+from customchecks.cli.support import choices, completion, declared_options, options, output, things
 from customchecks.cli.support.declared_options import NONE, Given
 from customchecks.cli.support.exit_codes import Usage
 from customchecks.cli.support.lazy_import import later
@@ -25,7 +25,19 @@ else:
     duplicate_names = later("polling.jobs.duplicate_names")
     shapes = later("customchecks.cli.support.shapes")
 
-COLUMNS = ("ID", "Name", "Status", "Last verdict", "Last check", "Next check", "Interval", "Tags")
+JOBS = things.Thing(
+    called="job", listed_by="list", model=lambda: models.CustomCheckJob, shape=lambda job: shapes.job(job)
+)
+COLUMNS: Mapping[str, output.Column] = {
+    "ID": "pk",
+    "Name": "name",
+    "Status": "status",
+    "Last verdict": "last_check_status",
+    "Last check": "last_check_at",
+    "Next check": "next_check_at",
+    "Interval": lambda job: f"{job.poll_interval_seconds} s",
+    "Tags": lambda job: " ".join(job.tags) or None,
+}
 
 Limit = Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="At most so many.")]
 Offset = Annotated[int, typer.Option(min=0, metavar="N", help="Leave out the first so many.")]
@@ -64,12 +76,7 @@ def create(
         raise Usage("--from, --git-url: name the script's directory or .tgz, or its repository.")
     archive = options.read_archive(source) if source else None
     job = options.valid(lambda: service.create_job(data, archive=archive, user=lookups.acting_user(user)))
-    output.say(f"Created job {job.pk}: {job.name}")
-    output.warn(duplicate_names.warning(job))
-    if as_json:
-        output.document(shapes.job(job))
-    else:
-        output.text(str(job.pk))
+    JOBS.created(job, as_json=as_json)
 
 
 @declared_options.setting(JOB)
@@ -95,10 +102,7 @@ def update(
     data = _definition(given, config=config, source=source, before=declared.values(found))
     archive = options.read_archive(source) if source else None
     options.valid(lambda: service.update_job(found, data, archive=archive, user=lookups.acting_user(user)))
-    output.say(f"Updated job {found.pk}: {found.name}")
-    output.warn(duplicate_names.warning(found))
-    if as_json:
-        output.document(shapes.job(found))
+    JOBS.tell(found, f"Updated job {found.pk}: {found.name}", as_json=as_json, warning=duplicate_names.warning(found))
 
 
 def _definition(
@@ -140,7 +144,7 @@ def list_jobs(
         shown = [shapes.job(job) for job in page]
         output.document({"jobs": shown, "total": found.count(), "limit": limit, "offset": offset})
         return
-    output.table(COLUMNS, [_row(job) for job in page])
+    output.rows(COLUMNS, page)
 
 
 def show(job: options.Job, as_json: options.Json = False) -> None:
@@ -151,24 +155,7 @@ def show(job: options.Job, as_json: options.Json = False) -> None:
       manage.py customcheck show nightly
       manage.py customcheck show 7 --json
     """
-    found = lookups.find_job(job)
-    shown = shapes.job(found)
-    if as_json:
-        output.document(shown)
-        return
-    output.fields(shown.items())
-    if reason := found.not_runnable():
+    found = JOBS.find(job)
+    JOBS.show(found, as_json=as_json)
+    if not as_json and (reason := found.not_runnable()):
         output.say(reason)
-
-
-def _row(job: "models.CustomCheckJob") -> tuple[object, ...]:
-    return (
-        job.pk,
-        job.name,
-        job.status,
-        job.last_check_status,
-        job.last_check_at,
-        job.next_check_at,
-        f"{job.poll_interval_seconds} s",
-        " ".join(job.tags) or None,
-    )

@@ -1,19 +1,19 @@
 """``customcheck polling-job create list show pause resume delete``: jobs that watch OpenAI batches."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from customchecks.cli.support import choices, completion, declared_options, options, output
+from customchecks.cli.support import choices, completion, declared_options, options, output, things
 from customchecks.cli.support.declared_options import NONE, Given
-from customchecks.cli.support.exit_codes import Failed, NotFound
+from customchecks.cli.support.exit_codes import NotFound, failing
 from customchecks.cli.support.lazy_import import later
 from polling.openai.declared import OPENAI, TOLD
 
 if TYPE_CHECKING:
     from customchecks.cli.support import lookups
-    from polling.jobs import duplicate_names, scheduling
+    from polling.jobs import scheduling
     from polling.openai import batches, models, service
     from polling.site import openai_serializers
     from secrets_app import models as secrets
@@ -22,12 +22,25 @@ else:
     service = later("polling.openai.service")
     openai_serializers = later("polling.site.openai_serializers")
     lookups = later("customchecks.cli.support.lookups")
-    duplicate_names = later("polling.jobs.duplicate_names")
     models = later("polling.openai.models")
     scheduling = later("polling.jobs.scheduling")
     secrets = later("secrets_app.models")
 
-COLUMNS = ("ID", "Name", "Status", "Batches", "Ended", "Last check", "Next check")
+POLLING_JOBS = things.Thing(
+    called="polling job",
+    listed_by="polling-job list",
+    model=lambda: models.PollingJob,
+    shape=lambda job: dict(openai_serializers.PollingJobSerializer(job).data),
+)
+COLUMNS: Mapping[str, output.Column] = {
+    "ID": "pk",
+    "Name": "name",
+    "Status": "status",
+    "Batches": lambda job: len(job.batches.all()),
+    "Ended": lambda job: sum(batch.status in batches.FINAL for batch in job.batches.all()),
+    "Last check": "last_check_at",
+    "Next check": "next_check_at",
+}
 
 BatchIds = Annotated[list[str], typer.Option("--batch", metavar="ID", help="An OpenAI batch. Repeatable, at most 10.")]
 OpenAISecret = Annotated[str, typer.Option(metavar="SECRET", help="Number or name of the OpenAI secret.")]
@@ -90,12 +103,7 @@ def create(
         )
     except service.SecretUnknown as error:
         raise NotFound(str(error)) from None
-    output.say(f"Created polling job {job.pk}: {job.name}")
-    output.warn(duplicate_names.warning(job))
-    if as_json:
-        output.document(_shown(job))
-    else:
-        output.text(str(job.pk))
+    POLLING_JOBS.created(job, as_json=as_json)
 
 
 def list_jobs(status: Status = None, as_json: options.Json = False) -> None:
@@ -113,7 +121,7 @@ def list_jobs(status: Status = None, as_json: options.Json = False) -> None:
         shown = openai_serializers.PollingJobSerializer(rows, many=True).data
         output.document({"jobs": shown, "total": len(shown)})
     else:
-        output.table(COLUMNS, [_row(job) for job in rows])
+        output.rows(COLUMNS, rows)
 
 
 def show(job: Target, logs: Logs = 0, as_json: options.Json = False) -> None:
@@ -123,16 +131,10 @@ def show(job: Target, logs: Logs = 0, as_json: options.Json = False) -> None:
     Example:
       manage.py customcheck polling-job show nightly --logs 20
     """
-    found = _find(job)
-    shown = _shown(found)
-    if logs:
-        shown["logs"] = openai_serializers.PollingLogSerializer(
-            found.logs.order_by("-created_at", "-id")[:logs], many=True
-        ).data
-    if as_json:
-        output.document(shown)
-    else:
-        output.fields(shown.items())
+    found = POLLING_JOBS.find(job)
+    newest = found.logs.order_by("-created_at", "-id")[:logs]
+    more = {"logs": openai_serializers.PollingLogSerializer(newest, many=True).data} if logs else {}
+    POLLING_JOBS.show(found, as_json=as_json, **more)
 
 
 def pause(job: Target, as_json: options.Json = False) -> None:
@@ -142,7 +144,7 @@ def pause(job: Target, as_json: options.Json = False) -> None:
     Example:
       manage.py customcheck polling-job pause nightly
     """
-    _move(_find(job), models.PollingJob.pause, as_json=as_json)
+    _move(job, models.PollingJob.pause, as_json=as_json)
 
 
 def resume(job: Target, as_json: options.Json = False) -> None:
@@ -152,7 +154,7 @@ def resume(job: Target, as_json: options.Json = False) -> None:
     Example:
       manage.py customcheck polling-job resume nightly
     """
-    _move(_find(job), models.PollingJob.resume, as_json=as_json)
+    _move(job, models.PollingJob.resume, as_json=as_json)
 
 
 def delete(job: Target, yes: options.Yes = False, as_json: options.Json = False) -> None:
@@ -162,20 +164,9 @@ def delete(job: Target, yes: options.Yes = False, as_json: options.Json = False)
     Example:
       manage.py customcheck polling-job delete nightly --yes
     """
-    found = _find(job)
-    if not yes:
-        options.confirm(
-            f"Delete polling job {found.pk} ({output.visible(found.name)}) and its {found.logs.count()} logs?"
-        )
-    deleted = {"id": found.pk, "name": found.name}
-    service.delete_job(found)
-    output.say(f"Deleted polling job {deleted['id']}: {deleted['name']}")
-    if as_json:
-        output.document(deleted)
-
-
-def _find(word: str) -> "models.PollingJob":
-    return lookups.find(models.PollingJob, word, called="polling job", listed_by="polling-job list")
+    found = POLLING_JOBS.find(job)
+    along = f" and its {found.logs.count()} logs"
+    POLLING_JOBS.delete(found, service.delete_job, yes=yes, as_json=as_json, along=along)
 
 
 def _secret_id(word: str) -> int:
@@ -188,24 +179,11 @@ def _secret_id(word: str) -> int:
     return secret.pk
 
 
-def _move(job: "models.PollingJob", transition: "Callable[[models.PollingJob], None]", *, as_json: bool) -> None:
-    try:
+def _move(word: str, transition: "Callable[[models.PollingJob], None]", *, as_json: bool) -> None:
+    job = POLLING_JOBS.find(word)
+    with failing(scheduling.TransitionRefused):
         transition(job)
-    except scheduling.TransitionRefused as error:
-        raise Failed(str(error)) from None
-    output.say(f"Polling job {job.pk} ({job.name}) is {job.status}.")
-    if as_json:
-        output.document(_shown(job))
-
-
-def _shown(job: "models.PollingJob") -> dict[str, Any]:
-    return dict(openai_serializers.PollingJobSerializer(job).data)
-
-
-def _row(job: "models.PollingJob") -> tuple[object, ...]:
-    watched = job.batches.all()
-    ended = sum(batch.status in batches.FINAL for batch in watched)
-    return job.pk, job.name, job.status, len(watched), ended, job.last_check_at, job.next_check_at
+    POLLING_JOBS.tell(job, f"Polling job {job.pk} ({job.name}) is {job.status}.", as_json=as_json)
 
 
 COMMANDS = (

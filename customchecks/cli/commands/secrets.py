@@ -1,11 +1,12 @@
 """``secret list|create|set|delete``. A value comes from stdin or is typed unseen, never from the command line."""
 
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from customchecks.cli.support import choices, completion, options, output
+from customchecks.cli.support import choices, completion, options, output, things
 from customchecks.cli.support.exit_codes import Failed, Invalid, Usage
 from customchecks.cli.support.lazy_import import later
 
@@ -20,7 +21,13 @@ else:
     lookups = later("customchecks.cli.support.lookups")
     models = later("secrets_app.models")
 
-COLUMNS = ("ID", "Name", "Type", "Created")
+SECRETS = things.Thing(
+    called="secret",
+    listed_by="secret list",
+    model=lambda: models.Secret,
+    shape=lambda secret: dict(serializers.SecretSerializer(secret).data),
+)
+COLUMNS: Mapping[str, output.Column] = {"ID": "pk", "Name": "name", "Type": "type", "Created": "created_at"}
 
 NewName = Annotated[str, typer.Argument(metavar="NAME", help="Jobs refer to it as secret_ref:NAME.")]
 Known = Annotated[
@@ -40,7 +47,7 @@ def list_secrets(as_json: options.Json = False) -> None:
     if as_json:
         output.document({"secrets": serializers.SecretSerializer(rows, many=True).data, "total": len(rows)})
     else:
-        output.table(COLUMNS, [(row.pk, row.name, row.type, row.created_at) for row in rows])
+        output.rows(COLUMNS, rows)
 
 
 def create(name: NewName, kind: Type = "generic", user: options.User = None, as_json: options.Json = False) -> None:
@@ -57,8 +64,7 @@ def create(name: NewName, kind: Type = "generic", user: options.User = None, as_
     options.valid(lambda: secret.full_clean(exclude=["ciphertext"]))
     options.valid(lambda: secret.set_value(_value()))
     secret.save()
-    output.say(f"Created secret {secret.pk}: {secret.name}")
-    _print(secret, as_json=as_json)
+    SECRETS.created(secret, as_json=as_json)
 
 
 def set_value(secret: Known, as_json: options.Json = False) -> None:
@@ -68,11 +74,11 @@ def set_value(secret: Known, as_json: options.Json = False) -> None:
     Example:
       manage.py customcheck secret set gemini < key.txt
     """
-    found = _find(secret)
+    found = SECRETS.find(secret)
     options.valid(lambda: found.set_value(_value()))
     found.save(update_fields=["ciphertext", "updated_at"])
     output.say(f"Secret {found.pk} ({found.name}) has a new value.")
-    _print(found, as_json=as_json)
+    SECRETS.print(found, as_json=as_json)
 
 
 def delete(secret: Known, yes: options.Yes = False, as_json: options.Json = False) -> None:
@@ -82,22 +88,11 @@ def delete(secret: Known, yes: options.Yes = False, as_json: options.Json = Fals
     Example:
       manage.py customcheck secret delete gemini --yes
     """
-    found = _find(secret)
-    deleted = {"id": found.pk, "name": found.name}
-    if not yes:
-        options.confirm(f"Delete secret {found.pk} ({output.visible(found.name)})?")
     try:
-        found.delete()
+        SECRETS.delete(SECRETS.find(secret), models.Secret.delete, yes=yes, as_json=as_json)
     except django_models.ProtectedError as error:
         jobs = sorted({f"{grant.job_kind} {grant.job_id}" for grant in error.protected_objects})  # type: ignore[attr-defined]
         raise Failed(f"The secret is used by these jobs: {', '.join(jobs)}.") from None
-    output.say(f"Deleted secret {deleted['id']}: {deleted['name']}")
-    if as_json:
-        output.document(deleted)
-
-
-def _find(word: str) -> "models.Secret":
-    return lookups.find(models.Secret, word, called="secret", listed_by="secret list")
 
 
 def _value() -> str:
@@ -113,13 +108,6 @@ def _value() -> str:
     if kept != value:
         output.say("A newline at the end of the value was left out.")
     return str(kept)
-
-
-def _print(secret: "models.Secret", *, as_json: bool) -> None:
-    if as_json:
-        output.document(serializers.SecretSerializer(secret).data)
-    else:
-        output.text(str(secret.pk))
 
 
 COMMANDS = ((list_secrets, "list"), (create, "create"), (set_value, "set"), (delete, "delete"))

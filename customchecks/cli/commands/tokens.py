@@ -1,5 +1,6 @@
 """``token create|list|revoke``."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,7 +18,15 @@ else:
     models = later("secrets_app.access.models")
     serializers = later("secrets_app.access.serializers")
 
-COLUMNS = ("ID", "Name", "User", "Scope", "Begins with", "Expires", "Last used")
+COLUMNS: Mapping[str, output.Column] = {
+    "ID": "pk",
+    "Name": "name",
+    "User": "user.username",
+    "Scope": "scope",
+    "Begins with": "token_key",
+    "Expires": "expiry",
+    "Last used": "last_used_at",
+}
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="What the token is for.")]
 Id = Annotated[int, typer.Argument(metavar="ID", min=1, max=choices.LARGEST_ID, help="The token's number.")]
@@ -70,7 +79,7 @@ def list_tokens(user: OnlyUser = None, as_json: options.Json = False) -> None:
         shown = serializers.TokenSerializer(rows, many=True).data
         output.document({"tokens": shown, "total": len(shown)})
     else:
-        output.table(COLUMNS, [_row(token) for token in rows])
+        output.rows(COLUMNS, rows)
 
 
 def revoke(number: Id, as_json: options.Json = False) -> None:
@@ -88,18 +97,6 @@ def revoke(number: Id, as_json: options.Json = False) -> None:
     output.say(f"Revoked token {number} of {found.user.username}: {found}")
     if as_json:
         output.document(shown)
-
-
-def _row(token: "models.ApiToken") -> tuple[object, ...]:
-    return (
-        token.pk,
-        token.name,
-        token.user.username,
-        token.scope,
-        token.token_key,
-        token.expiry,
-        token.last_used_at,
-    )
 
 
 COMMANDS = ((create, "create"), (list_tokens, "list"), (revoke, "revoke"))

@@ -1,7 +1,8 @@
 """How a command ends: its exit codes, and the errors that choose one. An error's class name starts its line."""
 
 import enum
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, ClassVar
 
 from customchecks.jobs.declared import JOB
@@ -60,6 +61,15 @@ class Ended(Exception):
 
 class Failed(Ended):
     code = Exit.ERROR
+
+
+@contextmanager
+def failing(refused: type[Exception]) -> Iterator[None]:
+    """Raises Failed where what is done is refused."""
+    try:
+        yield
+    except refused as error:
+        raise Failed(str(error)) from None
 
 
 class Usage(Ended):

@@ -6,8 +6,9 @@ Texts of scripts are printed with their control characters escaped: a script mus
 import json
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -22,6 +23,8 @@ else:
     console = later("rich.console")
     tables = later("rich.table")
     texts = later("rich.text")
+
+Column = str | Callable[[Any], object]  # an attribute such as user.username, or what is made of a thing
 
 # Control characters but \t and \n, invisible and bidirectional marks, lone surrogates
 _DANGEROUS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
@@ -71,6 +74,12 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[Any]], *, header: bool
     for row in cells:
         shown.add_row(*(texts.Text(value, style=_STYLES.get(value, "")) for value in row))
     console.Console().print(shown)
+
+
+def rows(columns: Mapping[str, Column], found: Iterable[Any], *, header: bool = True) -> None:
+    """A table of things; ``columns`` are by their titles."""
+    read = [attrgetter(column) if isinstance(column, str) else column for column in columns.values()]
+    table(list(columns), [[value(one) for value in read] for one in found], header=header)
 
 
 def fields(values: Iterable[tuple[str, Any]]) -> None:
