@@ -27,6 +27,7 @@ class Program:
     argv: tuple[str, ...]
     log: Path | None = None  # appended to; None is the screen
     environ: Mapping[str, str] | None = field(default=None, repr=False)
+    files: tuple[int, ...] = ()  # open ones that it is given
     heartbeat: Callable[[], float | None] | None = None
 
 
@@ -75,6 +76,7 @@ class Child:
                 stderr=output,
                 env=self.program.environ,
                 start_new_session=True,
+                pass_fds=self.program.files,
                 preexec_fn=end_with_parent,  # safe: this process has one thread
             )
 

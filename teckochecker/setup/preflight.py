@@ -98,7 +98,7 @@ def address(settings: Mapping[str, str]) -> list[Lack]:
     try:
         _bind(host, int(word))
     except OSError as error:
-        return [_unusable(host, int(word), error)]
+        return [unusable(host, int(word), error)]
     return []
 
 
@@ -109,7 +109,7 @@ def _bind(host: str, port: int) -> None:
         listener.bind(place)
 
 
-def _unusable(host: str, port: int, error: OSError) -> Lack:
+def unusable(host: str, port: int, error: OSError) -> Lack:
     if error.errno == errno.EADDRINUSE:
         return Lack(f"Port {port} on {host} is in use.", f"set TECKO_PORT to a free one, like {port % 65535 + 1}.")
     if error.errno == errno.EACCES:

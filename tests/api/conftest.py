@@ -93,17 +93,17 @@ def login(db: None) -> Callable[..., APIClient]:
 
 
 @pytest.fixture(scope="module")
-def gunicorn(django_db_setup: None) -> Iterator[tuple[int, int]]:
-    with live.gunicorn() as server:
+def web_server(django_db_setup: None) -> Iterator[tuple[int, tuple[int, ...]]]:
+    with live.web_server() as server:
         yield server
 
 
 @pytest.fixture
-def server(gunicorn: tuple[int, int], transactional_db: None) -> live.Server:
+def server(web_server: tuple[int, tuple[int, ...]], transactional_db: None) -> live.Server:
     _, token = ApiToken.objects.create(User.objects.create_superuser("boss"), scope=Scope.ADMIN)
     on_duty()
-    port, pid = gunicorn
-    return live.Server(port, token, pid)
+    port, pids = web_server
+    return live.Server(port, token, pids)
 
 
 @pytest.fixture

@@ -13,6 +13,8 @@ from pathlib import Path
 from django.conf import settings
 from django.db import connection
 
+from teckochecker.web.server import PROCESSES
+
 BOUNDARY = "frontier"
 
 
@@ -20,7 +22,7 @@ BOUNDARY = "frontier"
 class Server:
     port: int
     token: str
-    pid: int
+    pids: tuple[int, ...]
 
     def head(self, *headers: str) -> bytes:
         lines = ["POST /api/custom-checks HTTP/1.1", "Host: 127.0.0.1", f"Authorization: Token {self.token}", *headers]
@@ -34,23 +36,27 @@ class Server:
 
     def peak_kb(self) -> int:
         """The largest resident size that any of its processes ever had."""
-        pids = [*Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split(), str(self.pid)]
-        status = [Path(f"/proc/{pid}/status").read_text() for pid in pids]
+        status = [Path(f"/proc/{pid}/status").read_text() for pid in self.pids]
         return max(int(text.partition("VmHWM:")[2].split()[0]) for text in status)
 
 
 @contextlib.contextmanager
-def gunicorn(**variables: str) -> Iterator[tuple[int, int]]:
-    """Its port and process id."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    argv = [sys.executable, "-m", "gunicorn", "-c", "python:teckochecker.web.server", "teckochecker.wsgi"]
-    own = {"DATABASE_URL": database_url(), "TECKO_PORT": str(port), "TECKO_HOST": "127.0.0.1"}
-    environ = os.environ | own | variables
-    process = subprocess.Popen(argv, cwd=settings.BASE_DIR, env=environ, stderr=subprocess.DEVNULL)
-    try:
+def web_server(**variables: str) -> Iterator[tuple[int, tuple[int, ...]]]:
+    """The port, and the process ids."""
+    with socket.create_server(("127.0.0.1", 0)) as listener, contextlib.ExitStack() as stack:
+        port, fd = listener.getsockname()[1], listener.fileno()
+        own = {"DATABASE_URL": database_url(), "TECKO_PORT": str(port), "TECKO_HOST": "127.0.0.1"}
+        processes = [stack.enter_context(_process(fd, os.environ | own | variables)) for _ in range(PROCESSES)]
         wait_for_port(port)
-        yield port, process.pid
+        yield port, tuple(process.pid for process in processes)
+
+
+@contextlib.contextmanager
+def _process(fd: int, environ: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    argv = [sys.executable, "-m", "teckochecker.web.server", "--fd", str(fd)]
+    process = subprocess.Popen(argv, cwd=settings.BASE_DIR, env=environ, stderr=subprocess.DEVNULL, pass_fds=(fd,))
+    try:
+        yield process
     finally:
         process.terminate()
         process.wait(30)

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from tests import postgresql, tmpfs
-from tests.api.live import gunicorn
+from tests.api.live import web_server
 from tests.hosts import Host
 
 MAKE_TOKEN = """
@@ -50,7 +50,7 @@ def serving(home: Path, url: str) -> Iterator[Web]:
     host = Host(home, url, {"DJANGO_SETTINGS_MODULE": "teckochecker.settings"})
     host.manage("prepare", "--silent")
     token = host.manage("shell", "--no-imports", "-c", MAKE_TOKEN).strip()
-    with gunicorn(TECKO_HOME=str(home), DATABASE_URL=url) as (port, _):
+    with web_server(TECKO_HOME=str(home), DATABASE_URL=url) as (port, _):
         web = Web(port, token)
         try:
             yield web

@@ -77,7 +77,7 @@ def test_invented_methods_make_no_series(client: APIClient) -> None:
 def test_every_process_of_a_host_counts(tmp_path: Path, django_db_setup: None, transactional_db: None) -> None:
     _, token = ApiToken.objects.create(User.objects.create_superuser("root"), scope=Scope.READ)
     folder: dict[str, Any] = {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
-    with live.gunicorn(**folder) as (port, _):
+    with live.web_server(**folder) as (port, _):
         before = scrape(port, token)
         for _ in range(20):  # some to each process of the web server
             live.wait_for_port(port)

@@ -3,13 +3,16 @@
 import contextlib
 import http.client
 import json
+import os
+import signal
 import socket
 import time
 from collections.abc import Iterator
 
 import pytest
 
-from teckochecker.web.worker import READ_SECONDS
+from teckochecker.web.connections import READ_SECONDS
+from tests.api import live
 from tests.api.live import Server
 
 MANY = 40
@@ -83,6 +86,18 @@ def test_a_form_of_known_length_that_stops_is_408(server: Server) -> None:
     with server.call("Content-Length: 1000") as line:
         line.sendall(b"--frontier\r\n")
         assert answer(line) == (408, "The body did not arrive in time.")
+
+
+def test_a_stop_answers_what_is_being_sent(transactional_db: None) -> None:
+    sent = b"POST /api/health HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 4\r\n\r\nab"
+    with live.web_server() as (port, pids), socket.create_connection(("127.0.0.1", port), timeout=10) as line:
+        line.sendall(sent)
+        time.sleep(0.5)
+        for pid in pids:
+            os.kill(pid, signal.SIGTERM)
+        time.sleep(0.5)
+        line.sendall(b"cd")
+        assert answer(line)[0] == 405
 
 
 def test_a_connection_takes_one_request_after_another(server: Server) -> None:

@@ -122,7 +122,7 @@ def test_the_processes_of_the_web_server_count_together() -> None:
             with line.getresponse() as answer:
                 return answer.status
 
-    with live.gunicorn(TECKO_REQUESTS_PER_MINUTE="10") as (port, _pid), ThreadPoolExecutor(8) as pool:
+    with live.web_server(TECKO_REQUESTS_PER_MINUTE="10") as (port, _pid), ThreadPoolExecutor(8) as pool:
         answers = Counter(pool.map(call, [port] * 40))
     assert answers == {200: 10, 429: 30}
 

@@ -68,7 +68,7 @@ def proxy(authority: trustme.CA, django_db_setup: None) -> Iterator[Proxy]:
         proxy = Proxy(listener.getsockname()[1], context)
         url = f"https://{PUBLIC}:{proxy.port}"
         threading.Thread(target=proxy.serve, args=(listener,), daemon=True).start()
-        with live.gunicorn(TECKO_PUBLIC_URL=url) as (proxy.behind, _):
+        with live.web_server(TECKO_PUBLIC_URL=url) as (proxy.behind, _):
             yield proxy
 
 

@@ -59,14 +59,14 @@ class Window:
 
 
 @pytest.fixture(scope="module")
-def gunicorn(django_db_setup: None) -> Iterator[tuple[int, int]]:
+def web_server(django_db_setup: None) -> Iterator[tuple[int, tuple[int, ...]]]:
     collect_static(settings.STATIC_ROOT)
-    with live.gunicorn() as server:
+    with live.web_server() as server:
         yield server
 
 
 @pytest.fixture
-def window(gunicorn: tuple[int, int], transactional_db: None) -> Callable[..., Any]:
+def window(web_server: tuple[int, tuple[int, ...]], transactional_db: None) -> Callable[..., Any]:
     """A context: Django's ORM cannot be used inside of it, because Playwright runs an event loop."""
     user = User.objects.create_superuser("boss")
     hasher = PBKDF2PasswordHasher()  # the server does not know the hash of the tests
@@ -75,7 +75,7 @@ def window(gunicorn: tuple[int, int], transactional_db: None) -> Callable[..., A
     client = Client()
     client.force_login(user)
     cookie = {"name": "sessionid", "value": client.cookies["sessionid"].value}
-    origin = f"http://127.0.0.1:{gunicorn[0]}"
+    origin = f"http://127.0.0.1:{web_server[0]}"
 
     @contextlib.contextmanager
     def opened(path: str, *, with_password: bool = False) -> Iterator[Window]:

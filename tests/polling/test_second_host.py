@@ -29,8 +29,8 @@ def refusal(done: subprocess.CompletedProcess[str]) -> str:
     return done.stderr.strip().splitlines()[-1]
 
 
-def gunicorn(second: Host) -> subprocess.CompletedProcess[str]:
-    argv = [sys.executable, "-m", "gunicorn", "-c", "python:teckochecker.web.server", "teckochecker.wsgi"]
+def web_server(second: Host) -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, "-m", "teckochecker.web.server"]
     environ = second.environ | PRODUCT | {"TECKO_PORT": "0", "PYTHONPATH": os.fspath(BASE_DIR)}
     return subprocess.run(argv, env=environ, cwd=BASE_DIR, capture_output=True, text=True, timeout=60)
 
@@ -39,7 +39,7 @@ def test_a_host_with_keys_of_its_own_starts_nothing_and_is_told_what_to_copy(pai
     _, second = pair
     for words in (("serve",), ("qcluster",), ("prepare", "--silent"), ("rotate_keys",)):
         assert "'k1' of TECKO_KEYS is not the one" in refusal(second.run(*words)), words
-    assert "from the first one's .env" in refusal(gunicorn(second))
+    assert "from the first one's .env" in refusal(web_server(second))
     assert "'k1' of TECKO_KEYS is not the one" in second.run("customcheck", "doctor", "--json").stdout
 
 

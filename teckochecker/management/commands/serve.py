@@ -3,6 +3,7 @@
 import os
 import shlex
 import shutil
+import socket
 import sys
 import threading
 from collections.abc import Iterator
@@ -20,7 +21,8 @@ from customchecks.sandbox.sandbox import Sandbox
 from polling.sweep import sweeper
 from teckochecker.ops import checks, demo, readiness
 from teckochecker.ops.supervisor import Program, Supervisor
-from teckochecker.setup import home, started
+from teckochecker.setup import home, preflight, started
+from teckochecker.web import server
 
 
 class Command(BaseCommand):
@@ -39,7 +41,17 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
 
     def _serve(self, *, with_demo: bool) -> None:
-        programs = self._with_demo() if with_demo else own_programs(os.environ.copy())
+        try:
+            listener = server.listen()
+        except OSError as error:
+            raise CommandError(str(preflight.unusable(settings.TECKO_HOST, settings.TECKO_PORT, error))) from error
+        with listener:
+            self._serve_on(listener, with_demo=with_demo)
+
+    def _serve_on(self, listener: socket.socket, *, with_demo: bool) -> None:
+        show = self._prepared_demo() if with_demo else None
+        programs = own_programs(show.environ() if show else os.environ.copy(), listener)
+        programs += [show.receiver] if show else []
         self.stdout.write(self._greeting())
         for line in exposures():
             self.stdout.write(self.style.ERROR(line))
@@ -48,14 +60,14 @@ class Command(BaseCommand):
         Supervisor(programs, report=self._report).run()
         self._report("stopped")
 
-    def _with_demo(self) -> list[Program]:
+    def _prepared_demo(self) -> demo.Demo:
         show = demo.prepare(settings.BASE_DIR)
         try:
             name = show.create_job()
         except demo.DemoFailed as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"Demo job {name}: its webhook arrives below after three checks, in about half a minute.")
-        return [*own_programs(show.environ()), show.receiver]
+        return show
 
     def _greeting(self) -> str:
         return (
@@ -82,13 +94,18 @@ def _named_home() -> str:
     return "" if usual else f"TECKO_HOME={shlex.quote(str(settings.TECKO_HOME))} "
 
 
-def own_programs(environ: dict[str, str]) -> list[Program]:
+def own_programs(environ: dict[str, str], listener: socket.socket) -> list[Program]:
+    """The processes of the web server share a socket that outlives them: no call is refused while one starts anew."""
     logs = settings.TECKO_HOME / "logs"
     environ = {**environ, "PROMETHEUS_MULTIPROC_DIR": fresh_metrics(settings.TECKO_HOME / "metrics")}
-    web = (sys.executable, "-m", "gunicorn", "-c", "python:teckochecker.web.server", "teckochecker.wsgi")
+    fd = listener.fileno()
+    web = (sys.executable, "-m", "teckochecker.web.server", "--fd", str(fd))
     cluster = (sys.executable, str(settings.BASE_DIR / "manage.py"), "qcluster")
     return [
-        Program(name="web", argv=web, log=logs / "web.log", environ=environ),
+        *(
+            Program(name=f"web {number}", argv=web, log=logs / "web.log", environ=environ, files=(fd,))
+            for number in range(1, server.PROCESSES + 1)
+        ),
         Program(name="cluster", argv=cluster, log=logs / "cluster.log", environ=environ, heartbeat=sweep_silence),
     ]
 

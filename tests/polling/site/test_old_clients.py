@@ -20,14 +20,14 @@ PASSWORD = "correct horse battery"
 
 
 @pytest.fixture(scope="module")
-def gunicorn(django_db_setup: None) -> Iterator[tuple[int, int]]:
-    with live.gunicorn() as server:
+def web_server(django_db_setup: None) -> Iterator[tuple[int, tuple[int, ...]]]:
+    with live.web_server() as server:
         yield server
 
 
 @pytest.fixture
-def origin(gunicorn: tuple[int, int], transactional_db: None) -> str:
-    return f"http://127.0.0.1:{gunicorn[0]}"
+def origin(web_server: tuple[int, tuple[int, ...]], transactional_db: None) -> str:
+    return f"http://127.0.0.1:{web_server[0]}"
 
 
 @pytest.fixture
