@@ -6,17 +6,26 @@ its session after ``stop_seconds`` is killed.
 
 import contextlib
 import ctypes
+import fcntl
+import functools
+import logging
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import IO
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 TICK_SECONDS = 0.1
+LOG_BYTES = 20_000_000
+OLD_LOGS = 5
+DRAIN_SECONDS = 2.0
+PIPE_BYTES = 1 << 20  # lines of several processes mix only in a pipe that is full
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +35,7 @@ class Program:
     name: str
     argv: tuple[str, ...]
     log: Path | None = None  # appended to; None is the screen
+    log_bytes: int = LOG_BYTES  # then it becomes log.1, and so on
     environ: Mapping[str, str] | None = field(default=None, repr=False)
     files: tuple[int, ...] = ()  # open ones that it is given
     heartbeat: Callable[[], float | None] | None = None
@@ -52,6 +62,7 @@ class Child:
         self.start_at = 0.0
         self.kill_at: float | None = None
         self._limits = limits
+        self._reader: threading.Thread | None = None
         self._started_at = 0.0
         self._asked_at = 0.0
         self._backoff = limits.first_backoff
@@ -67,18 +78,22 @@ class Child:
             if os.getppid() != parent:
                 os._exit(1)
 
-        with contextlib.ExitStack() as files:
-            output = None if self.program.log is None else files.enter_context(_appending(self.program.log))
-            self.process = subprocess.Popen(
-                self.program.argv,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                env=self.program.environ,
-                start_new_session=True,
-                pass_fds=self.program.files,
-                preexec_fn=end_with_parent,  # safe: this process has one thread
-            )
+        self.process = subprocess.Popen(
+            self.program.argv,
+            stdin=subprocess.DEVNULL,
+            stdout=None if self.program.log is None else subprocess.PIPE,
+            stderr=None if self.program.log is None else subprocess.STDOUT,
+            env=self.program.environ,
+            start_new_session=True,
+            pass_fds=self.program.files,
+            preexec_fn=end_with_parent,  # takes no lock that another thread may hold
+        )
+        if self.program.log and self.process.stdout:
+            with contextlib.suppress(OSError):  # a user may have so many bytes of pipes
+                fcntl.fcntl(self.process.stdout, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+            log = _log(self.program.log, self.program.log_bytes)
+            self._reader = threading.Thread(target=_keep, args=(self.process.stdout, log), daemon=True)
+            self._reader.start()
 
     def ended(self) -> int | None:
         """The exit code, or None while it runs."""
@@ -97,6 +112,8 @@ class Child:
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
         self.process = None
+        if self._reader:
+            self._reader.join(DRAIN_SECONDS)
 
     def back_off(self, *, now: float) -> float:
         """Plans the next start; returns the seconds until then."""
@@ -175,5 +192,15 @@ class Supervisor:
             time.sleep(TICK_SECONDS)
 
 
-def _appending(log: Path) -> IO[bytes]:
-    return os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab")
+@functools.cache
+def _log(path: Path, size: int) -> RotatingFileHandler:
+    """One for all the programs that share the file."""
+    os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+    return RotatingFileHandler(path, maxBytes=size, backupCount=OLD_LOGS)
+
+
+def _keep(output: IO[bytes], log: RotatingFileHandler) -> None:
+    """Writes line by line what a program says, until it and all that it has started have ended."""
+    with output:
+        for line in output:
+            log.handle(logging.makeLogRecord({"msg": line.decode(errors="replace").rstrip("\n")}))

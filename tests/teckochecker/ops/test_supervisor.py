@@ -34,6 +34,13 @@ def starts(log: Path) -> int:
     return log.read_text().count("up") if log.exists() else 0
 
 
+def latest(log: Path) -> str:
+    """What has been written since the log was put aside the last time."""
+    with contextlib.suppress(FileNotFoundError):
+        return log.read_text()
+    return ""
+
+
 def pids(log: Path) -> list[int]:
     return [int(word) for word in log.read_text().split() if word.isdigit()]
 
@@ -135,6 +142,19 @@ def test_logs_are_appended_to_and_private(log: Path) -> None:
     with supervising(program(SLEEPER, log)):
         eventually(lambda: starts(log))
     assert log.read_text() == "before\nup\n"
+
+
+def test_a_log_that_is_full_makes_room_and_keeps_its_lines_whole(log: Path) -> None:
+    talk = "for n in range(300): os.write(1, b'%d:%s\\n' % (n, b'x' * 500))\nchild and os.wait() or os._exit(0)"
+    argv = (sys.executable, "-c", f"import os; child = os.fork()\n{talk}\n{SLEEPER}")
+    programs = [Program(name=name, argv=argv, log=log, log_bytes=30_000) for name in ("one", "two")]
+    with supervising(*programs):
+        eventually(lambda: "up" in latest(log), seconds=30)
+    files = sorted(log.parent.iterdir())
+    assert [file.name for file in files] == [log.name, *(f"{log.name}.{number}" for number in range(1, 6))]
+    assert all(file.stat().st_size <= 30_000 for file in files)
+    lines = [line for file in files for line in file.read_text().splitlines()]
+    assert {len(line.partition(":")[2]) for line in lines if line != "up"} == {500}
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
