@@ -9,6 +9,7 @@ from django.db.models import Model
 from django.http import HttpRequest
 
 from secrets_app.models import LONGEST_BYTES, Secret, SecretGrant, SecretUse, validate_value, without_newline
+from teckochecker.kit.admin_filters import ShownColumnsOnly
 
 
 class SecretForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -101,7 +102,7 @@ class SecretGrantInline(GranterName, ReadOnly, admin.TabularInline):  # type: ig
 
 
 @admin.register(Secret)
-class SecretAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class SecretAdmin(ShownColumnsOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     form = SecretForm
     list_display = ("name", "id", "type", "key_id", "created_by", "created_at", "updated_at")
     list_filter = ("type",)

@@ -14,12 +14,13 @@ from django.http import HttpRequest
 
 from secrets_app.access.audit import more, told, way
 from secrets_app.access.models import ApiToken
+from teckochecker.kit.admin_filters import ShownColumnsOnly
 
 admin.site.unregister(LogEntry)
 
 
 @admin.register(ApiToken)
-class ApiTokenAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class ApiTokenAdmin(ShownColumnsOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ("__str__", "user", "scope", "token_key", "created", "expiry", "last_used_at")
     list_filter = ("scope", "expiry")
     list_select_related = ("user",)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.contrib.admin import AllValuesFieldListFilter
+from django.http import HttpRequest
 
 
 class NamedValues(AllValuesFieldListFilter):
@@ -12,3 +13,15 @@ class NamedValues(AllValuesFieldListFilter):
     def choices(self, changelist: Any) -> Iterator[Any]:
         for choice in super().choices(changelist):
             yield {**choice, "display": choice["display"] if str(choice["display"]).strip() else "(none)"}
+
+
+class ShownColumnsOnly:
+    """A list that is filtered by what it shows, never by a column whose content nobody may see."""
+
+    list_display: Any
+    list_filter: Any
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        shown = {name for name in (*self.list_display, *self.list_filter) if isinstance(name, str)}
+        allowed: bool = super().lookup_allowed(lookup, value, request)  # type: ignore[misc]
+        return lookup.split("__")[0] in shown and allowed

@@ -6,6 +6,9 @@ from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
 
+from secrets_app.access.models import ApiToken
+from secrets_app.models import Secret
+
 LISTED = list(admin.site._registry)
 
 
@@ -29,3 +32,8 @@ def test_every_list_takes_the_longest_search_and_says_where_one_is_too_long(
     assert browser.get(changelist(model), {"q": words}).status_code == 200
     answer = browser.get(changelist(model), {"q": f"{words} a"})
     assert (answer.status_code, "at most 255 characters" in answer.content.decode()) == (400, True)
+
+
+@pytest.mark.parametrize(("model", "lookup"), [(Secret, "ciphertext__startswith"), (ApiToken, "digest__startswith")])
+def test_no_list_is_filtered_by_what_nobody_may_see(model: type[Model], lookup: str, browser: Client) -> None:
+    assert browser.get(changelist(model), {lookup: "a"}).status_code == 400

@@ -172,3 +172,8 @@ def test_a_bearer_token_makes_no_token(boss: User) -> None:
 def test_the_document_names_the_bearer_scheme(client: APIClient) -> None:
     schemes = client.get("/api/schema").json()["components"]["securitySchemes"]
     assert (schemes["token"]["type"], schemes["token"]["scheme"]) == ("http", "bearer")
+
+
+@pytest.mark.parametrize("path", ["/api/tokens", "/api/custom-checks", "/api/nothing", "/metrics", "/api/health"])
+def test_no_answer_is_kept_on_its_way(path: str, db: None) -> None:
+    assert logged_in(member("admin")).get(path).headers["Cache-Control"] == "no-store"
