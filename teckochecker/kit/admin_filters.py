@@ -1,7 +1,7 @@
 """Filters of the admin's lists."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib.admin import AllValuesFieldListFilter
 from django.http import HttpRequest
@@ -18,8 +18,8 @@ class NamedValues(AllValuesFieldListFilter):
 class ShownColumnsOnly:
     """A list that is filtered by what it shows, never by a column whose content nobody may see."""
 
-    list_display: Any
-    list_filter: Any
+    list_display: ClassVar[Any]
+    list_filter: ClassVar[Any]
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         shown = {name for name in (*self.list_display, *self.list_filter) if isinstance(name, str)}
