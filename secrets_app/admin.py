@@ -102,7 +102,7 @@ class SecretGrantInline(GranterName, ReadOnly, admin.TabularInline):  # type: ig
 
 
 @admin.register(Secret)
-class SecretAdmin(ShownColumnsOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+class SecretAdmin(ShownColumnsOnly):
     form = SecretForm
     list_display = ("name", "id", "type", "key_id", "created_by", "created_at", "updated_at")
     list_filter = ("type",)

@@ -20,7 +20,7 @@ admin.site.unregister(LogEntry)
 
 
 @admin.register(ApiToken)
-class ApiTokenAdmin(ShownColumnsOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+class ApiTokenAdmin(ShownColumnsOnly):
     list_display = ("__str__", "user", "scope", "token_key", "created", "expiry", "last_used_at")
     list_filter = ("scope", "expiry")
     list_select_related = ("user",)
