@@ -77,6 +77,8 @@ class Request(HTTPRequestParser):  # type: ignore[misc]
 
     def parse_header(self, header_plus: bytes) -> None:
         super().parse_header(header_plus)
+        if "close" in self.headers.get("CONNECTION", "").lower().replace(",", " ").split():
+            self.headers["CONNECTION"] = "close"  # one word of several, as of a proxy's and a browser's
         if refused := self._head_is_refused(header_plus) or self._body_is_refused():
             self.error = Refusal(refused)
             self.body_rcv, self.content_length, self.expect_continue = None, 0, False

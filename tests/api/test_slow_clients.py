@@ -100,6 +100,17 @@ def test_a_stop_answers_what_is_being_sent(transactional_db: None) -> None:
         assert answer(line)[0] == 405
 
 
+def test_close_is_heard_among_other_words(server: Server) -> None:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as line:
+        line.sendall(
+            b"GET /api/health HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nConnection: Keep-Alive\r\n\r\n"
+        )
+        text = b""
+        while data := line.recv(4096):
+            text += data
+    assert text.startswith(b"HTTP/1.1 200 OK") and b"\r\nConnection: close\r\n" in text
+
+
 def test_a_connection_takes_one_request_after_another(server: Server) -> None:
     call = b"GET /api/health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
     with socket.create_connection(("127.0.0.1", server.port), timeout=5) as line:
