@@ -10,10 +10,10 @@ from rest_framework.response import Response
 
 from secrets_app.models import Secret, taken
 from secrets_app.serializers import SecretSerializer, SecretValueSerializer
-from teckochecker.kit.openapi import refused
-from teckochecker.kit.pagination import everything
-from teckochecker.kit.rest import Refused
-from teckochecker.kit.views import Router, ViewSet
+from teckochecker.kit.api.openapi import refused
+from teckochecker.kit.api.pagination import everything
+from teckochecker.kit.api.rest import Refused
+from teckochecker.kit.api.views import Router, ViewSet
 
 
 @extend_schema(tags=["Secrets"])

@@ -3,7 +3,7 @@
 from rest_framework import serializers
 
 from secrets_app.models import Secret, validate_name
-from teckochecker.kit.rest import ChoiceField, StrictSerializer, TextField
+from teckochecker.kit.api.rest import ChoiceField, StrictSerializer, TextField
 
 
 class SecretSerializer(StrictSerializer, serializers.ModelSerializer[Secret]):

@@ -260,7 +260,7 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_THROTTLE_CLASSES": ["teckochecker.access.throttles.PerLogin"],
     "DEFAULT_PERMISSION_CLASSES": ["teckochecker.access.authentication.ModelPermissions"],
-    "DEFAULT_PARSER_CLASSES": ["teckochecker.kit.json_parser.StrictJSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["teckochecker.kit.api.json_parser.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer", "teckochecker.api.browsable.Pages"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "teckochecker.api.browsable.Negotiation",
     "DEFAULT_METADATA_CLASS": "teckochecker.api.browsable.Options",

@@ -3,7 +3,7 @@
 from customchecks.images import runtimes
 from polling.base.results import Cause, Verdict
 from polling.jobs.scheduling import JobStatus
-from teckochecker.kit.openapi import WARNING, header, query
+from teckochecker.kit.api.openapi import WARNING, header, query
 
 JSON, FORM, YAML = "application/json", "multipart/form-data", "application/yaml"
 ONLY_IF = "The `ETag` of the job as it was read: it is changed only if its definition is still the same."

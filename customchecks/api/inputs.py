@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from customchecks.jobs import bulk
-from teckochecker.kit.rest import ShapedField, StrictSerializer
+from teckochecker.kit.api.rest import ShapedField, StrictSerializer
 
 TEXT = {"type": "string"}
 VERSION = {"type": "integer", "minimum": 1, "maximum": 2**31 - 1}

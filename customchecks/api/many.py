@@ -19,10 +19,10 @@ from customchecks.api.serializers import BulkSerializer, ImportSerializer, put_s
 from customchecks.jobs import bulk, export
 from customchecks.jobs.models import CustomCheckJob
 from teckochecker.kit import safe_yaml
-from teckochecker.kit.json_parser import StrictJSONParser
-from teckochecker.kit.openapi import answer, body, query
-from teckochecker.kit.rest import asker
-from teckochecker.kit.views import ViewSet
+from teckochecker.kit.api.json_parser import StrictJSONParser
+from teckochecker.kit.api.openapi import answer, body, query
+from teckochecker.kit.api.rest import asker
+from teckochecker.kit.api.views import ViewSet
 
 MOST_EXPORTED = 10_000
 EXPORTED = "teckochecker: 1\njobs:\n- name: nightly export\n  script_source_type: upload\n  script_runtime: python\n"

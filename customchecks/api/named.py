@@ -16,10 +16,10 @@ from customchecks.api.requests import asking_to_add, conflicting, match, shown
 from customchecks.jobs import by_name
 from customchecks.jobs.models import CustomCheckJob
 from customchecks.jobs.serializers import JobSerializer
-from teckochecker.kit.json_parser import StrictJSONParser
-from teckochecker.kit.openapi import body, header, refused
-from teckochecker.kit.rest import asker
-from teckochecker.kit.views import ViewSet
+from teckochecker.kit.api.json_parser import StrictJSONParser
+from teckochecker.kit.api.openapi import body, header, refused
+from teckochecker.kit.api.rest import asker
+from teckochecker.kit.api.views import ViewSet
 
 UNNAMED = {field: value for field, value in CONFIG.items() if field != "name"}
 FEW = '{"script_source_type": "upload", "script_runtime": "python"}'

@@ -15,7 +15,7 @@ from customchecks.jobs.models import CustomCheckJob
 from customchecks.jobs.serializers import JobSerializer
 from polling.jobs import duplicate_names
 from polling.jobs.scheduling import TransitionRefused
-from teckochecker.kit.rest import Refused, asker
+from teckochecker.kit.api.rest import Refused, asker
 
 
 def match(request: Request) -> str | None:

@@ -32,11 +32,11 @@ from customchecks.api.serializers import (
 )
 from customchecks.jobs import etags, service, versions
 from customchecks.jobs.models import CustomCheckJob, SourceType
-from teckochecker.kit.json_parser import StrictJSONParser
-from teckochecker.kit.openapi import answer, body, refused
-from teckochecker.kit.pagination import pages
-from teckochecker.kit.rest import StrictSerializer, asker
-from teckochecker.kit.views import ViewSet, change
+from teckochecker.kit.api.json_parser import StrictJSONParser
+from teckochecker.kit.api.openapi import answer, body, refused
+from teckochecker.kit.api.pagination import pages
+from teckochecker.kit.api.rest import StrictSerializer, asker
+from teckochecker.kit.api.views import ViewSet, change
 
 GIT_FIELDS = {"git_url": "script_git_url", "branch": "script_git_branch"}
 

@@ -9,7 +9,7 @@ from customchecks.api.examples import LOG, VERSION
 from customchecks.jobs import bulk
 from customchecks.jobs.models import CustomCheckLog, ScriptVersion
 from customchecks.jobs.serializers import SHA256
-from teckochecker.kit.rest import ChoiceField, ShapedField
+from teckochecker.kit.api.rest import ChoiceField, ShapedField
 
 TEXT = {"type": "string"}
 OBJECT: Mapping[str, Any] = {"type": "object", "additionalProperties": True}

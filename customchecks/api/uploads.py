@@ -16,7 +16,8 @@ from rest_framework.request import Request
 
 from customchecks.archives import script_archive, tar_stream
 from customchecks.archives.script_archive import Archive, ArchiveRejected, TooLarge
-from teckochecker.kit import json_parser, strict_json
+from teckochecker.kit import strict_json
+from teckochecker.kit.api import json_parser
 
 CSRF_PART = "csrfmiddlewaretoken"  # of a form in a browser; Django has looked at it by then
 

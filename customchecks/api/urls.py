@@ -6,7 +6,7 @@ from customchecks.api.many import BulkViewSet, DocumentViewSet
 from customchecks.api.named import NamedViewSet
 from customchecks.api.scripts import ScriptViewSet
 from customchecks.api.views import CustomCheckLogViewSet, CustomCheckViewSet, JobDeliveriesViewSet
-from teckochecker.kit.views import Router
+from teckochecker.kit.api.views import Router
 
 JOB = r"^custom-checks/(?P<pk>[0-9]{1,18})"
 CHECK = r"(?P<check_id>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"

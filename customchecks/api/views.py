@@ -42,12 +42,12 @@ from polling.jobs import test_deliveries
 from polling.outbox.deliveries import DeliveryStatus
 from polling.site.deliveries_api import DeliveryViewSet
 from polling.site.delivery_serializers import DELIVERY, DeliverySerializer
-from teckochecker.kit.filters import FilterSet, one_of
-from teckochecker.kit.json_parser import StrictJSONParser
-from teckochecker.kit.openapi import answer, body, refused
-from teckochecker.kit.pagination import pages
-from teckochecker.kit.rest import Refused, asker
-from teckochecker.kit.views import ViewSet, change
+from teckochecker.kit.api.filters import FilterSet, one_of
+from teckochecker.kit.api.json_parser import StrictJSONParser
+from teckochecker.kit.api.openapi import answer, body, refused
+from teckochecker.kit.api.pagination import pages
+from teckochecker.kit.api.rest import Refused, asker
+from teckochecker.kit.api.views import ViewSet, change
 
 
 def moved(message: str) -> dict[Any, Any]:

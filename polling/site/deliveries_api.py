@@ -9,11 +9,11 @@ from rest_framework.response import Response
 
 from polling.outbox.deliveries import Delivery, DeliveryStatus, ResendRefused
 from polling.site.delivery_serializers import DeliverySerializer, DeliveryWithAttemptsSerializer
-from teckochecker.kit.filters import FilterSet, Word, number, one_of
-from teckochecker.kit.openapi import refused
-from teckochecker.kit.pagination import pages
-from teckochecker.kit.rest import Refused
-from teckochecker.kit.views import Router, ViewSet, change
+from teckochecker.kit.api.filters import FilterSet, Word, number, one_of
+from teckochecker.kit.api.openapi import refused
+from teckochecker.kit.api.pagination import pages
+from teckochecker.kit.api.rest import Refused
+from teckochecker.kit.api.views import Router, ViewSet, change
 
 
 class DeliveryFilters(FilterSet):

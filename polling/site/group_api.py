@@ -17,11 +17,11 @@ from polling.site.group_serializers import (
     GroupWithAnswersSerializer,
     split,
 )
-from teckochecker.kit.filters import FilterSet, one_of
-from teckochecker.kit.openapi import WARNING, answer, body, refused
-from teckochecker.kit.pagination import pages
-from teckochecker.kit.rest import Refused, asker
-from teckochecker.kit.views import Router, ViewSet, change
+from teckochecker.kit.api.filters import FilterSet, one_of
+from teckochecker.kit.api.openapi import WARNING, answer, body, refused
+from teckochecker.kit.api.pagination import pages
+from teckochecker.kit.api.rest import Refused, asker
+from teckochecker.kit.api.views import Router, ViewSet, change
 
 TEST = {**DELIVERY, "job_kind": "group", "event": "group.test"}
 

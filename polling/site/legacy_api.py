@@ -33,11 +33,11 @@ from polling.site.openai_serializers import (
     PollingLogSerializer,
 )
 from secrets_app.models import Secret
-from teckochecker.kit.filters import FilterSet, one_of
-from teckochecker.kit.openapi import WARNING, answer, body, query, refused
-from teckochecker.kit.pagination import everything
-from teckochecker.kit.rest import Refused, asker
-from teckochecker.kit.views import Router, ViewSet, change
+from teckochecker.kit.api.filters import FilterSet, one_of
+from teckochecker.kit.api.openapi import WARNING, answer, body, query, refused
+from teckochecker.kit.api.pagination import everything
+from teckochecker.kit.api.rest import Refused, asker
+from teckochecker.kit.api.views import Router, ViewSet, change
 
 LOGS, MOST_LOGS = 50, 500
 TRUE, FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off")

@@ -9,8 +9,8 @@ from polling.openai.batches import Batch, BatchStatus
 from polling.openai.declared import OPENAI
 from polling.openai.models import PollingJob, PollingLog
 from polling.outbox.webhook_fields import WebhookMethod
+from teckochecker.kit.api.rest import ChoiceField, TextField, WholeNumberField
 from teckochecker.kit.declared_serializer import DeclaredSerializer
-from teckochecker.kit.rest import ChoiceField, TextField, WholeNumberField
 
 WEBHOOK: dict[str, Any] = {
     "webhook_url": "https://hooks.example.com/batches",

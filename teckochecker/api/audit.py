@@ -10,9 +10,9 @@ from rest_framework import mixins, serializers
 from secrets_app.access.audit import more, told, way
 from teckochecker.access.authentication import covered
 from teckochecker.kit import strict_json
-from teckochecker.kit.filters import FilterSet, Word, one_of, time
-from teckochecker.kit.pagination import pages
-from teckochecker.kit.views import Router, ViewSet
+from teckochecker.kit.api.filters import FilterSet, Word, one_of, time
+from teckochecker.kit.api.pagination import pages
+from teckochecker.kit.api.views import Router, ViewSet
 
 ACTIONS = {"create": LogEntry.Action.CREATE, "update": LogEntry.Action.UPDATE, "delete": LogEntry.Action.DELETE}
 AT = "2026-01-31T22:04:00.000000Z"

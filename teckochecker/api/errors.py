@@ -34,7 +34,7 @@ from polling.jobs.metrics import DatabaseCollector
 from teckochecker.access.authentication import Forbidden, wrong_scheme
 from teckochecker.access.throttles import PerLogin, Strangers
 from teckochecker.kit import database_errors, strict_json
-from teckochecker.kit.openapi import answer
+from teckochecker.kit.api.openapi import answer
 
 logger = structlog.get_logger(__name__)
 

@@ -21,7 +21,7 @@ from polling.outbox.deliveries import Delivery
 from polling.sweep.models import LEASE_SECONDS, QueueProof, SweepLease
 from polling.sweep.sweeper import this_host
 from teckochecker.kit import database_errors
-from teckochecker.kit.openapi import answer
+from teckochecker.kit.api.openapi import answer
 
 HEALTHY, DEGRADED, UNHEALTHY = "healthy", "degraded", "unhealthy"
 PARTS = ("database", "sweep", "engine", "rules", "queue", "disk", "checks", "deliveries")

@@ -20,7 +20,7 @@ from rest_framework.request import Request
 from rest_framework.serializers import ListSerializer
 
 from teckochecker.kit import declared
-from teckochecker.kit.openapi import ErrorSerializer
+from teckochecker.kit.api.openapi import ErrorSerializer
 
 TAGS: Mapping[str, str] = {
     "Custom checks": "Jobs whose question is a script.",
@@ -208,7 +208,7 @@ def _error(status: int) -> dict[str, Any]:
 
 
 class Shape(OpenApiSerializerFieldExtension):
-    target_class = "teckochecker.kit.rest.ShapedField"
+    target_class = "teckochecker.kit.api.rest.ShapedField"
 
     def map_serializer_field(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
         return dict(self.target.shape)

@@ -14,10 +14,10 @@ from secrets_app.access.models import LONGEST_DAYS, USUAL_DAYS, ApiToken, Scope
 from secrets_app.access.serializers import MadeTokenSerializer, TokenSerializer
 from teckochecker.access.authentication import PasswordLogin, TokenLogin, covered, has_token
 from teckochecker.kit import strict_json
-from teckochecker.kit.filters import FilterSet, Word
-from teckochecker.kit.pagination import pages
-from teckochecker.kit.rest import ChoiceField, StrictSerializer, TextField, WholeNumberField, asker
-from teckochecker.kit.views import Router, ViewSet
+from teckochecker.kit.api.filters import FilterSet, Word
+from teckochecker.kit.api.pagination import pages
+from teckochecker.kit.api.rest import ChoiceField, StrictSerializer, TextField, WholeNumberField, asker
+from teckochecker.kit.api.views import Router, ViewSet
 
 
 class NewTokenSerializer(StrictSerializer):

@@ -11,7 +11,8 @@ from customchecks.archives import script_archive
 from customchecks.archives.tar_stream import ArchiveRejected
 from customchecks.git import process, remote_fields
 from customchecks.jobs import fields
-from teckochecker.kit import json_parser, safe_yaml, strict_json
+from teckochecker.kit import safe_yaml, strict_json
+from teckochecker.kit.api import json_parser
 from tests.growth import grows_linearly
 
 MB = 1024 * 1024

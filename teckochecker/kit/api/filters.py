@@ -14,7 +14,7 @@ from django_filters.rest_framework.filterset import FilterSet as FilterSet
 from drf_spectacular.drainage import set_override
 
 from teckochecker.kit import strict_json, times
-from teckochecker.kit.openapi import such_as
+from teckochecker.kit.api.openapi import such_as
 
 
 class _Field(forms.Field):
