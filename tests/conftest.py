@@ -1,6 +1,7 @@
 """Rules for the whole suite: who may be skipped, what shares the engine, how many tests used it."""
 
 import functools
+import gc
 import os
 import shutil
 import signal
@@ -38,6 +39,12 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     instances.record(settings.TECKO_INSTANCE)
     if not hasattr(session.config, "workerinput") and _engine_answer() is dockerd.Answer.READY:
         instances.dismantle_dead()
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests stay for the whole session: nobody need look through them for garbage again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

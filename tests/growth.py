@@ -17,6 +17,8 @@ ALLOWED = 3.0
 # Seconds: what costs less than this at its largest stops nobody, and cannot be measured well
 FREE = 0.004
 ROUNDS = 5
+# In each round, of the smallest: it is so short that something else can be most of it
+REPEATED = 3
 # Seconds: no other process is to blame for this
 PLAIN = 1.0
 
@@ -32,37 +34,23 @@ def grows_linearly(
 
     ``refusals`` are what ``read`` may raise: a text that is refused must cost no more either.
     """
-    sizes = [size >> doubling for doubling in range(DOUBLINGS, -1, -1)]
-    inputs = [text(each) for each in sizes]
-    costs = [float("inf")] * len(sizes)
+    smallest = size >> DOUBLINGS
+    short, long = text(smallest), text(size)
+    few = many = float("inf")
     gc.collect()
     gc.freeze()  # what the suite holds is not to be looked through again whenever a reader has made many objects
-    try:
-        for _ in range(ROUNDS):
-            costs = [min(cost, _cost(read, given, refusals)) for cost, given in zip(costs, inputs, strict=True)]
-            if _is_linear(costs):
-                return
-            if costs[-1] > PLAIN:
-                break
-    finally:
-        gc.unfreeze()
-    shown = ", ".join(f"{size}: {cost * 1000:.1f} ms" for size, cost in zip(sizes, costs, strict=True))
+    for _ in range(ROUNDS):
+        few = min(few, *(_cost(read, short, refusals) for _ in range(REPEATED)))
+        many = min(many, _cost(read, long, refusals))
+        if many <= max(FREE, few * ALLOWED**DOUBLINGS):
+            return
+        if many > PLAIN:
+            break
+    shown = f"{smallest}: {few * 1000:.1f} ms, {size}: {many * 1000:.1f} ms"
     raise AssertionError(f"The cost grows faster than the text: {shown}")
 
 
-def _is_linear(costs: list[float]) -> bool:
-    return costs[-1] <= max(FREE, costs[0] * ALLOWED**DOUBLINGS)
-
-
 def _cost(read: Callable[[T], object], given: T, refusals: tuple[type[Exception], ...]) -> float:
-    """The best of three where one is so short that something else can be most of it."""
-    best = _once(read, given, refusals)
-    for _ in range(2 if best < 0.05 else 0):
-        best = min(best, _once(read, given, refusals))
-    return best
-
-
-def _once(read: Callable[[T], object], given: T, refusals: tuple[type[Exception], ...]) -> float:
     began = time.thread_time()
     with contextlib.suppress(*refusals):
         read(given)
