@@ -5,20 +5,26 @@ import gc
 import os
 import shutil
 import signal
+from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings
 
 from teckochecker.setup import dockerd
-from tests import absent, instances, postgresql
+from tests import absent, instances, needs, postgresql
 
 LONGEST_ID = 40
 LONGEST_BYTES_ID = 8
 _ENGINE = "needs the engine"
 MADE_UP_CALLS = "calls of the API that were made up"
 MEASURED = "measured"
+_LEFT_OUT = "tests that --fast leaves out"
+_SECURITY = Path(__file__).parent / "security"
 _used_engine: list[str] = []
+_left_out: Counter[str] = Counter()
 _made_up_calls: list[int] = []
 _measured: list[str] = []
 
@@ -26,6 +32,10 @@ _measured: list[str] = []
 @functools.cache
 def _engine_answer() -> dockerd.Answer:
     return dockerd.ask(os.environ)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--fast", action="store_true", help=f"leave out the tests that need {', '.join(needs.SLOW)}")
 
 
 def pytest_configure() -> None:
@@ -54,20 +64,36 @@ def httpserver_listen_address() -> tuple[str, int]:
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(items: list[pytest.Item], config: pytest.Config) -> None:
+    for item in items:
+        needs.mark(item)
+    if config.getoption("--fast"):
+        _left_out.update(needs.leave_out(items, config))
     for item in items:
         if item.get_closest_marker("engine"):
             item.user_properties.append((_ENGINE, True))
-            # One engine, one process: what two engine tests measure and reap at once is nobody's
-            item.add_marker(pytest.mark.xdist_group("engine"))
+            # What two tests measure and reap at once in one instance is nobody's; those of the sandbox make their own
+            own = item.path.is_relative_to(_SECURITY)
+            item.add_marker(pytest.mark.xdist_group("engine, own instances" if own else "engine"))
         if item.get_closest_marker("browser"):
             item.add_marker(pytest.mark.xdist_group("browser"))
         if "postgresql_server" in getattr(item, "fixturenames", ()) and not item.get_closest_marker("engine"):
             item.add_marker(pytest.mark.xdist_group("postgresql"))  # one server for all of them
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    with needs.watching(item):
+        return (yield)
+
+
 @pytest.fixture(scope="session")
-def postgresql_server() -> Iterator[postgresql.Server]:
+def processes() -> None:
+    """For whoever starts Python: see ``needs.py``."""
+
+
+@pytest.fixture(scope="session")
+def postgresql_server(processes: None) -> Iterator[postgresql.Server]:
     with postgresql.running() as server:
         yield server
 
@@ -102,8 +128,22 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
         _made_up_calls.extend(int(count) for name, count in report.user_properties if name == MADE_UP_CALLS)
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput[_LEFT_OUT] = dict(_left_out)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Every process has the same list of tests."""
+    _left_out.update(node.workeroutput.get(_LEFT_OUT, {}) if not _left_out and hasattr(node, "workeroutput") else {})
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.write_line(f"Tests that used the Docker Engine: {len(_used_engine)}")
+    if _left_out:
+        parts = ", ".join(f"{count} that need {name}" for name, count in sorted(_left_out.items()))
+        terminalreporter.write_line(f"Tests that --fast left out: {_left_out.total()} ({parts})")
     if _made_up_calls:
         terminalreporter.write_line(f"Calls that schemathesis made up: {sum(_made_up_calls)}")
     for line in _measured:

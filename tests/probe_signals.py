@@ -9,6 +9,7 @@ import pytest
 SLEEPER = "import time; print('up', flush=True); time.sleep(60)"
 
 
+@pytest.mark.usefixtures("processes")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_child_ends(number: signal.Signals) -> None:
     argv = [sys.executable, "-c", SLEEPER]

@@ -11,6 +11,8 @@ import pytest
 
 from tests.ground_rules.code import BASE_DIR
 
+pytestmark = pytest.mark.usefixtures("processes")
+
 
 def _ignore() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

@@ -18,6 +18,7 @@ TEST_PROGRAMS = (
     *(*PROGRAMS, ("curl", "curl"), ("chromium", "chromium"), ("pg_ctlcluster", "postgresql")),
     ("libatomic", "libatomic1"),  # the browser tests' own Node needs it
 )
+WORKERS = 4
 ENGINE_CLIENT = (("docker", "docker-cli"),)
 
 
@@ -45,20 +46,30 @@ def test(arguments: Sequence[str]) -> int:
     options, pytest_arguments = _test_parser().parse_known_args(arguments)
     place = _use_home(BASE_DIR / "var" / "test")
     _demand(place, serving=False)
-    set_up(place, development=True, may_install=not options.no_engine_install, programs=TEST_PROGRAMS)
-    return suite.run(BASE_DIR, workers=options.workers, pytest_arguments=pytest_arguments)
+    if options.fast:
+        set_up(place, development=True, engine=False, programs=PROGRAMS)
+    else:
+        set_up(place, development=True, may_install=not options.no_engine_install, programs=TEST_PROGRAMS)
+    return suite.run(BASE_DIR, workers=options.workers, fast=options.fast, pytest_arguments=pytest_arguments)
 
 
-def set_up(place: Path, *, development: bool, may_install: bool, programs: tuple[tuple[str, str], ...]) -> None:
+def set_up(
+    place: Path,
+    *,
+    development: bool,
+    programs: tuple[tuple[str, str], ...],
+    engine: bool = True,
+    may_install: bool = False,
+) -> None:
     started = time.monotonic()
     say(f"Setting up TeckoChecker in {place}")
     virtualenv.ensure(BASE_DIR, development=development, environ=os.environ)
     with stage("Home folder") as remarks:
         remarks += home.ensure(place, os.environ) or ["there"]
     packages.ensure(programs)
-    if dockerd.ensure(home=place, may_install=may_install, environ=os.environ):
+    if engine and dockerd.ensure(home=place, may_install=may_install, environ=os.environ):
         _runner_images()
-    if development:
+    if engine and development:
         packages.ensure(ENGINE_CLIENT)  # after the engine, whose package brings it up to Debian 12
     if _manage("prepare", *(["--silent"] if development else [])):  # nobody logs in to the tests' instance
         raise SetupFailed("The database could not be prepared; the lines above say why.")
@@ -126,9 +137,14 @@ def _test_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--workers",
         type=int,
-        default=3,
+        default=WORKERS,
         metavar="N",
-        help="pytest processes (default 3); one runs the engine tests, and mostly waits",
+        help=f"pytest processes (default {WORKERS}); two run the engine tests, and mostly wait",
+    )
+    parser.add_argument(
+        "--fast",
+        action="store_true",
+        help="leave out the tests that need the engine, a browser or other processes, and set none of that up",
     )
     _add_engine_option(parser)
     return parser

@@ -12,13 +12,14 @@ from teckochecker.setup.progress import SetupFailed, quietly, say, stage
 LINTER_LINES = 300
 
 
-def run(base: Path, *, workers: int, pytest_arguments: Sequence[str]) -> int:
+def run(base: Path, *, workers: int, fast: bool, pytest_arguments: Sequence[str]) -> int:
     """The exit code. Narrowed by arguments, pytest runs alone."""
     _allow_indexes(base)
     failed = [] if pytest_arguments else _lint(base)
     started = time.monotonic()
     parallel = ["-n", str(workers), "--dist", "loadgroup"] if workers > 1 else []
-    argv: list[str | Path] = [virtualenv.python(base), "-m", "pytest", *parallel, *pytest_arguments]
+    chosen = ["--fast"] if fast else []
+    argv: list[str | Path] = [virtualenv.python(base), "-m", "pytest", *parallel, *chosen, *pytest_arguments]
     code = subprocess.run(argv, cwd=base, check=False).returncode
     say(f"pytest took {time.monotonic() - started:.0f} s")
     if failed:

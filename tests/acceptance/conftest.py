@@ -7,7 +7,7 @@ from tests.acceptance.instance import Instance, Receiver, running
 
 
 @pytest.fixture(scope="session")
-def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
+def instance(processes: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
     home: Path = tmp_path_factory.mktemp("home")
     with running(home) as started:
         yield started

@@ -81,6 +81,7 @@ def test_a_sweep_that_is_killed_loses_nothing_and_doubles_nothing(
     assert delivery.status == "delivered"
 
 
+@pytest.mark.usefixtures("processes")
 @pytest.mark.parametrize("point", [point for point in POINTS if point not in SANDBOXED])
 def test_a_sweep_that_is_killed_starts_no_second_keboola_job(point: Point, tmp_path: Path, settings: Any) -> None:
     settings.TECKO_WEBHOOK_ALLOW = ["127.0.0.1"]
@@ -101,6 +102,7 @@ def test_a_sweep_that_is_killed_starts_no_second_keboola_job(point: Point, tmp_p
     assert outcome == expected.get(point, ("completed", "", "delivered", 1))
 
 
+@pytest.mark.usefixtures("processes")
 @pytest.mark.parametrize("point", [Point.DELIVERY_WRITTEN, Point.DELIVERY_CLAIMED, Point.DELIVERY_COUNTED])
 def test_a_sweep_that_is_killed_while_it_gives_a_job_up_tells_so_with_one_id(
     point: Point, receiver: Receiver, tmp_path: Path, settings: Any

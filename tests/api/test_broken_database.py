@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from tests import postgresql, tmpfs
 from tests.api.live import web_server
@@ -62,6 +63,7 @@ def told(answer: httpx.Response) -> tuple[int, bool, Any]:
     return answer.status_code, answer.headers.get("Retry-After", "").isdigit(), answer.json().get("detail")
 
 
+@pytest.mark.usefixtures("processes")
 def test_a_locked_database_answers_503_to_who_writes_and_everything_to_who_reads(tmp_path: Path) -> None:
     file = tmp_path / "db.sqlite3"
     with serving(tmp_path / "home", f"sqlite:///{file}?timeout=1") as web:
@@ -75,6 +77,7 @@ def test_a_locked_database_answers_503_to_who_writes_and_everything_to_who_reads
             assert "Retry-After" in page.headers and "another process holds it" in page.text
 
 
+@pytest.mark.usefixtures("processes")
 def test_a_full_disk_answers_503_to_who_writes_until_there_is_room(tmp_path: Path) -> None:
     small = tmp_path / "small"
     database = f"sqlite:///{small / 'db.sqlite3'}"

@@ -32,7 +32,7 @@ def name(transactional_db: None) -> str:
 
 
 @pytest.fixture(scope="module")
-def port(django_db_setup: None) -> Iterator[int]:
+def port(processes: None, django_db_setup: None) -> Iterator[int]:
     with live.web_server(TECKO_LOGIN_ATTEMPTS=str(MOST), TECKO_LOGIN_LOCKOUT_SECONDS="600") as (port, _):
         yield port
 

@@ -74,6 +74,7 @@ def test_invented_methods_make_no_series(client: APIClient) -> None:
     assert "INVENTED" not in client.get("/metrics").content.decode()
 
 
+@pytest.mark.usefixtures("processes")
 def test_every_process_of_a_host_counts(tmp_path: Path, django_db_setup: None, transactional_db: None) -> None:
     _, token = ApiToken.objects.create(User.objects.create_superuser("root"), scope=Scope.READ)
     folder: dict[str, Any] = {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}

@@ -88,6 +88,7 @@ def test_a_form_of_known_length_that_stops_is_408(server: Server) -> None:
         assert answer(line) == (408, "The body did not arrive in time.")
 
 
+@pytest.mark.usefixtures("processes")
 def test_a_stop_answers_what_is_being_sent(transactional_db: None) -> None:
     sent = b"POST /api/health HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 4\r\n\r\nab"
     with live.web_server() as (port, pids), socket.create_connection(("127.0.0.1", port), timeout=10) as line:

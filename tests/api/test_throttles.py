@@ -111,6 +111,7 @@ def test_calls_at_the_same_time_are_all_counted(boss: User, settings: Any) -> No
         assert sum(pool.map(allowed, range(8))) == 20
 
 
+@pytest.mark.usefixtures("processes")
 @pytest.mark.django_db(transaction=True)
 def test_the_processes_of_the_web_server_count_together() -> None:
     number = os.getpid() * 1000  # of no other test's token: the counter is the product's own

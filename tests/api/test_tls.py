@@ -61,7 +61,7 @@ def authority() -> trustme.CA:
 
 
 @pytest.fixture(scope="module")
-def proxy(authority: trustme.CA, django_db_setup: None) -> Iterator[Proxy]:
+def proxy(authority: trustme.CA, processes: None, django_db_setup: None) -> Iterator[Proxy]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert(PUBLIC).configure_cert(context)
     with socket.create_server(("127.0.0.1", 0)) as listener:

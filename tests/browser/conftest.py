@@ -59,7 +59,7 @@ class Window:
 
 
 @pytest.fixture(scope="module")
-def web_server(django_db_setup: None) -> Iterator[tuple[int, tuple[int, ...]]]:
+def web_server(processes: None, django_db_setup: None) -> Iterator[tuple[int, tuple[int, ...]]]:
     collect_static(settings.STATIC_ROOT)
     with live.web_server() as server:
         yield server

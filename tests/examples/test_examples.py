@@ -24,6 +24,7 @@ def check(example, *, runtime="python", **variables):
     return parse(done.stdout, exit_code=done.returncode)
 
 
+@pytest.mark.usefixtures("processes")
 def test_the_mock_checkers_own_tests_pass(tmp_path):
     copy = shutil.copytree(EXAMPLES / "mock-checker", tmp_path / "mock-checker")
     own = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_checker.py"]
@@ -66,6 +67,7 @@ def operation(state, **more):
     return {"name": "batches/b1", "metadata": {"state": state, "batchStats": counts}, **more}
 
 
+@pytest.mark.usefixtures("processes")
 @pytest.mark.parametrize("runtime", ["python", "node"])
 @pytest.mark.parametrize(
     ("state", "verdict"),
@@ -85,11 +87,13 @@ def test_a_state_of_a_gemini_batch_is_a_verdict(httpserver, runtime, state, verd
     assert ("why" in result.message) == (verdict == "FAILED")
 
 
+@pytest.mark.usefixtures("processes")
 @pytest.mark.parametrize("runtime", ["python", "node"])
 def test_a_gemini_batch_shows_its_progress_and_takes_a_full_name(httpserver, runtime):
     assert gemini(httpserver, runtime, operation("BATCH_STATE_RUNNING"), BATCH_ID="batches/b1").progress == 25
 
 
+@pytest.mark.usefixtures("processes")
 @pytest.mark.parametrize("runtime", ["python", "node"])
 def test_gemini_without_an_answer_or_a_key_is_an_error(httpserver, runtime):
     refused = gemini(httpserver, runtime, {}, GEMINI_API_KEY="wrong")
@@ -98,6 +102,7 @@ def test_gemini_without_an_answer_or_a_key_is_an_error(httpserver, runtime):
     assert "GEMINI_API_KEY" in check(f"gemini-{runtime}", runtime=runtime, BATCH_ID="b1").message
 
 
+@pytest.mark.usefixtures("processes")
 def test_the_basic_template_answers_and_counts():
     result = check("template-basic", TASK_ID="t", CHECK_PARAMS='{"a": 1}', TECKO_STATE='{"checks": 4}')
     assert (result.verdict, result.data, result.state) == (
@@ -108,6 +113,7 @@ def test_the_basic_template_answers_and_counts():
     assert check("template-basic", TASK_ID="t").state == {"checks": 1}
 
 
+@pytest.mark.usefixtures("processes")
 @pytest.mark.parametrize(("status", "verdict"), [("completed", "SUCCESS"), ("failed", "FAILED"), ("queued", "PENDING")])
 def test_the_api_template_maps_the_services_states(httpserver, status, verdict):
     httpserver.expect_request("/tasks/t", headers={"Authorization": "Bearer k"}).respond_with_json({"status": status})
@@ -116,6 +122,7 @@ def test_the_api_template_maps_the_services_states(httpserver, status, verdict):
     )
 
 
+@pytest.mark.usefixtures("processes")
 def test_the_api_template_reports_a_service_that_does_not_answer():
     assert check("template-api", API_KEY="k", TASK_ID="t", API_URL="http://127.0.0.1:1").cause == "script"
 
@@ -130,6 +137,7 @@ def receiver():
             process.terminate()
 
 
+@pytest.mark.usefixtures("processes")
 def test_the_receiver_prints_lists_and_forgets_webhooks():
     with receiver() as (process, url):
         body = {"job_name": "Mock", "check_status": "SUCCESS"}
@@ -145,6 +153,7 @@ def test_the_receiver_prints_lists_and_forgets_webhooks():
         assert requests.get(f"{url}/webhooks", timeout=5).json() == {"total": 0, "webhooks": []}
 
 
+@pytest.mark.usefixtures("processes")
 def test_the_receiver_refuses_what_is_not_json():
     with receiver() as (_, url):
         assert requests.post(f"{url}/webhook", data=b"{", timeout=5).status_code == 400

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
@@ -94,6 +95,7 @@ def reader(file: Path) -> Callable[[str], list[tuple[Any, ...]]]:
     return ask
 
 
+@pytest.mark.usefixtures("processes")
 def test_a_sweep_outlasts_a_file_that_another_process_holds(tmp_path: Path) -> None:
     file = tmp_path / "db.sqlite3"
     with watched(tmp_path / "home", f"sqlite:///{file}?timeout=1", reader(file)) as cluster:
@@ -105,6 +107,7 @@ def test_a_sweep_outlasts_a_file_that_another_process_holds(tmp_path: Path) -> N
         cluster.goes_on(sweep=sweep, answered=answered)
 
 
+@pytest.mark.usefixtures("processes")
 def test_a_sweep_outlasts_a_disk_that_is_full(tmp_path: Path) -> None:
     with tmpfs.mounted(tmp_path / "small", megabytes=8) as small:
         file = small / "db.sqlite3"
@@ -117,6 +120,7 @@ def test_a_sweep_outlasts_a_disk_that_is_full(tmp_path: Path) -> None:
             cluster.goes_on(sweep=sweep, answered=answered)
 
 
+@pytest.mark.usefixtures("processes")
 def test_no_check_starts_while_the_disk_is_nearly_full_and_they_go_on_by_themselves(tmp_path: Path) -> None:
     with tmpfs.mounted(tmp_path / "small", megabytes=12) as small:
         file = small / "db.sqlite3"

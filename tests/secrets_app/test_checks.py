@@ -62,6 +62,7 @@ def test_every_report_has_a_remedy_and_shows_no_key(settings: Settings) -> None:
     assert not any(RANDOM[:30] in f"{message}{message!r}" for message in found)
 
 
+@pytest.mark.usefixtures("processes")
 def test_the_command_line_does_not_start_with_a_short_key() -> None:
     environment = os.environ | {"TECKO_KEYS": f"k1:{encoded(os.urandom(31))}"}
     done = subprocess.run(

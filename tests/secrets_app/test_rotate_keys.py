@@ -100,6 +100,7 @@ print(sum(secret.value() == "value of " + secret.name for secret in Secret.objec
 """
 
 
+@pytest.mark.usefixtures("processes")
 def test_a_run_that_was_killed_is_finished_by_the_next(tmp_path: Path) -> None:
     def environment(*keys: str) -> dict[str, str]:
         url = f"sqlite:///{tmp_path / 'db.sqlite3'}"

@@ -489,6 +489,7 @@ def test_a_directory_that_packs_to_more_than_10_mb_is_too_large(tmp_path):
         from_directory(tmp_path)
 
 
+@pytest.mark.usefixtures("processes")
 def test_the_worst_archive_that_is_taken_stays_within_60_mb_of_memory(tmp_path):
     path = tmp_path / "worst.tgz"
     path.write_bytes(tgz(*[member(f"f{number}", filler(10 * MB, noise=2_050_000)) for number in range(5)]))

@@ -6,6 +6,8 @@ import pytest
 
 from tests.hosts import Host
 
+pytestmark = pytest.mark.usefixtures("processes")
+
 NOWHERE = "postgres://watcher:geheim@127.0.0.1:1/watched"
 OURS = [("customcheck", "list"), ("rotate_keys",), ("serve",), ("qcluster",)]
 DJANGOS = [("createsuperuser", "--noinput", "--username", "x", "--email", "x@example.com"), ("migrate",)]

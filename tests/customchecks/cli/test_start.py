@@ -45,11 +45,13 @@ def told_at_the_end(words: tuple[str, ...], *, env: Mapping[str, str]) -> str:
     return done.stderr
 
 
+@pytest.mark.usefixtures("processes")
 @pytest.mark.parametrize("words", HELP, ids=" ".join)
 def test_help_and_a_wrong_usage_need_no_django(words: tuple[str, ...]) -> None:
     assert {module for module in loaded_by(("customcheck", *words)) if module.partition(".")[0] == "django"} == set()
 
 
+@pytest.mark.usefixtures("processes")
 def test_the_completion_of_an_option_needs_no_django() -> None:
     modules = loaded_by(("shellcompletion", "--shell", "bash", "complete", "manage.py customcheck list --st"))
     assert not any(module.partition(".")[0] == "django" for module in modules)

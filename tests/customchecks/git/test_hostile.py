@@ -187,6 +187,7 @@ def test_objects_that_lie_on_another_host_are_not_fetched(
     assert files(cache) == []
 
 
+@pytest.mark.usefixtures("processes")
 def test_git_does_not_outlive_a_killed_worker_for_long() -> None:
     code = """if True:
         import sys, time

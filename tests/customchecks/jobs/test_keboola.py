@@ -152,6 +152,7 @@ def test_what_keboola_refuses_is_shown_and_the_job_keeps_its_verdict(stack: Serv
     assert job.status == "completed"
 
 
+@pytest.mark.usefixtures("processes")
 def test_a_process_that_is_killed_after_keboola_has_answered_starts_no_second_job(stack: Service) -> None:
     end(make_job(stack.url))
     assert run_until_killed("delivery_answered") == -signal.SIGKILL

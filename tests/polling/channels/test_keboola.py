@@ -203,6 +203,7 @@ def test_a_gateway_that_gave_up_waiting_leaves_it_unknown(start: Start, settings
     assert state(job) == ("failed", "keboola_unknown", "unknown")
 
 
+@pytest.mark.usefixtures("processes")
 def test_a_process_that_is_killed_after_keboola_has_answered_starts_no_second_job(settings: Any, start: Start) -> None:
     start()
     answered = threading.Event()

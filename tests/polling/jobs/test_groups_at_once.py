@@ -116,6 +116,7 @@ def recording(claim: scheduling.Claim, *, at: float = 0, crash: str = "") -> "su
     )
 
 
+@pytest.mark.usefixtures("processes")
 def test_processes_whose_members_end_in_the_same_instant_make_one_call() -> None:
     group = make_group(*(make_member() for _ in range(4)))
     instant = time.time() + 6
@@ -124,6 +125,7 @@ def test_processes_whose_members_end_in_the_same_instant_make_one_call() -> None
     assert len(sent(group)) == 1
 
 
+@pytest.mark.usefixtures("processes")
 def test_a_process_that_is_killed_before_its_end_is_stored_makes_no_half_of_a_call() -> None:
     member = make_member()
     group = make_group(member)

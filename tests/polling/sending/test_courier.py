@@ -138,6 +138,7 @@ def test_endless_answers_leave_the_memory_flat() -> None:
         assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 30 * 1024
 
 
+@pytest.mark.usefixtures("processes")
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("point", ["delivery_claimed", "delivery_prepared", "delivery_answered", "delivery_settled"])
 def test_a_process_that_is_killed_anywhere_loses_no_delivery_and_no_id(point: str) -> None:

@@ -20,7 +20,7 @@ PASSWORD = "correct horse battery"
 
 
 @pytest.fixture(scope="module")
-def web_server(django_db_setup: None) -> Iterator[tuple[int, tuple[int, ...]]]:
+def web_server(processes: None, django_db_setup: None) -> Iterator[tuple[int, tuple[int, ...]]]:
     with live.web_server() as server:
         yield server
 

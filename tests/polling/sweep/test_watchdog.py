@@ -21,7 +21,7 @@ EVERY, WITHIN = "1", "5"
 
 
 @pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[Host]:
+def cluster(processes: None, tmp_path: Path) -> Iterator[Host]:
     with host(tmp_path, f"sqlite:///{tmp_path / 'db.sqlite3'}") as at:
         at.prepare()
         at.start("--prove-every", EVERY, "--prove-within", WITHIN)

@@ -52,6 +52,7 @@ def masker(request: pytest.FixtureRequest) -> Masker:
     return Masker([request.param])
 
 
+@pytest.mark.xdist_group("masker")  # whose makings take seconds: one process makes each once
 @pytest.mark.parametrize(
     "data",
     [

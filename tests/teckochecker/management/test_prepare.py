@@ -60,7 +60,7 @@ class Instance:
 
 
 @pytest.fixture
-def instance(tmp_path: Path) -> Iterator[Instance]:
+def instance(processes: None, tmp_path: Path) -> Iterator[Instance]:
     place = tmp_path / "home"
     yield Instance(place)
     instances.dismantle(instances.record(instance_id.instance_id(place)))

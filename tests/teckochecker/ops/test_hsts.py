@@ -10,6 +10,7 @@ from tests.teckochecker.ops.test_settings import read
 NAMES = ("SECURE_HSTS_SECONDS", "SECURE_HSTS_INCLUDE_SUBDOMAINS", "SECURE_HSTS_PRELOAD")
 
 
+@pytest.mark.usefixtures("processes")
 @pytest.mark.parametrize(
     ("said", "found"),
     [

@@ -39,6 +39,7 @@ def read(home: Path, *names: str, **environ: str) -> list[Any]:
     return list(json.loads(run("-c", code, home=home, **environ).stdout))
 
 
+@pytest.mark.usefixtures("processes")
 def test_everything_wrong_is_said_at_once_with_its_remedy(tmp_path: Path) -> None:
     done = run("manage.py", "check", home=tmp_path, **WRONG)
     assert done.returncode == 1
@@ -48,16 +49,19 @@ def test_everything_wrong_is_said_at_once_with_its_remedy(tmp_path: Path) -> Non
     assert done.stderr.count("HINT: ") >= len(WRONG)
 
 
+@pytest.mark.usefixtures("processes")
 def test_a_password_in_a_wrong_address_is_not_shown(tmp_path: Path) -> None:
     assert "canary" not in run("manage.py", "check", home=tmp_path, **WRONG).stderr
 
 
+@pytest.mark.usefixtures("processes")
 def test_wrong_values_leave_the_defaults(tmp_path: Path) -> None:
     names = ("TECKO_HOST", "TECKO_PUBLIC_URL", "TECKO_LOG_LEVEL", "ALLOWED_HOSTS")
     expected = ["127.0.0.1", "http://127.0.0.1:8000", "INFO", ["127.0.0.1", "[::1]", "localhost"]]
     assert read(tmp_path, *names, **WRONG) == expected
 
 
+@pytest.mark.usefixtures("processes")
 def test_an_ipv6_address_has_brackets_where_urls_and_hosts_want_them(tmp_path: Path) -> None:
     url, hosts = read(tmp_path, "TECKO_PUBLIC_URL", "ALLOWED_HOSTS", TECKO_HOST="fd00::7", TECKO_PORT="9000")
     assert url == "http://[fd00::7]:9000"
@@ -121,6 +125,7 @@ def test_a_database_is_sqlite_or_postgresql() -> None:
     assert setting_values.database("postgres://u:p@h:5433/n")["PORT"] == 5433
 
 
+@pytest.mark.usefixtures("processes")
 @pytest.mark.parametrize(
     ("name", "meant"),
     [("TECKO_EGRES_ALLOW", "TECKO_EGRESS_ALLOW"), ("TECKO_KEY", "TECKO_KEYS"), ("TECKO_WHATEVER_ELSE", "")],
@@ -135,6 +140,7 @@ def test_a_setting_that_does_not_exist_is_refused_with_the_nearest_name(tmp_path
         assert (f"Write {meant} if that is meant" in done.stderr) is bool(meant)
 
 
+@pytest.mark.usefixtures("processes")
 def test_what_is_nearly_a_setting_in_the_file_is_refused_and_what_is_no_setting_at_all_is_not(tmp_path: Path) -> None:
     done = _with_file(tmp_path, "TEKCO_PORT=1\nDATABSE_URL=x\nCOMPOSE_PROJECT_NAME=ours\nTECKO_TOKEN=mine")
     assert done.stderr.count("(teckochecker.E005)") == 2
@@ -147,6 +153,7 @@ def _with_file(home: Path, text: str) -> subprocess.CompletedProcess[str]:
     return run("manage.py", "check", home=home)
 
 
+@pytest.mark.usefixtures("processes")
 def test_every_setting_is_known(tmp_path: Path) -> None:
     assert "E005" not in _with_file(tmp_path, "\n".join(f"{name}=" for name in WRONG)).stderr
 
@@ -154,6 +161,7 @@ def test_every_setting_is_known(tmp_path: Path) -> None:
 # A running server and what was changed since it started
 
 
+@pytest.mark.usefixtures("processes")
 def test_settings_that_changed_since_the_server_started_are_named_and_never_shown(tmp_path: Path) -> None:
     home.ensure(tmp_path, {})
     env = tmp_path / ".env"

@@ -66,7 +66,7 @@ def supervising(*programs: Program, said: list[str] | None = None) -> Iterator[S
 
 
 @pytest.fixture
-def log(tmp_path: Path) -> Path:
+def log(processes: None, tmp_path: Path) -> Path:
     return tmp_path / "child.log"
 
 

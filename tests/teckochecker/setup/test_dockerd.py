@@ -76,16 +76,19 @@ def probe(**environ: str) -> str:
     return subprocess.run(argv, cwd=BASE_DIR, env=inherited | environ, capture_output=True, text=True).stdout
 
 
+@pytest.mark.usefixtures("processes")
 def test_an_engine_test_without_an_engine_is_skipped_on_a_laptop() -> None:
     output = probe(DOCKER_HOST=NO_ENGINE)
     assert "1 passed, 1 skipped" in output
     assert "Tests that used the Docker Engine: 0" in output
 
 
+@pytest.mark.usefixtures("processes")
 def test_an_engine_test_without_an_engine_fails_in_ci() -> None:
     assert "1 passed, 1 error" in probe(DOCKER_HOST=NO_ENGINE, CI="true")
 
 
+@pytest.mark.usefixtures("processes")
 def test_tests_that_used_the_engine_are_counted(tmp_path: Path) -> None:
     with listening(tmp_path / "engine.sock", status=200) as environ:
         output = probe(**environ)

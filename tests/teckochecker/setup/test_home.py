@@ -62,6 +62,7 @@ def test_what_a_link_leads_to_stays_as_it_is(place: Path, tmp_path: Path) -> Non
     assert mode(tmp_path / "elsewhere") == 0o755
 
 
+@pytest.mark.usefixtures("processes")
 def test_every_process_closes_the_folder_and_makes_private_files(place: Path) -> None:
     """Also one that is not started by ``script/server``, under a generous umask."""
     home.ensure(place, {})

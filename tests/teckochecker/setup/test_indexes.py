@@ -40,6 +40,7 @@ def test_an_index_that_cannot_be_asked_tells_nothing(index: str) -> None:
     assert indexes.file_address(index) == ""
 
 
+@pytest.mark.usefixtures("processes")
 def test_without_npm_the_registry_of_the_images_npm_is_asked_for(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

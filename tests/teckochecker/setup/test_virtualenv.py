@@ -22,7 +22,7 @@ def wheel(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def base(processes: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project whose development lock has been installed."""
     folder = tmp_path_factory.mktemp("project")
     path = wheel(folder)
