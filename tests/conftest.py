@@ -6,15 +6,17 @@ import os
 import shutil
 import signal
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.conf import settings
 
+from customchecks.jobs.models import CustomCheckJob
+from secrets_app.models import Secret
 from teckochecker.setup import dockerd
-from tests import absent, instances, needs, postgresql
+from tests import absent, factories, instances, needs, postgresql
 
 LONGEST_ID = 40
 LONGEST_BYTES_ID = 8
@@ -85,6 +87,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item], config: pytest.Confi
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     with needs.watching(item):
         return (yield)
+
+
+@pytest.fixture
+def make_secret(db: None) -> Callable[..., Secret]:
+    return factories.make_secret
+
+
+@pytest.fixture
+def make_job(db: None) -> Callable[..., CustomCheckJob]:
+    return factories.make_job
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ DOUBLINGS = 3
 ALLOWED = 3.0
 # Seconds: what costs less than this at its largest stops nobody, and cannot be measured well
 FREE = 0.004
-ROUNDS = 5
+ROUNDS = 15
 # In each round, of the smallest: it is so short that something else can be most of it
 REPEATED = 3
 # Seconds: no other process is to blame for this

@@ -20,7 +20,7 @@ import httpx
 from teckochecker.ops import instance_id
 from teckochecker.setup import home as setup
 from tests import instances
-from tests.archives import tgz
+from tests.factories import tgz
 
 REPOSITORY = Path(__file__).parents[2]
 PASSWORD = "correct-horse-battery"

@@ -21,8 +21,8 @@ from teckochecker.ops import instance_id
 from tests import instances
 from tests.acceptance import sweeping
 from tests.acceptance.instance import Receiver
-from tests.archives import tgz
-from tests.polling.services import FakeKeboola, FakeOpenAI, make_job, serving
+from tests.factories import tgz
+from tests.polling.services import FakeKeboola, FakeOpenAI, make_polling_job, serving
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
 
@@ -86,7 +86,7 @@ def test_a_sweep_that_is_killed_loses_nothing_and_doubles_nothing(
 def test_a_sweep_that_is_killed_starts_no_second_keboola_job(point: Point, tmp_path: Path, settings: Any) -> None:
     settings.TECKO_WEBHOOK_ALLOW = ["127.0.0.1"]
     with serving(FakeOpenAI({"batch_1": ["completed"]})) as openai, serving(FakeKeboola([201])) as keboola:
-        job = make_job("batch_1", stack_url=keboola.url)
+        job = make_polling_job("batch_1", stack_url=keboola.url)
         environ = {"TECKO_OPENAI_URL": openai.url, "TECKO_KEYS": ",".join(settings.TECKO_KEYS)}
         assert sweeping.process(tmp_path, PollingJob, crash_at=point, **environ) == -signal.SIGKILL
         let_claims_expire()
@@ -108,7 +108,7 @@ def test_a_sweep_that_is_killed_while_it_gives_a_job_up_tells_so_with_one_id(
     point: Point, receiver: Receiver, tmp_path: Path, settings: Any
 ) -> None:
     settings.TECKO_WEBHOOK_ALLOW = ["127.0.0.1"]
-    job = make_job("batch_1")
+    job = make_polling_job("batch_1")
     tomorrow, past = timezone.now() + timedelta(days=1), timezone.now() - timedelta(seconds=1)
     PollingJob.objects.update(deadline_at=past, next_check_at=tomorrow)
     environ = {"TECKO_ALERT_URL": receiver.url, "TECKO_KEYS": ",".join(settings.TECKO_KEYS)}

@@ -12,7 +12,7 @@ from customchecks.jobs.models import CustomCheckJob
 from tests import instances
 from tests.acceptance import sweeping
 from tests.acceptance.instance import Receiver, wait_for
-from tests.archives import tgz
+from tests.factories import tgz
 
 pytestmark = [pytest.mark.engine, pytest.mark.django_db(transaction=True), pytest.mark.timeout(240)]
 

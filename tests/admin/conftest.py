@@ -1,9 +1,6 @@
 """A superuser in the admin, and one of everything that it shows."""
 
-import io
-import tarfile
 import uuid
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,22 +9,15 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 
-from customchecks.archives.script_archive import normalise
-from customchecks.jobs import versions
 from customchecks.jobs.models import CustomCheckJob, CustomCheckLog
 from polling.outbox.deliveries import Delivery
+from tests.factories import tgz
 
 HOSTILE = "<script>alert('x')</script><img src=x onerror=alert(1)>"
 
 
-def tgz(**files: str) -> SimpleUploadedFile:
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
-        for name, text in files.items():
-            entry = tarfile.TarInfo(name.replace("_", "."))
-            entry.size = len(text.encode())
-            tar.addfile(entry, io.BytesIO(text.encode()))
-    return SimpleUploadedFile("script.tgz", packed.getvalue())
+def upload(files: dict[str, str]) -> SimpleUploadedFile:
+    return SimpleUploadedFile("script.tgz", tgz(files))
 
 
 @pytest.fixture
@@ -39,18 +29,6 @@ def browser(settings: Any, db: None) -> Client:
     client = Client()
     client.force_login(User.objects.create_superuser("boss"))
     return client
-
-
-@pytest.fixture
-def make_job(db: None) -> Callable[..., CustomCheckJob]:
-    def make(name: str = "nightly", **columns: Any) -> CustomCheckJob:
-        archive = normalise(tgz(main_py="print()"))
-        given = {"next_check_at": timezone.now(), "script_entrypoint": "main.py"} | columns
-        job = CustomCheckJob.objects.create(name=name, script_source_type="upload", script_runtime="python", **given)
-        versions.add(job, archive)
-        return job
-
-    return make
 
 
 def make_log(job: CustomCheckJob, text: str = "so") -> CustomCheckLog:

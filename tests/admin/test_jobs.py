@@ -15,8 +15,9 @@ from django.utils import timezone
 from customchecks.jobs.models import CustomCheckJob, CustomCheckLog
 from polling.base.results import CheckResult, Verdict
 from polling.jobs import claims
-from secrets_app.models import Secret, SecretGrant
-from tests.admin.conftest import make_log, tgz
+from secrets_app.models import SecretGrant
+from tests.admin.conftest import make_log, upload
+from tests.factories import make_secret
 
 MakeJob = Callable[..., CustomCheckJob]
 LIST = "admin:customchecks_customcheckjob_changelist"
@@ -68,15 +69,10 @@ def save(browser: Client, job: CustomCheckJob, **fields: Any) -> Any:
     return answer
 
 
-def make_secret(name: str = "api") -> Secret:
-    secret = Secret(name=name)
-    secret.set_value("a long enough value")
-    secret.save()
-    return secret
-
-
 def test_a_job_is_added_with_its_script_and_is_due(browser: Client) -> None:
-    answer = browser.post(reverse(ADD), form(script=tgz(main_py="print(1)"), script_entrypoint="", check_params=""))
+    answer = browser.post(
+        reverse(ADD), form(script=upload({"main.py": "print(1)"}), script_entrypoint="", check_params="")
+    )
     job = CustomCheckJob.objects.get()
     assert answer.status_code == 302
     assert (job.script_entrypoint, job.check_params, job.owner) == ("main.py", {}, User.objects.get())
@@ -89,14 +85,14 @@ def test_a_job_without_its_script_waits_for_it(browser: Client) -> None:
     job = CustomCheckJob.objects.get()
     assert job.next_check_at is None
     assert "The job has no script yet: upload one first." in map(str, answer.context["messages"])
-    save(browser, job, script=tgz(main_py="print(2)"))
+    save(browser, job, script=upload({"main.py": "print(2)"}))
     assert job.next_check_at is not None
 
 
 @pytest.mark.parametrize(
     ("fields", "field"),
     [
-        ({"script": tgz(other_py="x")}, "script_entrypoint"),
+        ({"script": upload({"other.py": "x"})}, "script_entrypoint"),
         ({"poll_interval_seconds": "3"}, "poll_interval_seconds"),
         ({"deadline_seconds": "9"}, "deadline_seconds"),
         ({"max_checks": "0"}, "max_checks"),
@@ -127,7 +123,7 @@ def test_a_wrong_field_is_refused_at_the_field(fields: dict[str, Any], field: st
 
 
 def test_a_broken_archive_is_refused_at_the_upload(browser: Client) -> None:
-    broken = tgz(main_py="x")
+    broken = upload({"main.py": "x"})
     broken.file.write(b"not a gzip stream")
     broken.file.seek(0)
     answer = browser.post(reverse(ADD), form(script=broken))

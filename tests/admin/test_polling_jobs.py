@@ -5,7 +5,7 @@ from django.test import Client
 
 from polling.openai.models import PollingJob
 from secrets_app.models import SecretGrant
-from tests.polling.services import make_job
+from tests.polling.services import make_polling_job
 
 pytestmark = pytest.mark.django_db
 LIST = "/admin/polling/pollingjob/"
@@ -13,7 +13,7 @@ LIST = "/admin/polling/pollingjob/"
 
 @pytest.fixture
 def job() -> PollingJob:
-    return make_job("batch_1", "batch_2")
+    return make_polling_job("batch_1", "batch_2")
 
 
 def test_a_job_is_shown_with_its_batches_and_logs(browser: Client, job: PollingJob) -> None:

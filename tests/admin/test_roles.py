@@ -11,6 +11,7 @@ from django.urls import reverse
 from customchecks.jobs.models import CustomCheckJob
 from secrets_app.access.models import ApiToken
 from secrets_app.models import Secret, SecretGrant
+from tests.factories import make_secret
 
 JOBS = "admin:customchecks_customcheckjob"
 MakeJob = Callable[..., CustomCheckJob]
@@ -71,9 +72,7 @@ def test_an_action_is_for_whom_the_api_lets_do_it(
 
 
 def test_an_operator_changes_no_secret(member: Callable[[str], Client]) -> None:
-    secret = Secret(name="gemini")
-    secret.set_value("long enough")
-    secret.save()
+    secret = make_secret("gemini", "long enough")
     page = reverse("admin:secrets_app_secret_change", args=[secret.pk])
     assert member("operator").post(page, {"name": "other", "type": "generic", "value": ""}).status_code == 403
     assert Secret.objects.get().name == "gemini"
@@ -89,9 +88,7 @@ def test_a_job_names_its_owner_and_leads_nobody_to_a_page_that_they_may_not_see(
 
 def test_no_page_leads_a_viewer_to_a_user_that_they_may_not_see(member: Callable[[str], Client]) -> None:
     client, boss = member("viewer"), User.objects.get(username="boss")
-    secret = Secret(name="gemini", created_by=boss)
-    secret.set_value("long enough")
-    secret.save()
+    secret = make_secret("gemini", "long enough", created_by=boss)
     grant = SecretGrant.objects.create(secret=secret, job_kind="custom", job_id=1, granted_by=boss)
     LogEntry.objects.log_create(secret, action=LogEntry.Action.UPDATE, changes={}, actor=boss, force_log=True)
     token, _ = ApiToken.objects.create(User.objects.get(username="viewer"), name="of my own")
@@ -123,9 +120,7 @@ def test_everybody_sees_and_revokes_their_own_tokens_and_no_others(member: Calla
 
 
 def test_who_may_only_look_is_shown_no_field_of_a_form(member: Callable[[str], Client], make_job: MakeJob) -> None:
-    secret = Secret(name="gemini")
-    secret.set_value("long enough")
-    secret.save()
+    secret = make_secret("gemini", "long enough")
     pages = [
         reverse(f"{JOBS}_change", args=[make_job().pk]),
         reverse("admin:secrets_app_secret_change", args=[secret.pk]),

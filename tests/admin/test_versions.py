@@ -12,7 +12,7 @@ from customchecks.jobs import service, versions
 from customchecks.jobs.models import CustomCheckJob, DependencySet
 from polling.base.results import CheckResult, Verdict
 from polling.jobs.claims import claim_due, record
-from tests.admin.conftest import normalise, tgz
+from tests.factories import script_of
 
 MakeJob = Callable[..., CustomCheckJob]
 
@@ -23,7 +23,7 @@ def page_of(browser: Client, job: CustomCheckJob) -> str:
 
 def test_a_jobs_page_lists_its_versions_and_who_stored_them(browser: Client, make_job: MakeJob) -> None:
     job = make_job()
-    version = versions.add(job, normalise(tgz(main_py="new")), user=User.objects.get(), notes=("Without its links.",))
+    version = versions.add(job, script_of({"main.py": "new"}), user=User.objects.get(), notes=("Without its links.",))
     page = page_of(browser, job)
     assert f"{version.archive_id}  boss Without its links." in page
     assert job.versions.get(number=1).archive_id in page
@@ -31,7 +31,7 @@ def test_a_jobs_page_lists_its_versions_and_who_stored_them(browser: Client, mak
 
 def test_a_jobs_page_shows_which_version_it_stays_with(browser: Client, make_job: MakeJob) -> None:
     job = make_job()
-    versions.add(job, normalise(tgz(main_py="new")))
+    versions.add(job, script_of({"main.py": "new"}))
     assert "(pinned)" not in page_of(browser, job)
     service.pin_version(job, 1, user=User.objects.get())
     assert "1 (pinned)" in page_of(browser, job)

@@ -26,7 +26,7 @@ from polling.outbox.deliveries import Delivery, DeliveryDraft
 from secrets_app.access.models import ApiToken, Scope
 from secrets_app.models import Secret
 from tests.api import live
-from tests.archives import tgz
+from tests.factories import tgz
 from tests.polling.sweep.leases import on_duty
 
 JOBS = "/api/custom-checks"
@@ -107,7 +107,7 @@ def server(web_server: tuple[int, tuple[int, ...]], transactional_db: None) -> l
 
 
 @pytest.fixture
-def make_job(boss: User) -> Callable[..., CustomCheckJob]:
+def create_job(boss: User) -> Callable[..., CustomCheckJob]:
     def make(*, scripted: bool = True, **fields: Any) -> CustomCheckJob:
         archive = normalise(io.BytesIO(tgz(SCRIPT))) if scripted else None
         return service.create_job(config(**fields), archive=archive, user=boss)
@@ -116,20 +116,9 @@ def make_job(boss: User) -> Callable[..., CustomCheckJob]:
 
 
 @pytest.fixture
-def make_secret(db: None) -> Callable[..., Secret]:
-    def make(name: str = "gemini", value: str = "canary-7Hq9/Zw") -> Secret:
-        secret = Secret(name=name)
-        secret.set_value(value)
-        secret.save()
-        return secret
-
-    return make
-
-
-@pytest.fixture
-def things(make_job: Callable[..., CustomCheckJob], make_secret: Callable[..., Secret]) -> dict[str, dict[str, Any]]:
+def things(create_job: Callable[..., CustomCheckJob], make_secret: Callable[..., Secret]) -> dict[str, dict[str, Any]]:
     """What a path may be about: the arguments of its URL."""
-    job = make_job(name="nightly")
+    job = create_job(name="nightly")
     polling_job = PollingJob.objects.create(
         name="batches",
         keboola_stack_url="https://connection.example.com",
@@ -154,7 +143,7 @@ def things(make_job: Callable[..., CustomCheckJob], make_secret: Callable[..., S
         "group": {"pk": group.pk},
         "polling job": {"pk": polling_job.pk},
         "delivery": {"pk": delivery.pk},
-        "secret": {"pk": make_secret().pk},
+        "secret": {"pk": make_secret("gemini").pk},
         "token": {"pk": token.pk},
     }
 

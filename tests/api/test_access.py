@@ -159,20 +159,20 @@ VERBS = ("pause", "resume", "trigger", "restart")
 )
 def test_each_call_needs_its_permission(
     login: Callable[..., APIClient],
-    make_job: Callable[..., CustomCheckJob],
+    create_job: Callable[..., CustomCheckJob],
     permission: str,
     method: str,
     tail: str,
     code: int,
 ) -> None:
-    path = f"{JOBS}/{make_job().pk}{tail}"
+    path = f"{JOBS}/{create_job().pk}{tail}"
     assert getattr(login(permission), method)(path).status_code == code
 
 
 def test_a_script_is_uploaded_by_who_may_change_the_job(
-    login: Callable[..., APIClient], make_job: Callable[..., CustomCheckJob]
+    login: Callable[..., APIClient], create_job: Callable[..., CustomCheckJob]
 ) -> None:
-    path = f"{JOBS}/{make_job().pk}/script/upload"
+    path = f"{JOBS}/{create_job().pk}/script/upload"
     answer = login("change_customcheckjob").post(path, {"file": upload()}, format="multipart")
     assert answer.status_code == 200
 
@@ -181,7 +181,7 @@ def test_a_script_is_uploaded_by_who_may_change_the_job(
 def test_each_call_on_secrets_needs_its_permission(
     login: Callable[..., APIClient], make_secret: Callable[..., Secret], permission: str
 ) -> None:
-    client, path = login(permission), f"/api/admin/secrets/{make_secret().pk}"
+    client, path = login(permission), f"/api/admin/secrets/{make_secret('gemini').pk}"
     codes = {
         "view_secret": client.get(path).status_code,
         "add_secret": client.post("/api/admin/secrets", {"name": "n", "value": "long enough"}).status_code,

@@ -24,7 +24,7 @@ from secrets_app.models import Secret
 from teckochecker.access.auditing import AUDITED
 from tests.api.conftest import JOBS, PASSWORD, config
 from tests.api.test_passwords import basic
-from tests.archives import tgz
+from tests.factories import tgz
 
 AUDIT = "/api/audit"
 MakeJob = Callable[..., CustomCheckJob]
@@ -75,8 +75,8 @@ def test_a_job_is_told_from_its_making_to_its_end(boss: User, entries: Any) -> N
 
 
 @pytest.mark.parametrize("verb", ["pause", "trigger"])
-def test_what_somebody_asks_of_a_job_is_told(make_job: MakeJob, client: APIClient, entries: Any, verb: str) -> None:
-    job = make_job()
+def test_what_somebody_asks_of_a_job_is_told(create_job: MakeJob, client: APIClient, entries: Any, verb: str) -> None:
+    job = create_job()
     client.post(f"{JOBS}/{job.pk}/{verb}")
     (entry,) = entries(object_id=job.pk, action="update")
     assert (entry["event"], entry["actor"]) == ({"pause": "paused", "trigger": "triggered"}[verb], "boss")
@@ -84,9 +84,9 @@ def test_what_somebody_asks_of_a_job_is_told(make_job: MakeJob, client: APIClien
 
 
 def test_an_uploaded_script_is_told_and_a_commit_that_a_check_found_is_not(
-    make_job: MakeJob, boss: User, entries: Any
+    create_job: MakeJob, boss: User, entries: Any
 ) -> None:
-    job = make_job()
+    job = create_job()
     (uploaded,) = entries(model="customchecks.scriptversion")
     assert uploaded["changes"]["number"] == ["None", "1"]
     versions.add(job, normalise(io.BytesIO(tgz({"main.py": "print(1)"}))), commit="c" * 40)
@@ -94,8 +94,8 @@ def test_an_uploaded_script_is_told_and_a_commit_that_a_check_found_is_not(
     assert len(entries(model="customchecks.scriptversion")) == 1
 
 
-def test_the_members_of_a_group_are_told(make_job: MakeJob, client: APIClient, entries: Any) -> None:
-    one, other = make_job(name="one"), make_job(name="other")
+def test_the_members_of_a_group_are_told(create_job: MakeJob, client: APIClient, entries: Any) -> None:
+    one, other = create_job(name="one"), create_job(name="other")
     asked = {"name": "both", "webhook_url": "https://hooks.example.com/", "members": [{"kind": "custom", "id": one.pk}]}
     made = client.post("/api/groups", asked)
     assert made.status_code == 201, made.content
@@ -128,9 +128,9 @@ def test_a_time_that_no_calendar_has_is_refused(client: APIClient, name: str, ti
 
 @pytest.mark.parametrize(("scope", "told"), [(Scope.READ, False), (Scope.OPERATE, False), (Scope.ADMIN, True)])
 def test_users_and_tokens_are_told_only_to_whom_may_view_them(
-    make_job: MakeJob, boss: User, scope: Scope, told: bool
+    create_job: MakeJob, boss: User, scope: Scope, told: bool
 ) -> None:
-    make_job()
+    create_job()
     _, token = ApiToken.objects.create(boss, name="ci", scope=scope)
     reader = APIClient(headers={"Authorization": f"Token {token}"})
     found = {entry["model"] for entry in reader.get(AUDIT).json()["entries"]}
@@ -138,8 +138,8 @@ def test_users_and_tokens_are_told_only_to_whom_may_view_them(
     assert [model in found for model in ("auth.user", "access.apitoken")] == [told, told]
 
 
-def test_a_check_writes_no_entry(make_job: MakeJob) -> None:
-    make_job()
+def test_a_check_writes_no_entry(create_job: MakeJob) -> None:
+    create_job()
     before, now = LogEntry.objects.count(), timezone.now()
     ((_, claim),) = claims.claim_due(CustomCheckJob, host="test", now=now, fits=lambda _: True)
     assert claims.record(claim, CheckResult(verdict=Verdict.SUCCESS, data={"a": 1}, state={"b": 2}), now=now)
@@ -147,7 +147,7 @@ def test_a_check_writes_no_entry(make_job: MakeJob) -> None:
 
 
 def test_no_value_of_a_secret_is_written_down(client: APIClient, make_secret: Any, entries: Any) -> None:
-    secret = make_secret(value="canary-7Hq9/Zw")
+    secret = make_secret("gemini", "canary-7Hq9/Zw")
     client.put(f"/api/admin/secrets/{secret.pk}", {"value": "canary-other"})
     changed, created = entries(model="secrets_app.secret")
     assert changed["changes"] == {"ciphertext": ["***", "***"]}
@@ -176,15 +176,15 @@ def test_of_a_user_password_and_last_login_are_not_told(boss: User, entries: Any
     assert created["changes"]["password"][1] == "***"
 
 
-def test_what_is_rolled_back_leaves_no_entry(client: APIClient, make_job: MakeJob) -> None:
-    job, before = make_job(), LogEntry.objects.count()
+def test_what_is_rolled_back_leaves_no_entry(client: APIClient, create_job: MakeJob) -> None:
+    job, before = create_job(), LogEntry.objects.count()
     assert client.post(f"{JOBS}/{job.pk}/resume").status_code == 409
     assert client.put(f"{JOBS}/{job.pk}", {"poll_interval_seconds": 1}).status_code == 400
     assert LogEntry.objects.count() == before
 
 
-def test_entries_are_found_by_time(make_job: MakeJob, entries: Any) -> None:
-    make_job()
+def test_entries_are_found_by_time(create_job: MakeJob, entries: Any) -> None:
+    create_job()
     at = LogEntry.objects.filter(content_type__model="customcheckjob").get().timestamp.isoformat()
     assert len(entries(since=at, model="customchecks.customcheckjob")) == 1
     assert entries(until=at, model="customchecks.customcheckjob") == []
@@ -206,8 +206,8 @@ def test_a_wrong_filter_is_refused_by_name(client: APIClient, asked: dict[str, s
 
 
 @pytest.mark.parametrize("page", ["changelist", "change"])
-def test_the_admin_tells_way_address_and_event(client: APIClient, boss: User, make_job: MakeJob, page: str) -> None:
-    client.post(f"{JOBS}/{make_job().pk}/pause", REMOTE_ADDR="127.0.0.9")
+def test_the_admin_tells_way_address_and_event(client: APIClient, boss: User, create_job: MakeJob, page: str) -> None:
+    client.post(f"{JOBS}/{create_job().pk}/pause", REMOTE_ADDR="127.0.0.9")
     browser, entry = Client(), LogEntry.objects.order_by("pk").last()
     browser.force_login(boss)
     shown = browser.get(reverse(f"admin:auditlog_logentry_{page}", args=[entry.pk] if page == "change" else []))
@@ -215,8 +215,8 @@ def test_the_admin_tells_way_address_and_event(client: APIClient, boss: User, ma
     assert [word for word in ("127.0.0.9", "paused", entry.additional_data["via"]) if f">{word}<" not in text] == []
 
 
-def test_nobody_changes_an_entry_in_the_admin(boss: User, make_job: MakeJob) -> None:
-    make_job()
+def test_nobody_changes_an_entry_in_the_admin(boss: User, create_job: MakeJob) -> None:
+    create_job()
     browser, entry = Client(), LogEntry.objects.first()
     browser.force_login(boss)
     pages = {page: reverse(f"admin:auditlog_logentry_{page}", args=[entry.pk]) for page in ("change", "delete")}

@@ -12,9 +12,9 @@ from rest_framework.test import APIClient
 from customchecks.jobs.models import CustomCheckJob, ScriptArchive
 from secrets_app.models import Secret, SecretGrant
 from tests.api.conftest import JOBS, SCRIPT, config, form, submit
-from tests.archives import tgz as gzipped
 from tests.customchecks.archives.test_script_archive import MAIN, filler, member, raw_header, raw_tgz
-from tests.customchecks.archives.test_script_archive import tgz as packed
+from tests.customchecks.archives.test_script_archive import compressed as packed
+from tests.factories import tgz as gzipped
 
 GIT = {"script_source_type": "git"}
 
@@ -122,7 +122,7 @@ def test_an_unknown_secret_is_refused_by_its_key(client: APIClient, field: str, 
 def test_a_secret_of_others_is_as_unknown_as_none(
     login: Callable[..., APIClient], make_secret: Callable[..., Secret], boss: User
 ) -> None:
-    make_secret().allowed_users.add(boss)
+    make_secret("gemini").allowed_users.add(boss)
     stranger = login("add_customcheckjob", "use_secret")
     found = errors(submit(stranger, form(env_vars={"A": "secret_ref:gemini", "B": "secret_ref:nobody"})))
     assert found["env_vars.A"][0].replace("gemini", "nobody") == found["env_vars.B"][0]

@@ -54,9 +54,9 @@ def test_a_path_that_is_not_there_is_json_in_a_browser_too(browser: APIClient) -
 
 
 def test_a_page_has_the_forms_of_its_calls_filled_in(
-    browser: APIClient, make_job: Callable[..., CustomCheckJob]
+    browser: APIClient, create_job: Callable[..., CustomCheckJob]
 ) -> None:
-    job = make_job(name="as it is")
+    job = create_job(name="as it is")
     (new,) = raw_forms(browser.get(JOBS))
     assert new["script_source_type"] == "upload"
     (change,) = raw_forms(browser.get(f"{JOBS}/{job.pk}"))
@@ -66,9 +66,9 @@ def test_a_page_has_the_forms_of_its_calls_filled_in(
 
 
 def test_what_a_page_offers_for_a_change_can_be_sent_back(
-    browser: APIClient, make_job: Callable[..., CustomCheckJob]
+    browser: APIClient, create_job: Callable[..., CustomCheckJob]
 ) -> None:
-    path = f"{JOBS}/{make_job().pk}"
+    path = f"{JOBS}/{create_job().pk}"
     page = browser.get(path)
     (change,) = raw_forms(page)
     token = browser.cookies["csrftoken"].value
@@ -77,9 +77,9 @@ def test_what_a_page_offers_for_a_change_can_be_sent_back(
     assert raw_forms(answer)[0]["poll_interval_seconds"] == 77
 
 
-def test_a_page_leads_to_the_rest_of_a_long_list(browser: APIClient, make_job: Callable[..., CustomCheckJob]) -> None:
+def test_a_page_leads_to_the_rest_of_a_long_list(browser: APIClient, create_job: Callable[..., CustomCheckJob]) -> None:
     for name in ("one", "two", "three"):
-        make_job(name=name)
+        create_job(name=name)
     page = browser.get(JOBS, {"limit": 2}).content.decode()
     assert f"{JOBS}?limit=2&amp;offset=2" in page
 
@@ -142,9 +142,9 @@ def test_the_browser_is_told_to_load_from_here_only(browser: APIClient) -> None:
 
 @pytest.mark.parametrize("text", ["<script>alert(1)</script>", '"><img src=x>', "</textarea><b>"])
 def test_what_people_wrote_is_text_on_a_page(
-    browser: APIClient, make_job: Callable[..., CustomCheckJob], text: str
+    browser: APIClient, create_job: Callable[..., CustomCheckJob], text: str
 ) -> None:
-    job = make_job(name=text)
+    job = create_job(name=text)
     for path in (JOBS, f"{JOBS}/{job.pk}"):
         assert text not in browser.get(path).content.decode()
 

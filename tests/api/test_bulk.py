@@ -18,9 +18,9 @@ def statuses() -> dict[str, str]:
 
 @pytest.mark.parametrize("slash", ["", "/"])
 def test_every_job_has_its_result_and_one_that_fails_stops_no_other(
-    client: APIClient, make_job: MakeJob, slash: str
+    client: APIClient, create_job: MakeJob, slash: str
 ) -> None:
-    first, paused, last = make_job(), make_job(), make_job()
+    first, paused, last = create_job(), create_job(), create_job()
     paused.pause()
     answer = client.post(f"{JOBS}/bulk/pause{slash}", {"ids": [first.pk, paused.pk, 999999, last.pk]})
     body = answer.json()
@@ -31,10 +31,10 @@ def test_every_job_has_its_result_and_one_that_fails_stops_no_other(
     assert body["results"][2]["detail"] == "There is no such job."
 
 
-def test_a_filter_chooses_the_jobs(client: APIClient, make_job: MakeJob) -> None:
-    make_job(name="a", tags=["x", "y"])
-    make_job(name="b", tags=["x"])
-    make_job(name="c")
+def test_a_filter_chooses_the_jobs(client: APIClient, create_job: MakeJob) -> None:
+    create_job(name="a", tags=["x", "y"])
+    create_job(name="b", tags=["x"])
+    create_job(name="c")
     assert client.post(f"{JOBS}/bulk/pause", {"filter": {"tags": ["x"], "search": "b"}}).json()["total"] == 1
     assert statuses() == {"a": "active", "b": "paused", "c": "active"}
     assert (
@@ -48,16 +48,16 @@ def test_a_filter_of_more_tags_than_a_job_can_have_is_refused(client: APIClient)
     assert (answer.status_code, list(answer.json()["errors"])) == (400, ["tag"])
 
 
-def test_triggering_many_names_their_checks(client: APIClient, make_job: MakeJob) -> None:
-    job = make_job()
+def test_triggering_many_names_their_checks(client: APIClient, create_job: MakeJob) -> None:
+    job = create_job()
     (row,) = client.post(f"{JOBS}/bulk/trigger", {"ids": [job.pk]}).json()["results"]
     assert client.get(f"{JOBS}/{job.pk}/checks/{row['check_id']}").status_code == 202
 
 
 def test_deleting_many_needs_the_right_to_delete(
-    client: APIClient, make_job: MakeJob, login: Callable[..., APIClient]
+    client: APIClient, create_job: MakeJob, login: Callable[..., APIClient]
 ) -> None:
-    ids = [make_job().pk for _ in range(3)]
+    ids = [create_job().pk for _ in range(3)]
     assert login("change_customcheckjob").post(f"{JOBS}/bulk/delete", {"ids": ids}).status_code == 403
     assert client.post(f"{JOBS}/bulk/delete", {"ids": [*ids, ids[0]]}).json()["succeeded"] == 3
     assert not CustomCheckJob.objects.exists()
@@ -88,9 +88,9 @@ def test_deleting_many_needs_the_right_to_delete(
     ],
 )
 def test_who_is_not_clear_about_the_jobs_is_refused(
-    client: APIClient, make_job: MakeJob, body: dict[str, Any], field: str
+    client: APIClient, create_job: MakeJob, body: dict[str, Any], field: str
 ) -> None:
-    make_job()
+    create_job()
     answer = client.post(f"{JOBS}/bulk/delete", body)
     assert (answer.status_code, list(answer.json()["errors"])) == (400, [field])
     assert CustomCheckJob.objects.exists()

@@ -27,8 +27,10 @@ def run(kind: type[Any], verdict: Verdict = Verdict.PENDING, **columns: Any) -> 
 
 @pytest.mark.parametrize("slash", ["", "/"])
 @pytest.mark.parametrize("verb", KINDS)
-def test_the_answer_names_the_check_and_its_place(client: APIClient, make_job: MakeJob, verb: str, slash: str) -> None:
-    job = make_job()
+def test_the_answer_names_the_check_and_its_place(
+    client: APIClient, create_job: MakeJob, verb: str, slash: str
+) -> None:
+    job = create_job()
     answer = client.post(f"{JOBS}/{job.pk}/{verb}{slash}")
     body = answer.json()
     assert (answer.status_code, body["job_id"]) == (202, job.pk)
@@ -37,9 +39,9 @@ def test_the_answer_names_the_check_and_its_place(client: APIClient, make_job: M
 
 @pytest.mark.parametrize("verb", KINDS)
 def test_the_place_tells_how_far_the_check_is_and_then_what_it_said(
-    client: APIClient, make_job: MakeJob, verb: str
+    client: APIClient, create_job: MakeJob, verb: str
 ) -> None:
-    place = client.post(f"{JOBS}/{make_job().pk}/{verb}").json()["location"]
+    place = client.post(f"{JOBS}/{create_job().pk}/{verb}").json()["location"]
     waiting = client.get(place)
     assert (waiting.status_code, waiting.json()["state"]) == (202, "waiting")
     run(KINDS[verb], message="not yet", stdout="out", version=1)
@@ -51,20 +53,20 @@ def test_the_place_tells_how_far_the_check_is_and_then_what_it_said(
 
 
 @pytest.mark.parametrize("verb", KINDS)
-def test_a_check_of_another_job_is_404(client: APIClient, make_job: MakeJob, verb: str) -> None:
-    check_id = client.post(f"{JOBS}/{make_job().pk}/{verb}").json()["check_id"]
-    assert client.get(f"{JOBS}/{make_job().pk}/checks/{check_id}").status_code == 404
+def test_a_check_of_another_job_is_404(client: APIClient, create_job: MakeJob, verb: str) -> None:
+    check_id = client.post(f"{JOBS}/{create_job().pk}/{verb}").json()["check_id"]
+    assert client.get(f"{JOBS}/{create_job().pk}/checks/{check_id}").status_code == 404
 
 
-def test_a_check_that_is_nobodys_is_404(client: APIClient, make_job: MakeJob) -> None:
-    assert client.get(f"{JOBS}/{make_job().pk}/checks/{uuid.uuid4()}").status_code == 404
+def test_a_check_that_is_nobodys_is_404(client: APIClient, create_job: MakeJob) -> None:
+    assert client.get(f"{JOBS}/{create_job().pk}/checks/{uuid.uuid4()}").status_code == 404
 
 
 @pytest.mark.parametrize("verdict", list(Verdict))
 def test_a_test_changes_nothing_of_the_job_and_owes_nothing(
-    client: APIClient, make_job: MakeJob, verdict: Verdict
+    client: APIClient, create_job: MakeJob, verdict: Verdict
 ) -> None:
-    job = make_job(webhook_url="https://hooks.example.com/x")
+    job = create_job(webhook_url="https://hooks.example.com/x")
     before = client.get(f"{JOBS}/{job.pk}").json()
     client.post(f"{JOBS}/{job.pk}/test")
     run(Trial, verdict, state={"seen": 1}, data={"a": 1})
@@ -73,21 +75,21 @@ def test_a_test_changes_nothing_of_the_job_and_owes_nothing(
 
 
 @pytest.mark.parametrize("status", ["paused", "completed"])
-def test_a_job_that_is_not_checked_any_more_can_be_tested(client: APIClient, make_job: MakeJob, status: str) -> None:
-    job = make_job()
+def test_a_job_that_is_not_checked_any_more_can_be_tested(client: APIClient, create_job: MakeJob, status: str) -> None:
+    job = create_job()
     CustomCheckJob.objects.filter(pk=job.pk).update(status=status, next_check_at=None)
     assert client.post(f"{JOBS}/{job.pk}/test").status_code == 202
 
 
-def test_a_job_without_a_script_cannot_be_tested(client: APIClient, make_job: MakeJob) -> None:
-    answer = client.post(f"{JOBS}/{make_job(scripted=False).pk}/test")
+def test_a_job_without_a_script_cannot_be_tested(client: APIClient, create_job: MakeJob) -> None:
+    answer = client.post(f"{JOBS}/{create_job(scripted=False).pk}/test")
     assert (answer.status_code, answer.json()["detail"]) == (409, "The job has no script yet: upload one first.")
 
 
 def test_a_test_that_waits_serves_everybody_and_one_that_runs_is_waited_for(
-    client: APIClient, make_job: MakeJob
+    client: APIClient, create_job: MakeJob
 ) -> None:
-    path = f"{JOBS}/{make_job().pk}/test"
+    path = f"{JOBS}/{create_job().pk}/test"
     first, second = (client.post(path).json()["check_id"] for _ in range(2))
     assert first == second
     claims.claim_due(Trial, host="test", now=timezone.now(), fits=lambda _: True)
@@ -96,20 +98,20 @@ def test_a_test_that_waits_serves_everybody_and_one_that_runs_is_waited_for(
     assert first in refused.json()["detail"]
 
 
-def test_tests_are_not_counted_as_jobs(client: APIClient, make_job: MakeJob) -> None:
-    client.post(f"{JOBS}/{make_job().pk}/test")
+def test_tests_are_not_counted_as_jobs(client: APIClient, create_job: MakeJob) -> None:
+    client.post(f"{JOBS}/{create_job().pk}/test")
     assert client.get("/api/stats").json()["total_jobs"] == 1
 
 
-def test_a_deleted_job_takes_its_tests_with_it(client: APIClient, make_job: MakeJob) -> None:
-    job = make_job()
+def test_a_deleted_job_takes_its_tests_with_it(client: APIClient, create_job: MakeJob) -> None:
+    job = create_job()
     client.post(f"{JOBS}/{job.pk}/test")
     assert client.delete(f"{JOBS}/{job.pk}").status_code == 204
     assert not Trial.objects.exists()
 
 
-def test_the_times_of_a_test_end_in_z(client: APIClient, make_job: MakeJob) -> None:
-    job = make_job()
+def test_the_times_of_a_test_end_in_z(client: APIClient, create_job: MakeJob) -> None:
+    job = create_job()
     check_id = client.post(f"{JOBS}/{job.pk}/test").json()["check_id"]
     run(Trial, Verdict.SUCCESS)
     told = client.get(f"{JOBS}/{job.pk}/checks/{check_id}").json()

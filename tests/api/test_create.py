@@ -12,7 +12,7 @@ from rest_framework.test import APIClient
 from customchecks.jobs.models import CustomCheckJob, ScriptArchive
 from secrets_app.models import Secret, SecretGrant
 from tests.api.conftest import JOBS, SCRIPT, config, form, submit, upload
-from tests.archives import tgz
+from tests.factories import tgz
 
 GIT = {"script_source_type": "git", "script_git_url": "https://git.example.com/team/checks.git"}
 
@@ -67,9 +67,9 @@ def test_the_name_of_the_file_means_nothing(client: APIClient, name: str) -> Non
 
 
 def test_a_new_script_takes_the_place_of_the_old_one(
-    client: APIClient, make_job: Callable[..., CustomCheckJob]
+    client: APIClient, create_job: Callable[..., CustomCheckJob]
 ) -> None:
-    job = make_job()
+    job = create_job()
     other = {"file": upload(tgz({"main.py": "print(2)\n"}))}
     answer = client.post(f"{JOBS}/{job.pk}/script/upload", other, format="multipart")
     job.refresh_from_db()
@@ -83,7 +83,7 @@ def test_the_entrypoint_defaults_by_runtime(client: APIClient) -> None:
 
 
 def test_every_field_comes_back_as_it_was_set(client: APIClient, make_secret: Callable[..., Secret]) -> None:
-    make_secret()
+    make_secret("gemini")
     given = config(
         script_entrypoint="src/check.py",
         check_params={"batch": "b-1", "deep": [1, {"a": None}]},
@@ -113,29 +113,31 @@ def test_every_field_comes_back_as_it_was_set(client: APIClient, make_secret: Ca
 
 
 def test_a_job_is_granted_the_secrets_that_it_refers_to(client: APIClient, make_secret: Callable[..., Secret]) -> None:
-    secret = make_secret()
+    secret = make_secret("gemini")
     made = submit(client, form(env_vars={"A": f"secret_ref:{secret.pk}", "B": "Bearer secret_ref:gemini"})).json()
     grant = SecretGrant.objects.get()
     assert (grant.secret, grant.job_kind, grant.job_id) == (secret, "custom", made["id"])
 
 
-def test_a_shorter_interval_takes_effect_at_once(client: APIClient, make_job: Callable[..., CustomCheckJob]) -> None:
-    job = make_job(poll_interval_seconds=86400)
+def test_a_shorter_interval_takes_effect_at_once(client: APIClient, create_job: Callable[..., CustomCheckJob]) -> None:
+    job = create_job(poll_interval_seconds=86400)
     CustomCheckJob.objects.filter(pk=job.pk).update(next_check_at="2099-01-01T00:00Z")
     answer = client.put(f"{JOBS}/{job.pk}", {"poll_interval_seconds": 10})
     assert answer.status_code == 200
     assert answer.json()["next_check_at"] < "2099"
 
 
-def test_a_new_deadline_counts_from_the_first_check(client: APIClient, make_job: Callable[..., CustomCheckJob]) -> None:
-    job = make_job(deadline_seconds=86400)
+def test_a_new_deadline_counts_from_the_first_check(
+    client: APIClient, create_job: Callable[..., CustomCheckJob]
+) -> None:
+    job = create_job(deadline_seconds=86400)
     CustomCheckJob.objects.filter(pk=job.pk).update(deadline_at="2026-01-02T00:00Z")
     shown = client.put(f"{JOBS}/{job.pk}", {"deadline_seconds": 3600}).json()
     assert (shown["deadline_seconds"], shown["deadline_at"]) == (3600, "2026-01-01T01:00:00Z")
 
 
-def test_an_update_leaves_other_fields_alone(client: APIClient, make_job: Callable[..., CustomCheckJob]) -> None:
-    job = make_job(check_params={"a": 1}, webhook_url="https://hooks.example.com/x")
+def test_an_update_leaves_other_fields_alone(client: APIClient, create_job: Callable[..., CustomCheckJob]) -> None:
+    job = create_job(check_params={"a": 1}, webhook_url="https://hooks.example.com/x")
     shown = client.put(f"{JOBS}/{job.pk}", {"name": "renamed", "webhook_url": None}).json()
     assert (shown["name"], shown["check_params"], shown["webhook_url"]) == ("renamed", {"a": 1}, None)
 
@@ -155,9 +157,9 @@ def test_a_wrong_choice_is_told_what_can_be_chosen(client: APIClient, field: str
 
 @pytest.mark.parametrize("change", [{"status": "completed"}, {"id": 7}, {"name": ""}, {"script_entrypoint": "x.py"}])
 def test_a_refused_update_changes_nothing(
-    client: APIClient, make_job: Callable[..., CustomCheckJob], change: dict[str, object]
+    client: APIClient, create_job: Callable[..., CustomCheckJob], change: dict[str, object]
 ) -> None:
-    path = f"{JOBS}/{make_job().pk}"
+    path = f"{JOBS}/{create_job().pk}"
     before = client.get(path).json()
     answer = client.put(path, change | {"check_params": {"new": 1}})
     assert list(answer.json()["errors"]) == list(change)
@@ -166,24 +168,26 @@ def test_a_refused_update_changes_nothing(
 
 def test_only_who_may_use_its_secrets_changes_what_a_job_runs(
     login: Callable[..., APIClient],
-    make_job: Callable[..., CustomCheckJob],
+    create_job: Callable[..., CustomCheckJob],
     make_secret: Callable[..., Secret],
     boss: User,
 ) -> None:
-    make_secret().allowed_users.add(boss)
-    job = make_job(env_vars={"KEY": "secret_ref:gemini"})
+    make_secret("gemini").allowed_users.add(boss)
+    job = create_job(env_vars={"KEY": "secret_ref:gemini"})
     stranger = login("change_customcheckjob", "use_secret")
     answer = stranger.post(f"{JOBS}/{job.pk}/script/upload", {"file": upload()}, format="multipart")
     assert list(answer.json()["errors"]) == ["env_vars.KEY"]
 
 
-def test_a_job_with_a_script_can_change_over_to_git(client: APIClient, make_job: Callable[..., CustomCheckJob]) -> None:
-    answer = client.put(f"{JOBS}/{make_job().pk}", GIT)
+def test_a_job_with_a_script_can_change_over_to_git(
+    client: APIClient, create_job: Callable[..., CustomCheckJob]
+) -> None:
+    answer = client.put(f"{JOBS}/{create_job().pk}", GIT)
     assert answer.status_code == 200
     assert answer.json()["script_source_type"] == "git"
 
 
-def test_a_receiver_can_be_taken_away(client: APIClient, make_job: Callable[..., CustomCheckJob]) -> None:
-    job = make_job(webhook_url="https://hooks.example.com/")
+def test_a_receiver_can_be_taken_away(client: APIClient, create_job: Callable[..., CustomCheckJob]) -> None:
+    job = create_job(webhook_url="https://hooks.example.com/")
     answer = client.put(f"{JOBS}/{job.pk}", {"webhook_url": None})
     assert (answer.status_code, answer.json()["webhook_url"]) == (200, None)

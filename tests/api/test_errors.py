@@ -48,9 +48,9 @@ def test_pages_keep_their_own_errors(db: None) -> None:
 
 
 def test_our_own_faults_are_a_sentence_without_a_traceback(
-    client: APIClient, make_job: Callable[..., CustomCheckJob]
+    client: APIClient, create_job: Callable[..., CustomCheckJob]
 ) -> None:
-    make_job()
+    create_job()
     with connection.cursor() as cursor:
         cursor.execute("UPDATE custom_check_jobs SET claim_id = 'no number'")
     answer = client.get(JOBS)

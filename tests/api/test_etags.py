@@ -16,7 +16,7 @@ from customchecks.jobs.models import CustomCheckJob
 from polling.base.results import CheckResult, Verdict
 from polling.jobs import claims
 from tests.api.conftest import JOBS, config, upload
-from tests.archives import tgz
+from tests.factories import tgz
 
 MakeJob = Callable[..., CustomCheckJob]
 
@@ -26,8 +26,8 @@ def tag(client: APIClient, job: CustomCheckJob) -> str:
 
 
 @pytest.mark.parametrize("method", ["put", "patch"])
-def test_a_change_of_what_was_read_is_made(client: APIClient, make_job: MakeJob, method: str) -> None:
-    job = make_job()
+def test_a_change_of_what_was_read_is_made(client: APIClient, create_job: MakeJob, method: str) -> None:
+    job = create_job()
     answer = getattr(client, method)(f"{JOBS}/{job.pk}", {"name": "new"}, headers={"If-Match": tag(client, job)})
     assert (answer.status_code, answer.json()["name"]) == (200, "new")
     assert answer["ETag"] == tag(client, job)
@@ -48,9 +48,9 @@ CALLS: dict[str, Callable[[APIClient, str, dict[str, str]], Any]] = {
 
 @pytest.mark.parametrize("name", CALLS)
 def test_a_change_of_an_older_definition_is_refused_and_changes_nothing(
-    client: APIClient, make_job: MakeJob, name: str
+    client: APIClient, create_job: MakeJob, name: str
 ) -> None:
-    job = make_job()
+    job = create_job()
     old = tag(client, job)
     client.patch(f"{JOBS}/{job.pk}", {"name": "theirs"})
     before = client.get(f"{JOBS}/{job.pk}").json()
@@ -60,14 +60,14 @@ def test_a_change_of_an_older_definition_is_refused_and_changes_nothing(
 
 
 @pytest.mark.parametrize("header", ["*", 'W/{}, "x"', '"x", {}'])
-def test_any_of_several_tags_may_match(client: APIClient, make_job: MakeJob, header: str) -> None:
-    job = make_job()
+def test_any_of_several_tags_may_match(client: APIClient, create_job: MakeJob, header: str) -> None:
+    job = create_job()
     answer = client.patch(f"{JOBS}/{job.pk}", {"name": "x"}, headers={"If-Match": header.format(tag(client, job))})
     assert answer.status_code == 200
 
 
-def test_a_check_is_no_change_of_the_definition(client: APIClient, make_job: MakeJob) -> None:
-    job = make_job()
+def test_a_check_is_no_change_of_the_definition(client: APIClient, create_job: MakeJob) -> None:
+    job = create_job()
     before = tag(client, job)
     ((_, claim),) = claims.claim_due(CustomCheckJob, host="t", now=timezone.now(), fits=lambda _: True)
     claims.record(claim, CheckResult(verdict=Verdict.PENDING, data={"a": 1}, state={"b": 2}), now=timezone.now())
@@ -75,8 +75,8 @@ def test_a_check_is_no_change_of_the_definition(client: APIClient, make_job: Mak
     assert tag(client, job) == before
 
 
-def test_another_script_is_another_definition(client: APIClient, make_job: MakeJob) -> None:
-    job = make_job()
+def test_another_script_is_another_definition(client: APIClient, create_job: MakeJob) -> None:
+    job = create_job()
     before = tag(client, job)
     parts = {"file": upload(tgz({"main.py": "print()"}))}
     answer = client.post(f"{JOBS}/{job.pk}/script/upload", parts, format="multipart")

@@ -87,10 +87,10 @@ def test_a_disk_without_room_is_503(settings: Settings) -> None:
 
 
 def test_checks_that_wait_for_long_are_told_unless_it_is_known_why(
-    make_job: Callable[..., CustomCheckJob],
+    create_job: Callable[..., CustomCheckJob],
 ) -> None:
     on_duty()
-    job = make_job()
+    job = create_job()
     assert (health()[1]["checks_waiting"], health()[1]["status"]) == (1, "healthy")
     CustomCheckJob.objects.filter(pk=job.pk).update(next_check_at=timezone.now() - timedelta(minutes=6))
     assert told("checks") == (200, "degraded", "degraded", ["1 checks have waited for more than 5 minutes."])

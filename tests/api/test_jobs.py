@@ -37,14 +37,14 @@ def finish(job: CustomCheckJob, verdict: Verdict = Verdict.SUCCESS, **columns: A
     claims.record(claim, CheckResult(verdict=verdict, **columns), now=now)
 
 
-def test_a_job_shows_the_documented_fields(client: APIClient, make_job: MakeJob) -> None:
-    shown = client.get(f"{JOBS}/{make_job().pk}").json()
+def test_a_job_shows_the_documented_fields(client: APIClient, create_job: MakeJob) -> None:
+    shown = client.get(f"{JOBS}/{create_job().pk}").json()
     assert set(shown) == {*DOCUMENTED.split(), *ADDED.split()}
 
 
 @pytest.mark.parametrize("slash", ["", "/"])
-def test_the_list_is_an_envelope(client: APIClient, make_job: MakeJob, slash: str) -> None:
-    ids = [make_job().pk for _ in range(3)]
+def test_the_list_is_an_envelope(client: APIClient, create_job: MakeJob, slash: str) -> None:
+    ids = [create_job().pk for _ in range(3)]
     page = client.get(f"{JOBS}{slash}?limit=2&offset=1").json()
     assert (page["total"], page["limit"], page["offset"]) == (3, 2, 1)
     assert [job["id"] for job in page["jobs"]] == ids[1:]
@@ -65,9 +65,9 @@ def test_a_wrong_query_is_refused_by_its_name(client: APIClient, name: str, valu
     assert (answer.status_code, list(answer.json()["errors"])) == (400, [name])
 
 
-def test_the_list_can_be_narrowed_to_a_status(client: APIClient, make_job: MakeJob) -> None:
-    make_job()
-    paused = make_job()
+def test_the_list_can_be_narrowed_to_a_status(client: APIClient, create_job: MakeJob) -> None:
+    create_job()
+    paused = create_job()
     paused.pause()
     page = client.get(f"{JOBS}?status=paused").json()
     assert ([job["id"] for job in page["jobs"]], page["total"]) == ([paused.pk], 1)
@@ -75,19 +75,19 @@ def test_the_list_can_be_narrowed_to_a_status(client: APIClient, make_job: MakeJ
 
 @pytest.mark.parametrize("number", [1, 20])
 def test_a_list_takes_two_queries_whatever_its_length(
-    client: APIClient, make_job: MakeJob, number: int, django_assert_num_queries: Any
+    client: APIClient, create_job: MakeJob, number: int, django_assert_num_queries: Any
 ) -> None:
     for _ in range(number):
-        make_job()
+        create_job()
     with django_assert_num_queries(2):
         assert len(client.get(JOBS).json()["jobs"]) == number
 
 
 @pytest.mark.parametrize("number", [1, 20])
 def test_logs_take_three_queries_whatever_their_number(
-    client: APIClient, make_job: MakeJob, number: int, django_assert_num_queries: Any
+    client: APIClient, create_job: MakeJob, number: int, django_assert_num_queries: Any
 ) -> None:
-    job = make_job()
+    job = create_job()
     for _ in range(number):
         make_log(job)
     with django_assert_num_queries(3):
@@ -95,18 +95,18 @@ def test_logs_take_three_queries_whatever_their_number(
 
 
 @pytest.mark.parametrize("slash", ["", "/"])
-def test_logs_are_an_envelope_with_the_newest_first(client: APIClient, make_job: MakeJob, slash: str) -> None:
-    job = make_job()
+def test_logs_are_an_envelope_with_the_newest_first(client: APIClient, create_job: MakeJob, slash: str) -> None:
+    job = create_job()
     ids = [make_log(job).pk for _ in range(3)]
-    make_log(make_job())
+    make_log(create_job())
     page = client.get(f"{JOBS}/{job.pk}/logs{slash}?limit=2").json()
     assert (page["total"], page["limit"], page["offset"]) == (3, 2, 0)
     assert [log["id"] for log in page["logs"]] == ids[:0:-1]
     assert set(page["logs"][0]) == set(LOGGED.split())
 
 
-def test_a_recorded_check_is_in_the_log(client: APIClient, make_job: MakeJob) -> None:
-    job = make_job()
+def test_a_recorded_check_is_in_the_log(client: APIClient, create_job: MakeJob) -> None:
+    job = create_job()
     finish(job, data={"a": 1}, message="There.", stdout="out", timings={"script": 5}, revision="r1")
     (log,) = client.get(f"{JOBS}/{job.pk}/logs").json()["logs"]
     assert (log["status"], log["message"], log["revision"], log["timings"]) == (
@@ -119,8 +119,8 @@ def test_a_recorded_check_is_in_the_log(client: APIClient, make_job: MakeJob) ->
 
 
 @pytest.mark.parametrize("slash", ["", "/"])
-def test_a_triggered_job_is_due(client: APIClient, make_job: MakeJob, slash: str) -> None:
-    job = make_job()
+def test_a_triggered_job_is_due(client: APIClient, create_job: MakeJob, slash: str) -> None:
+    job = create_job()
     CustomCheckJob.objects.filter(pk=job.pk).update(next_check_at="2099-01-01T00:00Z")
     answer = client.post(f"{JOBS}/{job.pk}/trigger{slash}")
     job.refresh_from_db()
@@ -129,16 +129,16 @@ def test_a_triggered_job_is_due(client: APIClient, make_job: MakeJob, slash: str
     assert job.next_check_at <= timezone.now()
 
 
-def test_a_job_is_paused_and_resumed(client: APIClient, make_job: MakeJob) -> None:
-    path = f"{JOBS}/{make_job().pk}"
+def test_a_job_is_paused_and_resumed(client: APIClient, create_job: MakeJob) -> None:
+    path = f"{JOBS}/{create_job().pk}"
     assert client.post(f"{path}/pause").json()["message"] == "Job paused"
     assert client.get(path).json()["status"] == "paused"
     assert client.post(f"{path}/resume").json()["message"] == "Job resumed"
     assert client.get(path).json()["status"] == "active"
 
 
-def test_a_completed_job_is_restarted_in_a_new_cycle(client: APIClient, make_job: MakeJob) -> None:
-    job = make_job()
+def test_a_completed_job_is_restarted_in_a_new_cycle(client: APIClient, create_job: MakeJob) -> None:
+    job = create_job()
     finish(job)
     assert client.post(f"{JOBS}/{job.pk}/restart").status_code == 200
     shown = client.get(f"{JOBS}/{job.pk}").json()
@@ -157,9 +157,9 @@ def test_a_completed_job_is_restarted_in_a_new_cycle(client: APIClient, make_job
     ],
 )
 def test_a_wrong_transition_is_409_with_a_sentence(
-    client: APIClient, make_job: MakeJob, verb: str, scripted: bool, done: bool
+    client: APIClient, create_job: MakeJob, verb: str, scripted: bool, done: bool
 ) -> None:
-    job = make_job(scripted=scripted)
+    job = create_job(scripted=scripted)
     if done:
         finish(job)
     before = client.get(f"{JOBS}/{job.pk}").json()
@@ -170,18 +170,18 @@ def test_a_wrong_transition_is_409_with_a_sentence(
 
 
 def test_a_deleted_job_is_gone_with_all_that_was_its_own(
-    client: APIClient, make_job: MakeJob, make_secret: Callable[..., Secret]
+    client: APIClient, create_job: MakeJob, make_secret: Callable[..., Secret]
 ) -> None:
-    make_secret()
-    job = make_job(env_vars={"KEY": "secret_ref:gemini"})
+    make_secret("gemini")
+    job = create_job(env_vars={"KEY": "secret_ref:gemini"})
     make_log(job)
     assert client.delete(f"{JOBS}/{job.pk}").status_code == 204
     assert client.get(f"{JOBS}/{job.pk}").status_code == 404
     assert [m.objects.count() for m in (CustomCheckLog, ScriptArchive, SecretGrant)] == [0, 0, 0]
 
 
-def test_a_script_that_another_job_runs_stays(client: APIClient, make_job: MakeJob) -> None:
-    first, second = make_job(), make_job()
+def test_a_script_that_another_job_runs_stays(client: APIClient, create_job: MakeJob) -> None:
+    first, second = create_job(), create_job()
     client.delete(f"{JOBS}/{first.pk}")
     second.refresh_from_db()
     assert second.script_archive == ScriptArchive.objects.get()
@@ -231,8 +231,8 @@ def signed_in(user: User) -> APIClient:
     return client
 
 
-def test_what_a_deleted_job_still_owes_is_given_up_and_says_why(client: APIClient, make_job: MakeJob) -> None:
-    job = make_job()
+def test_what_a_deleted_job_still_owes_is_given_up_and_says_why(client: APIClient, create_job: MakeJob) -> None:
+    job = create_job()
     draft = DeliveryDraft(
         channel="webhook", event="check.ended", url="https://hooks.example.com/", method="POST", payload={}
     )

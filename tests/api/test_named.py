@@ -13,7 +13,7 @@ from rest_framework.test import APIClient
 from customchecks.jobs.models import CustomCheckJob, ScriptVersion
 from secrets_app.models import Secret, SecretGrant
 from tests.api.conftest import JOBS, form, make_log
-from tests.archives import tgz
+from tests.factories import tgz
 
 MakeJob = Callable[..., CustomCheckJob]
 MakeSecret = Callable[..., Secret]
@@ -34,15 +34,15 @@ def test_a_job_is_made_and_then_it_is_the_same_one(client: APIClient, slash: str
     assert CustomCheckJob.objects.count() == 1
 
 
-def test_what_is_not_named_gets_its_default(client: APIClient, make_job: MakeJob) -> None:
-    make_job(name="nightly", poll_interval_seconds=60, tags=["a"], webhook_url="https://hooks.example.com/")
+def test_what_is_not_named_gets_its_default(client: APIClient, create_job: MakeJob) -> None:
+    create_job(name="nightly", poll_interval_seconds=60, tags=["a"], webhook_url="https://hooks.example.com/")
     shown = client.put(BY_NAME, definition(timeout_seconds=10)).json()
     assert (shown["poll_interval_seconds"], shown["tags"], shown["webhook_url"]) == (120, [], None)
     assert shown["timeout_seconds"] == 10
 
 
-def test_state_logs_and_script_stay(client: APIClient, make_job: MakeJob) -> None:
-    job = make_job(name="nightly")
+def test_state_logs_and_script_stay(client: APIClient, create_job: MakeJob) -> None:
+    job = create_job(name="nightly")
     make_log(job)
     CustomCheckJob.objects.filter(pk=job.pk).update(check_count=5, status="paused")
     shown = client.put(BY_NAME, definition(timeout_seconds=10)).json()
@@ -71,23 +71,23 @@ def test_a_script_comes_with_it_and_is_stored_once(client: APIClient) -> None:
 )
 @pytest.mark.parametrize("there", [True, False])
 def test_what_is_wrong_is_refused_and_nothing_is_stored(
-    client: APIClient, make_job: MakeJob, body: dict[str, Any], field: str, there: bool
+    client: APIClient, create_job: MakeJob, body: dict[str, Any], field: str, there: bool
 ) -> None:
     if there:
-        make_job(name="nightly", check_params={"a": 1})
+        create_job(name="nightly", check_params={"a": 1})
     before = client.get(JOBS).json()
     answer = client.put(BY_NAME, body)
     assert (answer.status_code, list(answer.json()["errors"])) == (400, [field])
     assert client.get(JOBS).json() == before
 
 
-def test_true_is_not_taken_for_1(client: APIClient, make_job: MakeJob) -> None:
-    make_job(name="nightly", check_params={"a": 1})
+def test_true_is_not_taken_for_1(client: APIClient, create_job: MakeJob) -> None:
+    create_job(name="nightly", check_params={"a": 1})
     assert client.put(BY_NAME, definition(check_params={"a": True})).json()["check_params"]["a"] is True
 
 
-def test_a_name_that_several_have_is_409_with_their_numbers(client: APIClient, make_job: MakeJob) -> None:
-    ids = [make_job(name="nightly").pk for _ in range(2)]
+def test_a_name_that_several_have_is_409_with_their_numbers(client: APIClient, create_job: MakeJob) -> None:
+    ids = [create_job(name="nightly").pk for _ in range(2)]
     for answer in (client.get(BY_NAME), client.put(BY_NAME, definition())):
         assert answer.status_code == 409
         assert f"{ids[0]}, {ids[1]}" in answer.json()["detail"]
@@ -166,10 +166,10 @@ def test_of_many_who_put_at_once_one_makes_the_job(boss: User) -> None:
 
 @pytest.mark.parametrize("slash", ["", "/"])
 def test_a_clone_has_definition_script_and_secrets_and_is_paused(
-    client: APIClient, make_job: MakeJob, make_secret: MakeSecret, slash: str
+    client: APIClient, create_job: MakeJob, make_secret: MakeSecret, slash: str
 ) -> None:
-    make_secret()
-    job = make_job(name="nightly", tags=["a"], env_vars={"KEY": "secret_ref:gemini"}, check_params={"a": [1]})
+    make_secret("gemini")
+    job = create_job(name="nightly", tags=["a"], env_vars={"KEY": "secret_ref:gemini"}, check_params={"a": [1]})
     answer = client.post(f"{JOBS}/{job.pk}/clone{slash}")
     clone, original = answer.json(), client.get(f"{JOBS}/{job.pk}").json()
     assert (answer.status_code, clone["name"], clone["status"]) == (201, "nightly (copy)", "paused")
@@ -178,8 +178,8 @@ def test_a_clone_has_definition_script_and_secrets_and_is_paused(
     assert {grant.job_id for grant in SecretGrant.objects.all()} == {job.pk, clone["id"]}
 
 
-def test_a_clone_starts_without_the_originals_history(client: APIClient, make_job: MakeJob) -> None:
-    job = make_job()
+def test_a_clone_starts_without_the_originals_history(client: APIClient, create_job: MakeJob) -> None:
+    job = create_job()
     make_log(job)
     CustomCheckJob.objects.filter(pk=job.pk).update(check_count=5, state={"a": 1}, status="completed")
     clone = CustomCheckJob.objects.get(pk=client.post(f"{JOBS}/{job.pk}/clone", {"name": "new"}).json()["id"])
@@ -187,8 +187,8 @@ def test_a_clone_starts_without_the_originals_history(client: APIClient, make_jo
     assert client.post(f"{JOBS}/{clone.pk}/resume").status_code == 200
 
 
-def test_a_clone_has_the_version_that_runs(client: APIClient, make_job: MakeJob) -> None:
-    job = make_job()
+def test_a_clone_has_the_version_that_runs(client: APIClient, create_job: MakeJob) -> None:
+    job = create_job()
     first = client.get(f"{JOBS}/{job.pk}").json()["script_sha256"]
     parts = {"file": form(tgz({"main.py": "print(2)"}))["script"]}
     client.post(f"{JOBS}/{job.pk}/script/upload", parts, format="multipart")
@@ -197,10 +197,10 @@ def test_a_clone_has_the_version_that_runs(client: APIClient, make_job: MakeJob)
 
 
 def test_who_may_not_use_a_secret_clones_no_job_with_it(
-    make_job: MakeJob, make_secret: MakeSecret, login: Callable[..., APIClient]
+    create_job: MakeJob, make_secret: MakeSecret, login: Callable[..., APIClient]
 ) -> None:
-    make_secret()
-    job = make_job(env_vars={"KEY": "secret_ref:gemini"})
+    make_secret("gemini")
+    job = create_job(env_vars={"KEY": "secret_ref:gemini"})
     somebody = login("add_customcheckjob", "change_customcheckjob", "view_customcheckjob")
     answer = somebody.post(f"{JOBS}/{job.pk}/clone")
     assert (answer.status_code, list(answer.json()["errors"])) == (400, ["env_vars.KEY"])
@@ -208,6 +208,6 @@ def test_who_may_not_use_a_secret_clones_no_job_with_it(
 
 
 @pytest.mark.parametrize("body", [{"name": ""}, {"name": 5}, {"title": "x"}])
-def test_a_clone_takes_a_name_only(client: APIClient, make_job: MakeJob, body: dict[str, Any]) -> None:
-    answer = client.post(f"{JOBS}/{make_job().pk}/clone", body)
+def test_a_clone_takes_a_name_only(client: APIClient, create_job: MakeJob, body: dict[str, Any]) -> None:
+    answer = client.post(f"{JOBS}/{create_job().pk}/clone", body)
     assert (answer.status_code, list(answer.json()["errors"])) == (400, list(body))

@@ -40,10 +40,10 @@ def entry(name: str = "nightly", **fields: Any) -> dict[str, Any]:
 
 
 def test_an_export_has_no_state_and_no_value_of_a_secret(
-    client: APIClient, make_job: MakeJob, make_secret: MakeSecret
+    client: APIClient, create_job: MakeJob, make_secret: MakeSecret
 ) -> None:
     make_secret("gemini", VALUE)
-    make_log(make_job(name="nightly", env_vars={"KEY": "secret_ref:gemini"}))
+    make_log(create_job(name="nightly", env_vars={"KEY": "secret_ref:gemini"}))
     text = exported(client)
     (job,) = yaml.safe_load(text)["jobs"]
     assert VALUE not in text
@@ -51,11 +51,11 @@ def test_an_export_has_no_state_and_no_value_of_a_secret(
 
 
 def test_secrets_are_named_also_where_the_job_has_their_numbers(
-    client: APIClient, make_job: MakeJob, make_secret: MakeSecret
+    client: APIClient, create_job: MakeJob, make_secret: MakeSecret
 ) -> None:
     secret = make_secret("gemini", VALUE)
     unnameable = make_secret("two words", VALUE)
-    make_job(
+    create_job(
         env_vars={"A": f"x secret_ref:{secret.pk}, secret_ref:gemini", "B": f"secret_ref:{unnameable.pk}"},
         webhook_headers={"X-Key": f"Bearer secret_ref:{secret.pk}"},
         webhook_signing_secrets=[f"secret_ref:{secret.pk}"],
@@ -76,16 +76,16 @@ def test_secrets_are_named_also_where_the_job_has_their_numbers(
 
 
 def test_who_sees_no_secrets_sees_their_numbers(
-    login: Callable[..., APIClient], make_job: MakeJob, make_secret: MakeSecret
+    login: Callable[..., APIClient], create_job: MakeJob, make_secret: MakeSecret
 ) -> None:
     secret = make_secret("gemini", VALUE)
-    make_job(env_vars={"A": f"secret_ref:{secret.pk}"})
+    create_job(env_vars={"A": f"secret_ref:{secret.pk}"})
     assert "gemini" not in exported(login("view_customcheckjob"))
 
 
-def test_an_export_can_be_narrowed_as_the_list(client: APIClient, make_job: MakeJob) -> None:
-    make_job(name="a", tags=["x"])
-    make_job(name="b")
+def test_an_export_can_be_narrowed_as_the_list(client: APIClient, create_job: MakeJob) -> None:
+    create_job(name="a", tags=["x"])
+    create_job(name="b")
     assert [job["name"] for job in yaml.safe_load(exported(client, tag="x"))["jobs"]] == ["a"]
     assert client.get(EXPORT, {"status": "done"}).json()["errors"]["status"]
 
@@ -95,17 +95,17 @@ def test_an_export_is_yaml_whatever_is_accepted(client: APIClient, accept: str) 
     assert client.get(f"{EXPORT}/", headers={"Accept": accept})["Content-Type"] == "application/yaml"
 
 
-def test_a_document_goes_round(client: APIClient, make_job: MakeJob, make_secret: MakeSecret) -> None:
+def test_a_document_goes_round(client: APIClient, create_job: MakeJob, make_secret: MakeSecret) -> None:
     make_secret("gemini", VALUE)
     odd = {"no": "yes", "number": "007", "deep": [1, {"x": None, "y": 1.5}], "text": "a: b #c\n- d\t\u2028é"}
-    make_job(
+    create_job(
         name="one",
         tags=["a"],
         check_params=odd,
         env_vars={"KEY": "secret_ref:gemini"},
         resource_limits={"memory_mb": 64},
     )
-    make_job(name="two", scripted=False, script_source_type="git", script_git_url="https://git.example.com/x.git")
+    create_job(name="two", scripted=False, script_source_type="git", script_git_url="https://git.example.com/x.git")
     before, text = client.get(JOBS).json()["jobs"], exported(client)
     assert [row["action"] for row in load(client, text).json()["results"]] == ["unchanged", "unchanged"]
     CustomCheckJob.objects.all().delete()
@@ -117,15 +117,15 @@ def test_a_document_goes_round(client: APIClient, make_job: MakeJob, make_secret
     assert SecretGrant.objects.filter(job_id=after[0]["id"]).exists()
 
 
-def test_an_import_says_what_it_changed(client: APIClient, make_job: MakeJob) -> None:
-    job = make_job(name="nightly")
+def test_an_import_says_what_it_changed(client: APIClient, create_job: MakeJob) -> None:
+    job = create_job(name="nightly")
     (row,) = load(client, {"jobs": [entry(timeout_seconds=10)]}).json()["results"]
     assert (row["job_id"], row["action"]) == (job.pk, "updated")
     assert row["changes"] == {"timeout_seconds": {"from": 300, "to": 10}}
 
 
-def test_a_dry_run_stores_nothing_and_says_the_same(client: APIClient, make_job: MakeJob) -> None:
-    make_job(name="nightly")
+def test_a_dry_run_stores_nothing_and_says_the_same(client: APIClient, create_job: MakeJob) -> None:
+    create_job(name="nightly")
     before = client.get(JOBS).json()
     answer = load(client, {"jobs": [entry(timeout_seconds=10), entry("new")]}, dry_run="true").json()
     assert answer["dry_run"] is True
@@ -187,9 +187,9 @@ def test_json_is_imported_too(client: APIClient) -> None:
     assert client.post(IMPORT, {"jobs": [entry()]}).json()["results"][0]["action"] == "created"
 
 
-def test_a_name_that_several_have_is_refused(client: APIClient, make_job: MakeJob) -> None:
+def test_a_name_that_several_have_is_refused(client: APIClient, create_job: MakeJob) -> None:
     for _ in range(2):
-        make_job(name="nightly")
+        create_job(name="nightly")
     assert list(load(client, {"jobs": [entry()]}).json()["errors"]) == ["jobs[0].name"]
 
 
@@ -199,7 +199,7 @@ def test_who_may_only_change_jobs_imports_none(login: Callable[..., APIClient]) 
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="Only SQLite has one writer")
 @pytest.mark.django_db(transaction=True)
-def test_an_import_that_waits_for_another_keeps_nobody_from_writing(boss: User, make_job: MakeJob) -> None:
+def test_an_import_that_waits_for_another_keeps_nobody_from_writing(boss: User, create_job: MakeJob) -> None:
     def ask() -> None:
         mine = APIClient()
         mine.force_authenticate(boss)
@@ -212,7 +212,7 @@ def test_an_import_that_waits_for_another_keeps_nobody_from_writing(boss: User, 
         thread.start()
         thread.join(1)
         assert thread.is_alive()
-        make_job(name="meanwhile")
+        create_job(name="meanwhile")
         assert [job.name for job in CustomCheckJob.objects.all()] == ["meanwhile"]
     thread.join()
     assert CustomCheckJob.objects.filter(name="imported").exists()

@@ -15,8 +15,8 @@ from customchecks.archives.script_archive import Archive, normalise
 from customchecks.jobs import service, versions
 from customchecks.jobs.models import CustomCheckJob
 from tests.api.conftest import JOBS, config, form, submit, upload
-from tests.archives import tgz
 from tests.customchecks.jobs.test_fields import REFUSED_BRANCHES, REFUSED_URLS
+from tests.factories import tgz
 
 MakeJob = Callable[..., CustomCheckJob]
 URL = "https://git.example.com/team/checks.git"
@@ -27,16 +27,16 @@ def archive(text: str) -> Archive:
 
 
 @pytest.fixture
-def job(make_job: MakeJob, boss: User) -> CustomCheckJob:
+def job(create_job: MakeJob, boss: User) -> CustomCheckJob:
     """With two versions."""
-    job = make_job()
+    job = create_job()
     service.store_script(job, archive("new"), user=boss)
     return job
 
 
 @pytest.fixture
-def git_job(make_job: MakeJob) -> CustomCheckJob:
-    return make_job(scripted=False, script_source_type="git", script_git_url=URL)
+def git_job(create_job: MakeJob) -> CustomCheckJob:
+    return create_job(scripted=False, script_source_type="git", script_git_url=URL)
 
 
 def script(job: CustomCheckJob, what: str) -> str:
@@ -229,10 +229,10 @@ def test_changing_needs_the_change_permission(login: Any, job: CustomCheckJob, w
 
 
 def test_who_may_not_use_a_jobs_secret_may_not_give_it_another_script(
-    login: Any, make_job: MakeJob, make_secret: Any
+    login: Any, create_job: MakeJob, make_secret: Any
 ) -> None:
     make_secret("gemini")
-    job = make_job(env_vars={"KEY": "secret_ref:gemini"})
+    job = create_job(env_vars={"KEY": "secret_ref:gemini"})
     answer = post(login("change_customcheckjob"), job, "rollback", version=1)
     assert answer.status_code == 400
     assert "env_vars.KEY" in str(answer.json())

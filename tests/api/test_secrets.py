@@ -27,7 +27,7 @@ def test_a_secret_is_created_and_its_value_not_shown(client: APIClient, boss: Us
 
 @pytest.mark.parametrize("tail", ["", "/1"])
 def test_no_answer_holds_the_value(client: APIClient, make_secret: Callable[..., Secret], tail: str) -> None:
-    secret = make_secret(value=VALUE)
+    secret = make_secret("gemini", VALUE)
     answer = client.get(SECRETS + tail.replace("1", str(secret.pk)))
     assert answer.status_code == 200
     assert VALUE not in answer.content.decode()
@@ -41,28 +41,28 @@ def test_the_list_is_an_envelope(client: APIClient, make_secret: Callable[..., S
 
 
 def test_a_new_value_takes_the_place_of_the_old_one(client: APIClient, make_secret: Callable[..., Secret]) -> None:
-    secret = make_secret()
+    secret = make_secret("gemini")
     answer = client.put(f"{SECRETS}/{secret.pk}", {"value": "another value"})
     assert (answer.status_code, "value" in answer.json()) == (200, False)
     assert Secret.objects.get().value() == "another value"
 
 
 def test_a_taken_name_is_409(client: APIClient, make_secret: Callable[..., Secret]) -> None:
-    make_secret()
+    make_secret("gemini")
     answer = client.post(SECRETS, {"name": "gemini", "value": VALUE})
     assert (answer.status_code, "gemini" in answer.json()["detail"]) == (409, True)
 
 
 def test_an_unused_secret_is_deleted(client: APIClient, make_secret: Callable[..., Secret]) -> None:
-    path = f"{SECRETS}/{make_secret().pk}"
+    path = f"{SECRETS}/{make_secret('gemini').pk}"
     assert [client.delete(path).status_code for _ in range(2)] == [204, 404]
 
 
 def test_a_secret_in_use_is_kept_and_its_jobs_named(
-    client: APIClient, make_secret: Callable[..., Secret], make_job: Callable[..., CustomCheckJob]
+    client: APIClient, make_secret: Callable[..., Secret], create_job: Callable[..., CustomCheckJob]
 ) -> None:
-    path = f"{SECRETS}/{make_secret().pk}"
-    job = make_job(env_vars={"KEY": "secret_ref:gemini"})
+    path = f"{SECRETS}/{make_secret('gemini').pk}"
+    job = create_job(env_vars={"KEY": "secret_ref:gemini"})
     answer = client.delete(path)
     assert (answer.status_code, f"custom {job.pk}" in answer.json()["detail"]) == (409, True)
     client.delete(f"{JOBS}/{job.pk}")
@@ -91,6 +91,6 @@ def test_a_wrong_value_is_refused_by_its_name_and_not_repeated(client: APIClient
 def test_a_wrong_new_value_changes_nothing(
     client: APIClient, make_secret: Callable[..., Secret], body: dict[str, Any]
 ) -> None:
-    secret = make_secret()
+    secret = make_secret("gemini")
     assert client.put(f"{SECRETS}/{secret.pk}", body).status_code == 400
     assert Secret.objects.get().ciphertext == secret.ciphertext

@@ -29,9 +29,9 @@ def test_health_is_open_to_all(db: None, path: str) -> None:
 
 
 def test_metrics_hold_counters_of_processes_and_gauges_of_the_database(
-    client: APIClient, make_job: Callable[..., CustomCheckJob]
+    client: APIClient, create_job: Callable[..., CustomCheckJob]
 ) -> None:
-    make_group(make_job())
+    make_group(create_job())
     metrics.executions.labels(status="SUCCESS", runtime="python").inc()
     answer = client.get("/metrics")
     text = answer.content.decode()
@@ -42,9 +42,9 @@ def test_metrics_hold_counters_of_processes_and_gauges_of_the_database(
 
 
 @pytest.fixture
-def delivery(make_job: Callable[..., CustomCheckJob], make_secret: Any) -> Delivery:
-    make_secret()
-    make_job(webhook_url="https://hooks.example.com/x", webhook_headers={"Authorization": "Bearer secret_ref:gemini"})
+def delivery(create_job: Callable[..., CustomCheckJob], make_secret: Any) -> Delivery:
+    make_secret("gemini")
+    create_job(webhook_url="https://hooks.example.com/x", webhook_headers={"Authorization": "Bearer secret_ref:gemini"})
     now = timezone.now()
     ((_, claim),) = claims.claim_due(CustomCheckJob, host="test", now=now, fits=lambda _: True)
     claims.record(claim, CheckResult(verdict=Verdict.SUCCESS), now=now)

@@ -12,7 +12,7 @@ import pytest
 from customchecks.jobs.models import CustomCheckJob
 from tests.api.conftest import SCRIPT, config
 from tests.api.live import BOUNDARY, Server
-from tests.archives import tgz
+from tests.factories import tgz
 
 MB = 1024 * 1024
 CHUNK = b"10000\r\n" + bytes(0x10000) + b"\r\n"

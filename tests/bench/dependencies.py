@@ -41,6 +41,7 @@ from customchecks.dependencies.models import DependencySet  # noqa: E402
 from customchecks.jobs import service  # noqa: E402
 from customchecks.jobs.models import CustomCheckJob  # noqa: E402
 from polling.jobs.scheduling import Claim  # noqa: E402
+from tests.factories import tgz  # noqa: E402
 from tests.security import boxes  # noqa: E402
 
 PYTHON = 'print(\'{"status": "PENDING"}\')\n'
@@ -73,7 +74,7 @@ class Bench:
         self.runner = CustomCheckRunner()
 
     def job(self, runtime: str, files: dict[str, str]) -> CustomCheckJob:
-        archive = script_archive.normalise(io.BytesIO(boxes.tgz(files)))
+        archive = script_archive.normalise(io.BytesIO(tgz(files)))
         data = {"name": secrets.token_hex(4), "script_source_type": "upload", "script_runtime": runtime}
         return service.create_job(data, archive=archive, user=self.user)
 
@@ -91,7 +92,7 @@ class Bench:
 
     def document(self, runtime: str, files: dict[str, str | bytes]) -> float:
         request = boxes.request("", runtime=runtime)
-        wanted = replace(request, argv=("sh", "-c", DOCUMENT[runtime]), archive=boxes.tgz(files), timeout_seconds=300)
+        wanted = replace(request, argv=("sh", "-c", DOCUMENT[runtime]), archive=tgz(files), timeout_seconds=300)
         began = time.monotonic()
         outcome = self.runner._sandbox.run(wanted)
         seconds = time.monotonic() - began

@@ -25,7 +25,7 @@ from customchecks.docker.engine import Engine
 from customchecks.images import current
 from customchecks.sandbox import stream
 from tests.acceptance.instance import Instance, running, wait_for
-from tests.archives import tgz
+from tests.factories import tgz
 
 SCRIPT = 'print(\'{"status": "PENDING"}\')'
 CANDIDATES = (2, 4, 6, 8, 12, 16)

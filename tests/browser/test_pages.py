@@ -12,7 +12,7 @@ from customchecks.jobs.models import CustomCheckJob
 from secrets_app.models import Secret
 from teckochecker.api import openapi
 from tests.api.conftest import SCRIPT, config
-from tests.archives import tgz
+from tests.factories import tgz
 
 pytestmark = pytest.mark.browser
 SLOW = 60_000  # milliseconds, on a loaded machine

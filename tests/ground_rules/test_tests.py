@@ -71,6 +71,19 @@ def test_the_rule_sees_an_import_that_is_lost() -> None:
     assert not lost_imports(Source("tests/x.py", r'CODE = "\nfrom polling.sweep import sweeper, watchdog"'))
 
 
+def made_twice(source: Source, names: set[str]) -> list[str]:
+    functions = [node for node in ast.walk(source.tree) if isinstance(node, ast.FunctionDef)]
+    return [source.where(function) for function in functions if function.name in names]
+
+
+def test_what_tests_are_made_of_is_made_in_one_place() -> None:
+    factories = next(source for source in sources("tests") if source.path == "tests/factories.py")
+    names = {node.name for node in factories.tree.body if isinstance(node, ast.FunctionDef)}
+    others = [source for source in sources("tests") if source.path not in (factories.path, "tests/conftest.py")]
+    assert {"make_job", "make_secret", "tgz"} <= names
+    assert [place for source in others for place in made_twice(source, names)] == []
+
+
 def astray(paths: list[str]) -> set[str]:
     """Folders below ``tests`` that have no namesake in the product."""
     folders = {path.rpartition("/")[0].removeprefix("tests/") for path in paths if path.count("/") > 1}
@@ -89,3 +102,7 @@ def test_the_rule_sees_a_folder_that_has_no_namesake() -> None:
         "tests/polling/gone/test_x.py",
     ]
     assert astray(paths) == {"polling/gone"}
+
+
+def test_the_rule_sees_what_is_made_twice() -> None:
+    assert made_twice(Source("tests/x.py", "def tgz(): pass\ndef other(): pass"), {"tgz"}) == ["tests/x.py:1"]

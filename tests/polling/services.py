@@ -20,7 +20,7 @@ from polling.openai.check import OpenAIRunner
 from polling.openai.models import PollingJob
 from polling.outbox.deliveries import Delivery
 from polling.sending import attempts
-from secrets_app.models import Secret
+from tests.factories import make_secret
 
 OPENAI_KEY, KEBOOLA_TOKEN = "sk-the-key-of-openai", "the-token-of-keboola"
 
@@ -102,26 +102,19 @@ class FakeKeboola:
         return status, {"id": "4711", "status": "created"} if status < 300 else {"error": "no"}
 
 
-def make_secret(name: str, kind: str, value: str) -> Secret:
-    secret = Secret(name=name, type=kind)
-    secret.set_value(value)
-    secret.save()
-    return secret
-
-
-def make_job(*batch_ids: str, stack_url: str = "https://connection.example.com", **columns: Any) -> PollingJob:
+def make_polling_job(*batch_ids: str, stack_url: str = "https://connection.example.com", **columns: Any) -> PollingJob:
     given = {
         "name": "nightly",
         "keboola_stack_url": stack_url,
         "keboola_component_id": "kds.app",
         "keboola_configuration_id": "42",
-        "keboola_secret_id": make_secret("keboola", "keboola", KEBOOLA_TOKEN).pk,
+        "keboola_secret_id": make_secret("keboola", KEBOOLA_TOKEN, kind="keboola").pk,
         **columns,
     }
     return jobs.create_job(
         given,
         batch_ids=batch_ids or ("batch_1",),
-        openai_secret_id=make_secret("openai", "openai", OPENAI_KEY).pk,
+        openai_secret_id=make_secret("openai", OPENAI_KEY, kind="openai").pk,
         user=User.objects.create_superuser("owner"),
     )
 

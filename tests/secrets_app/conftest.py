@@ -5,24 +5,9 @@ from collections.abc import Callable
 import pytest
 from django.contrib.auth.models import Permission, User
 
-from secrets_app.models import Secret
-
-CANARY = "canary-7Hq9/Zw+41x"
-
 
 def key_setting(kid: str) -> str:
     return f"{kid}:{base64.b64encode(os.urandom(32)).decode()}"
-
-
-@pytest.fixture
-def make_secret(db: None) -> Callable[..., Secret]:
-    def make(name: str = "api", value: str = CANARY) -> Secret:
-        secret = Secret(name=name)
-        secret.set_value(value)
-        secret.save()
-        return secret
-
-    return make
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from django.urls import reverse
 
 from secrets_app.admin import SecretAdmin, SecretForm
 from secrets_app.models import Secret, SecretGrant, SecretUse
-from tests.secrets_app.conftest import CANARY
+from tests.factories import CANARY
 
 pytestmark = pytest.mark.django_db
 MakeSecret = Callable[..., Secret]

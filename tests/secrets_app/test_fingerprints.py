@@ -10,7 +10,8 @@ from pytest_django.fixtures import Settings
 from secrets_app.crypto import KeyRing, KeyRingError
 from secrets_app.models import KeyFingerprint, Secret
 from secrets_app.references import KeysWrong, grant, resolve
-from tests.secrets_app.conftest import CANARY, key_setting
+from tests.factories import CANARY
+from tests.secrets_app.conftest import key_setting
 
 pytestmark = pytest.mark.django_db
 MakeSecret = Callable[..., Secret]

@@ -13,7 +13,7 @@ from django.db import connection, models
 
 from secrets_app.crypto import DecryptionFailed
 from secrets_app.models import Secret, SecretGrant, SecretUse
-from tests.secrets_app.conftest import CANARY
+from tests.factories import CANARY
 
 pytestmark = pytest.mark.django_db
 MakeSecret = Callable[..., Secret]

@@ -20,7 +20,8 @@ from secrets_app.masking.masker import MASK, Masker
 from secrets_app.models import Secret
 from secrets_app.previous_values import FORMER_DAYS, MOST_FORMER
 from secrets_app.references import grant, resolve
-from tests.secrets_app.conftest import CANARY, key_setting
+from tests.factories import CANARY
+from tests.secrets_app.conftest import key_setting
 
 MakeSecret = Callable[..., Secret]
 DAY = 86_400

@@ -21,7 +21,7 @@ from secrets_app.references import (
     resolve,
     validate,
 )
-from tests.secrets_app.conftest import CANARY
+from tests.factories import CANARY
 
 MakeSecret = Callable[..., Secret]
 MakeUser = Callable[..., User]

@@ -16,7 +16,8 @@ from pytest_django.fixtures import Settings
 
 from secrets_app.crypto import KeyRing
 from secrets_app.models import Secret
-from tests.secrets_app.conftest import CANARY, key_setting
+from tests.factories import CANARY
+from tests.secrets_app.conftest import key_setting
 
 MakeSecret = Callable[..., Secret]
 OLD, NEW = key_setting("old"), key_setting("new")

@@ -1,11 +1,9 @@
 """What the tests of the sandbox are made of: requests, sandboxes of an instance of their own, the engine's view."""
 
-import io
 import secrets
-import tarfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,20 +18,10 @@ from customchecks.sandbox.request import SandboxRequest
 from customchecks.sandbox.sandbox import Sandbox
 from polling.base.results import Cause
 from tests import instances
+from tests.factories import tgz
 
 HERE = Path(__file__).parent
 INTERPRETERS = {"python": ("python3", "main.py"), "node": ("node", "main.js")}
-
-
-def tgz(files: Mapping[str, str | bytes]) -> bytes:
-    output = io.BytesIO()
-    with tarfile.open(fileobj=output, mode="w:gz", format=tarfile.GNU_FORMAT) as tar:
-        for name, content in files.items():
-            data = content.encode() if isinstance(content, str) else content
-            entry = tarfile.TarInfo(name)
-            entry.size = len(data)
-            tar.addfile(entry, io.BytesIO(data))
-    return output.getvalue()
 
 
 def request(code: str, *, runtime: str = "python", **values: Any) -> SandboxRequest:

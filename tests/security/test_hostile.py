@@ -9,6 +9,7 @@ from customchecks.docker.engine import Engine
 from customchecks.sandbox.outcome import SandboxOutcome
 from customchecks.sandbox.sandbox import Sandbox
 from polling.base.results import Cause
+from tests.factories import tgz
 from tests.security import boxes
 
 pytestmark = pytest.mark.engine
@@ -127,7 +128,7 @@ print('A' * 65536 + 'B' * 1_000_000 + 'C' * 65535, file=sys.stderr)
 
 
 def test_a_hostile_archive_does_not_leave_the_work_folder(sandbox: Sandbox) -> None:
-    archive = boxes.tgz({"main.py": "print('ran')", "../../run/tecko/evil": "x"})
+    archive = tgz({"main.py": "print('ran')", "../../run/tecko/evil": "x"})
     outcome = sandbox.run(replace(boxes.request(""), archive=archive))
     assert (outcome.cause, outcome.stdout) == (Cause.SOURCE_FAILED, b"")
 

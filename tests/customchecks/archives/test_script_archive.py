@@ -42,7 +42,7 @@ def tar(*members, form=tarfile.PAX_FORMAT, pax_headers=None):
     return output.getvalue()
 
 
-def tgz(*members, **options):
+def compressed(*members, **options):
     return gzip.compress(tar(*members, **options), mtime=0)
 
 
@@ -55,7 +55,7 @@ def store(content, **options):
 
 
 def paths(*members, **options):
-    return [file.path for file in store(tgz(*members), **options).files]
+    return [file.path for file in store(compressed(*members), **options).files]
 
 
 def refusal(content, **options):
@@ -128,12 +128,12 @@ MAIN = member("main.py", b"print('hi')\n")
     ],
 )
 def test_a_name_that_could_escape_or_deceive_is_refused(name):
-    assert refusal(tgz(member(name))) == "archive_path"
+    assert refusal(compressed(member(name))) == "archive_path"
 
 
 @pytest.mark.parametrize("form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
 def test_a_name_is_checked_in_every_tar_format(form):
-    assert refusal(tgz(member("../x"), form=form)) == "archive_path"
+    assert refusal(compressed(member("../x"), form=form)) == "archive_path"
 
 
 def test_a_name_with_nul_is_refused():
@@ -148,12 +148,12 @@ def test_a_name_in_a_pax_header_is_the_one_that_is_checked():
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE])
 @pytest.mark.parametrize("target", ["/etc", "../../etc", "main.py", "x" * 300])
 def test_links_are_refused_wherever_they_point(kind, target):
-    assert refusal(tgz(MAIN, member("link", b"", type=kind, linkname=target))) == "archive_link"
+    assert refusal(compressed(MAIN, member("link", b"", type=kind, linkname=target))) == "archive_link"
 
 
 def test_a_file_through_a_link_is_refused():
     link = member("d", b"", type=tarfile.SYMTYPE, linkname="/tmp")
-    assert refusal(tgz(link, member("d/x"))) == "archive_link"
+    assert refusal(compressed(link, member("d/x"))) == "archive_link"
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_a_global_pax_header_may_comment_but_not_name():
 
 
 def test_a_gnu_long_name_over_8_kb_is_refused():
-    assert refusal(tgz(member("x" * 9000), form=tarfile.GNU_FORMAT)) == "archive_header"
+    assert refusal(compressed(member("x" * 9000), form=tarfile.GNU_FORMAT)) == "archive_header"
 
 
 def test_a_member_with_a_gnu_and_a_pax_name_is_refused():
@@ -240,11 +240,11 @@ def test_a_file_whose_name_ends_in_a_slash_is_refused():
     ],
 )
 def test_two_members_of_one_name_are_refused(members, code):
-    assert refusal(tgz(*members)) == code
+    assert refusal(compressed(*members)) == code
 
 
 def test_two_unicode_forms_of_one_name_are_one_name():
-    assert refusal(tgz(member("é.py"), member(unicodedata.normalize("NFD", "é.py")))) == "archive_duplicate"
+    assert refusal(compressed(member("é.py"), member(unicodedata.normalize("NFD", "é.py")))) == "archive_duplicate"
 
 
 def test_names_are_stored_in_nfc():
@@ -254,11 +254,11 @@ def test_names_are_stored_in_nfc():
 def test_2000_members_are_taken_and_2001_are_not():
     files = [member(f"f{number}", b"") for number in range(2001)]
     assert len(paths(*files[:2000])) == 2000
-    assert refusal(tgz(*files)) == "archive_too_many"
+    assert refusal(compressed(*files)) == "archive_too_many"
 
 
 def test_directories_that_are_only_implied_count_as_members():
-    assert refusal(tgz(*[member(f"d{number}/f", b"") for number in range(1001)])) == "archive_too_many"
+    assert refusal(compressed(*[member(f"d{number}/f", b"") for number in range(1001)])) == "archive_too_many"
 
 
 def test_endless_extended_headers_are_refused():
@@ -268,18 +268,18 @@ def test_endless_extended_headers_are_refused():
 
 
 def test_a_file_of_10_mb_is_taken_and_one_byte_more_is_not():
-    assert store(tgz(member("data", filler(10 * MB)))).files[0].size == 10 * MB
-    assert refusal(tgz(member("data", filler(10 * MB + 1)))) == "archive_file_too_large"
+    assert store(compressed(member("data", filler(10 * MB)))).files[0].size == 10 * MB
+    assert refusal(compressed(member("data", filler(10 * MB + 1)))) == "archive_file_too_large"
 
 
 def test_50_mb_of_files_are_taken_and_one_byte_more_is_not():
     files = [member(f"f{number}", filler(10 * MB)) for number in range(5)]
-    assert len(store(tgz(*files)).files) == 5
-    assert refusal(tgz(*files, member("more", b"x"))) == "archive_total_too_large"
+    assert len(store(compressed(*files)).files) == 5
+    assert refusal(compressed(*files, member("more", b"x"))) == "archive_total_too_large"
 
 
 def test_a_bomb_stops_after_the_first_megabyte():
-    bomb = tgz(*[member(f"zeros{number}", b"\0" * 9 * MB) for number in range(5)])
+    bomb = compressed(*[member(f"zeros{number}", b"\0" * 9 * MB) for number in range(5)])
     stream = io.BytesIO(bomb + b"\0" * MB)
     with pytest.raises(ArchiveRejected, match="100 times"):
         normalise(stream)
@@ -287,7 +287,7 @@ def test_a_bomb_stops_after_the_first_megabyte():
 
 
 def test_a_small_archive_may_compress_well():
-    assert store(tgz(member("zeros", b"\0" * 900_000))).files[0].size == 900_000
+    assert store(compressed(member("zeros", b"\0" * 900_000))).files[0].size == 900_000
 
 
 def test_10_mb_compressed_are_taken_and_one_byte_more_is_not():
@@ -304,7 +304,7 @@ def test_10_mb_compressed_are_taken_and_one_byte_more_is_not():
 
 
 def test_an_announced_length_over_10_mb_is_refused_unread():
-    stream = io.BytesIO(tgz(MAIN))
+    stream = io.BytesIO(compressed(MAIN))
     with pytest.raises(TooLarge):
         normalise(stream, size_hint=10 * MB + 1)
     assert stream.tell() == 0
@@ -326,7 +326,7 @@ def test_an_endless_upload_is_refused_at_the_limit():
 
 @pytest.mark.parametrize("cut", [5, 40, 100, -9, -1])
 def test_a_truncated_archive_is_refused(cut):
-    assert refusal(tgz(member("a", os.urandom(2000)))[:cut]) == "archive_truncated"
+    assert refusal(compressed(member("a", os.urandom(2000)))[:cut]) == "archive_truncated"
 
 
 def test_a_tar_without_its_end_is_refused():
@@ -334,14 +334,14 @@ def test_a_tar_without_its_end_is_refused():
 
 
 def test_a_damaged_archive_is_refused():
-    content = bytearray(tgz(member("a", os.urandom(2000))))
+    content = bytearray(compressed(member("a", os.urandom(2000))))
     content[-6] ^= 0xFF
     assert refusal(bytes(content)) == "archive_corrupt"
 
 
-@pytest.mark.parametrize("extra", [b"x", b"\0", gzip.compress(b""), tgz(MAIN)])
+@pytest.mark.parametrize("extra", [b"x", b"\0", gzip.compress(b""), compressed(MAIN)])
 def test_data_after_the_archive_is_refused(extra):
-    assert refusal(tgz(MAIN) + extra) == "archive_trailing_data"
+    assert refusal(compressed(MAIN) + extra) == "archive_trailing_data"
 
 
 def test_data_after_the_tar_is_refused():
@@ -362,13 +362,13 @@ def test_another_format_is_refused(content):
 
 def test_an_empty_upload_and_an_empty_archive_are_refused():
     assert refusal(b"") == "archive_empty"
-    assert refusal(tgz()) == "archive_empty"
-    assert refusal(tgz(directory("a"), directory("a/b"))) == "archive_empty"
+    assert refusal(compressed()) == "archive_empty"
+    assert refusal(compressed(directory("a"), directory("a/b"))) == "archive_empty"
 
 
 def test_a_refusal_names_the_member_escaped_and_cut():
     with pytest.raises(ArchiveRejected) as caught:
-        store(tgz(member("../\x1b[31m" + "x" * 500)))
+        store(compressed(member("../\x1b[31m" + "x" * 500)))
     assert r"\x1b[31m" in caught.value.message
     assert len(caught.value.message) < 250
 
@@ -398,28 +398,28 @@ def test_files_that_macos_adds_are_left_out():
 
 
 def test_an_archive_inside_the_archive_stays_closed():
-    inner = tgz(member("../evil"))
-    assert store(tgz(MAIN, member("inner.tgz", inner))).read("inner.tgz") == inner
+    inner = compressed(member("../evil"))
+    assert store(compressed(MAIN, member("inner.tgz", inner))).read("inner.tgz") == inner
 
 
 def test_modes_owners_times_and_attributes_are_made_plain():
     odd = member(
         "d/main.py", mode=0o6777, uid=0, gid=0, uname="root", mtime=99, pax_headers={"SCHILY.xattr.user.x": "1"}
     )
-    content = store(tgz(odd), strip_top=False).content
+    content = store(compressed(odd), strip_top=False).content
     with tarfile.open(fileobj=io.BytesIO(content)) as file:
         seen = [(m.name, m.mode, m.uid, m.gid, m.uname, m.mtime, m.pax_headers) for m in file]
     assert seen == [("d", 0o755, 1000, 1000, "", 0, {}), ("d/main.py", 0o644, 1000, 1000, "", 0, {})]
 
 
 def test_the_same_files_give_the_same_content_id():
-    first = store(tgz(MAIN, directory("lib"), member("lib/a.py"), form=tarfile.GNU_FORMAT))
+    first = store(compressed(MAIN, directory("lib"), member("lib/a.py"), form=tarfile.GNU_FORMAT))
     second = store(gzip.compress(tar(member("./lib/a.py", mode=0o777, mtime=5), MAIN), 1))
     assert first.sha256 == second.sha256
 
 
 def test_the_id_and_size_are_of_the_content_and_it_can_be_stored_and_read_again():
-    archive = store(tgz(MAIN, member("lib/é.py", b"e" * 700)))
+    archive = store(compressed(MAIN, member("lib/é.py", b"e" * 700)))
     assert archive.sha256 == hashlib.sha256(archive.content).hexdigest()
     files = json.loads(json.dumps(archive.files))
     again = Archive.stored(content=archive.content, sha256=archive.sha256, files=files)
@@ -431,17 +431,17 @@ def test_the_id_and_size_are_of_the_content_and_it_can_be_stored_and_read_again(
 
 def test_reading_a_file_that_is_not_there_is_a_key_error():
     with pytest.raises(KeyError):
-        store(tgz(MAIN)).read("other.py")
+        store(compressed(MAIN)).read("other.py")
 
 
 def test_normalising_twice_changes_nothing():
-    archive = store(tgz(MAIN, member("x" * 150 + ".py"), directory("empty")))
+    archive = store(compressed(MAIN, member("x" * 150 + ".py"), directory("empty")))
     assert store(archive.content) == archive
 
 
 @pytest.mark.skipif(not shutil.which("tar"), reason="GNU tar is not installed")
 def test_gnu_tar_and_busybox_read_the_same_names():
-    archive = store(tgz(MAIN, member("l" * 120 + "/" + "n" * 70), member("é/ž.py")))
+    archive = store(compressed(MAIN, member("l" * 120 + "/" + "n" * 70), member("é/ž.py")))
     expected = [file.path for file in archive.files]
     for command in (["tar", "-tz", "--quoting-style=literal"], ["busybox", "tar", "-tz"]):
         if shutil.which(command[0]):
@@ -453,7 +453,7 @@ def test_a_directory_gives_what_its_upload_would_store(tmp_path):
     (tmp_path / "lib").mkdir()
     (tmp_path / "main.py").write_text("x")
     (tmp_path / "lib" / "a.py").write_text("y")
-    upload = store(tgz(member("main.py", b"x"), member("lib/a.py", b"y")))
+    upload = store(compressed(member("main.py", b"x"), member("lib/a.py", b"y")))
     assert from_directory(tmp_path) == upload
 
 
@@ -492,7 +492,7 @@ def test_a_directory_that_packs_to_more_than_10_mb_is_too_large(tmp_path):
 @pytest.mark.usefixtures("processes")
 def test_the_worst_archive_that_is_taken_stays_within_60_mb_of_memory(tmp_path):
     path = tmp_path / "worst.tgz"
-    path.write_bytes(tgz(*[member(f"f{number}", filler(10 * MB, noise=2_050_000)) for number in range(5)]))
+    path.write_bytes(compressed(*[member(f"f{number}", filler(10 * MB, noise=2_050_000)) for number in range(5)]))
     assert path.stat().st_size > 9.5 * MB
     code = (
         "import sys; from customchecks.archives.script_archive import normalise; normalise(open(sys.argv[1], 'rb'));"

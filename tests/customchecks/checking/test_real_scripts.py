@@ -15,7 +15,7 @@ from customchecks.jobs.models import CustomCheckJob
 from polling.base.results import Cause, CheckResult, Verdict
 from secrets_app.masking.masker import Masker
 from tests.customchecks.dependencies.conftest import Box
-from tests.security import boxes
+from tests.factories import tgz
 
 pytestmark = [pytest.mark.engine, pytest.mark.django_db(transaction=True)]
 
@@ -51,7 +51,7 @@ def check(
     job = CustomCheckJob(
         name="real", script_runtime=runtime, script_entrypoint=entrypoint, **({"timeout_seconds": 60} | values)
     )
-    archive = script_archive.normalise(io.BytesIO(boxes.tgz(contents)))
+    archive = script_archive.normalise(io.BytesIO(tgz(contents)))
     return runner.run(job, archive, env={}, masker=Masker(()), run_id=secrets.token_hex(8), purpose="test")
 
 

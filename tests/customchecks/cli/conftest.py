@@ -16,14 +16,11 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.utils import timezone
 
-from customchecks.archives.script_archive import from_directory
 from customchecks.cli import main
-from customchecks.jobs import versions
 from customchecks.jobs.models import CustomCheckJob, CustomCheckLog
 from polling.base.results import CheckResult, Verdict
 from polling.jobs import claims
-
-PRINT_PENDING = 'print(\'{"status": "PENDING", "message": "not yet"}\')\n'
+from tests.factories import PRINT_PENDING
 
 
 @dataclass(frozen=True)
@@ -91,18 +88,6 @@ def script(tmp_path: Path) -> Path:
     folder.mkdir()
     (folder / "main.py").write_text(PRINT_PENDING)
     return folder
-
-
-@pytest.fixture
-def make_job(script: Path) -> Callable[..., CustomCheckJob]:
-    def make(name: str = "nightly", **columns: Any) -> CustomCheckJob:
-        archive = from_directory(script)
-        given = {"next_check_at": timezone.now(), "script_entrypoint": "main.py"} | columns
-        job = CustomCheckJob.objects.create(name=name, script_source_type="upload", script_runtime="python", **given)
-        versions.add(job, archive)
-        return job
-
-    return make
 
 
 def answer(job: CustomCheckJob, verdict: Verdict, **columns: Any) -> CustomCheckLog:

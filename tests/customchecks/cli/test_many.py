@@ -10,8 +10,8 @@ from django.conf import settings
 
 from customchecks.jobs.models import CustomCheckJob
 from polling.openai.models import PollingJob
-from secrets_app.models import Secret
 from tests.customchecks.cli.conftest import Cli, Ended
+from tests.factories import make_secret
 
 MakeJob = Callable[..., CustomCheckJob]
 Here = Callable[..., Ended]
@@ -121,9 +121,7 @@ def test_a_wrong_update_changes_nothing(here: Here, make_job: MakeJob) -> None:
 def test_a_shell_completes_names(cli: Cli, make_job: MakeJob, words: str, offered: list[str]) -> None:
     make_job(tags=["team:data"])
     PollingJob.objects.create(name="nibble", keboola_stack_url="x", keboola_component_id="c")
-    secret = Secret(name="gemini")
-    secret.set_value("long enough a value")
-    secret.save()
+    make_secret("gemini", "long enough a value")
     argv = [sys.executable, str(settings.BASE_DIR / "manage.py"), "shellcompletion", "complete"]
     done = subprocess.run([*argv, words], env=cli.env, capture_output=True, text=True, timeout=120, check=False)
     assert [line.partition(",")[2] for line in done.stdout.splitlines() if "," in line] == offered, done.stderr

@@ -11,7 +11,7 @@ from customchecks.jobs.models import CustomCheckJob
 from polling.openai.models import PollingJob
 from polling.outbox.deliveries import Delivery, Outcome
 from tests.customchecks.cli.conftest import Cli
-from tests.polling.services import make_job as make_polling_job
+from tests.polling.services import make_polling_job
 
 MakeJob = Callable[..., CustomCheckJob]
 

@@ -14,6 +14,7 @@ from customchecks.dependencies.prepare import Dependencies, DependencyRequest, P
 from customchecks.sandbox.outcome import SandboxOutcome
 from customchecks.sandbox.sandbox import Sandbox
 from tests import instances
+from tests.factories import tgz
 from tests.security import boxes
 
 
@@ -34,7 +35,7 @@ class Box:
         self, files: Mapping[str, str | bytes], dependencies: Dependencies | None = None, **values: Any
     ) -> PreparedDependencies:
         """``files`` beside an empty script."""
-        archive = script_archive.normalise(io.BytesIO(boxes.tgz({"main.py": "", "index.js": "", **files})))
+        archive = script_archive.normalise(io.BytesIO(tgz({"main.py": "", "index.js": "", **files})))
         runtime = "node" if any(name.endswith("package.json") for name in files) else "python"
         use = {"runtime": runtime, "entrypoint": "index.js" if runtime == "node" else "main.py"}
         use |= {name: values.pop(name) for name in ("source_builds", "entrypoint", "runtime") if name in values}

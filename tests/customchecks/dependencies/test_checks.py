@@ -24,7 +24,7 @@ from polling.jobs.scheduling import Claim
 from secrets_app.masking.masker import Masker
 from tests import absent
 from tests.customchecks.dependencies.conftest import Box
-from tests.security import boxes
+from tests.factories import tgz
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -50,7 +50,7 @@ def job_with(requirements: str, **values: object) -> CustomCheckJob:
 
 
 def job_of(files: Mapping[str, str], **values: object) -> CustomCheckJob:
-    archive = script_archive.normalise(io.BytesIO(boxes.tgz(files)))
+    archive = script_archive.normalise(io.BytesIO(tgz(files)))
     data = {"name": "job", "script_source_type": "upload", "script_runtime": "python", **values}
     user = User.objects.create_superuser(secrets.token_hex(4))
     return service.create_job(data, archive=archive, user=user)
@@ -152,7 +152,7 @@ def test_a_job_is_due_at_once_when_the_setting_that_its_installation_failed_for_
 def test_what_a_package_executes_while_it_is_built_sees_no_secret(runner: CustomCheckRunner) -> None:
     """``printenv`` in the sources; the masker knows nothing, so nothing but its absence hides the secret."""
     files = {"main.py": SCRIPT, "requirements.txt": "./package\n", "package/setup.py": SPYING}
-    archive = script_archive.normalise(io.BytesIO(boxes.tgz(files)))
+    archive = script_archive.normalise(io.BytesIO(tgz(files)))
     job = CustomCheckJob(script_runtime="python", script_entrypoint="main.py", allow_source_builds=True)
     with pytest.raises(CheckFailed) as failed:
         runner.run(job, archive, env={"TOKEN": "hunter2hunter2"}, masker=Masker(()), run_id=secrets.token_hex(8))

@@ -11,6 +11,7 @@ import trustme
 from customchecks.dependencies.models import DependencySet, SetState
 from polling.base.results import Cause
 from tests.customchecks.dependencies.conftest import Box
+from tests.factories import tgz
 from tests.security import boxes
 
 pytestmark = [pytest.mark.engine, pytest.mark.network, pytest.mark.django_db(transaction=True)]
@@ -81,7 +82,7 @@ def test_node_finds_a_folder_of_the_archive(box: Box) -> None:
     prepared = box.prepare(files)
     request = boxes.request("", runtime="node", network="none", volumes=prepared.volumes)
     code = {"main.js": 'console.log(require("ours"))'}
-    outcome = box.sandbox.run(replace(request, archive=boxes.tgz(files | code)))
+    outcome = box.sandbox.run(replace(request, archive=tgz(files | code)))
     assert outcome.stdout == b"ours\n", (prepared, outcome)
 
 

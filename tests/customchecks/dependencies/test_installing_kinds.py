@@ -9,6 +9,7 @@ import pytest
 from customchecks.manifests import public_indexes
 from polling.base.results import Cause
 from tests.customchecks.dependencies.conftest import Box
+from tests.factories import tgz
 from tests.security import boxes
 
 pytestmark = [pytest.mark.engine, pytest.mark.network, pytest.mark.django_db(transaction=True)]
@@ -131,5 +132,5 @@ def test_a_folder_below_the_top_is_found_by_node(box: Box) -> None:
     }
     prepared = box.prepare(files, entrypoint="checks/index.js")
     request = boxes.request("", runtime="node", network="none", volumes=prepared.volumes)
-    outcome = box.sandbox.run(replace(request, argv=("node", "checks/index.js"), archive=boxes.tgz(files)))
+    outcome = box.sandbox.run(replace(request, argv=("node", "checks/index.js"), archive=tgz(files)))
     assert outcome.stdout == b"ours true\n", (prepared, outcome)

@@ -19,7 +19,7 @@ from customchecks.archives.script_archive import Archive
 from customchecks.jobs import by_name, export, service
 from customchecks.jobs.models import CustomCheckJob
 from tests.admin.test_jobs import form
-from tests.security import boxes
+from tests.factories import tgz
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -44,7 +44,7 @@ def user() -> User:
 
 @pytest.fixture(params=["six\n", "-e git+https://x.org/y\n"], ids=["taken", "refused"])
 def archive(request: Any) -> Watched:
-    found = script_archive.normalise(io.BytesIO(boxes.tgz({"main.py": "", "requirements.txt": request.param})))
+    found = script_archive.normalise(io.BytesIO(tgz({"main.py": "", "requirements.txt": request.param})))
     return Watched(content=found.content, sha256=found.sha256, size=found.size, files=found.files)
 
 
@@ -86,7 +86,7 @@ class WatchedUpload(SimpleUploadedFile):
 
 @pytest.mark.parametrize("requirement", ["six\n", "-e git+https://x.org/y\n"], ids=["taken", "refused"])
 def test_a_job_is_made_in_the_admin(requirement: str, user: User) -> None:
-    upload = WatchedUpload(boxes.tgz({"main.py": "", "requirements.txt": requirement}))
+    upload = WatchedUpload(tgz({"main.py": "", "requirements.txt": requirement}))
     request = RequestFactory().post("/", form())
     request.FILES["script"] = upload
     request.user, request.session = user, {}

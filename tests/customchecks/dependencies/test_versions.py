@@ -10,6 +10,7 @@ from customchecks.images import current, runtimes
 from customchecks.images.runtimes import Runtime
 from tests.customchecks.dependencies.conftest import Box
 from tests.customchecks.dependencies.test_installing import wheel
+from tests.factories import tgz
 from tests.security import boxes
 
 pytestmark = [pytest.mark.engine, pytest.mark.django_db(transaction=True)]
@@ -33,7 +34,7 @@ def test_a_script_finds_what_its_version_has_installed(box: Box, runtime: Runtim
     current.build(runtime.word, progress=print)
     files = FILES[runtime.language]
     prepared = box.prepare(files, runtime=runtime.word, entrypoint=runtime.entrypoint)
-    archive = boxes.tgz({**files, runtime.entrypoint: TELL[runtime.language]})
+    archive = tgz({**files, runtime.entrypoint: TELL[runtime.language]})
     request = replace(
         boxes.request("", network="none", volumes=prepared.volumes),
         claim_id=secrets.token_hex(8),

@@ -20,6 +20,7 @@ from polling.jobs import claims
 from secrets_app.models import Secret
 from tests.customchecks.git.server import GitServer, Origin
 from tests.customchecks.git.test_repositories import SCRIPT, TOKEN, basic, command_lines
+from tests.factories import make_secret
 from tests.security import boxes
 
 BASIC = basic(f"x-access-token:{TOKEN}")
@@ -29,9 +30,7 @@ BASIC = basic(f"x-access-token:{TOKEN}")
 def job(server: GitServer, origin: Origin, ca_bundle: str, settings: Any, db: None) -> CustomCheckJob:
     settings.TECKO_WEBHOOK_ALLOW = ["127.0.0.1"]
     settings.TECKO_CA_BUNDLE = ca_bundle
-    secret = Secret(name="git")
-    secret.set_value(TOKEN)
-    secret.save()
+    make_secret("git", TOKEN)
     server.authorization = BASIC
     url = server.url(host="127.0.0.1")
     data = {"name": "n", "script_runtime": "python", "script_source_type": "git", "script_git_url": url}

@@ -21,9 +21,10 @@ from customchecks.checking.script_source import Script, SourceFailed, Sources
 from customchecks.git.repositories import Repositories
 from customchecks.jobs import service, versions
 from customchecks.jobs.models import CustomCheckJob, ScriptArchive, ScriptVersion
-from secrets_app.models import Secret, SecretUse
+from secrets_app.models import SecretUse
 from tests.customchecks.git.server import GitServer, Origin
 from tests.customchecks.git.test_repositories import SCRIPT, TOKEN, basic
+from tests.factories import make_secret
 
 Make = Callable[..., CustomCheckJob]
 
@@ -34,7 +35,7 @@ def boss(db: None) -> User:
 
 
 @pytest.fixture
-def make_job(boss: User, server: GitServer, settings: Any) -> Make:
+def git_job(boss: User, server: GitServer, settings: Any) -> Make:
     settings.TECKO_WEBHOOK_ALLOW = ["127.0.0.1"]
 
     def make(**fields: Any) -> CustomCheckJob:
@@ -62,18 +63,16 @@ def upload(text: str = SCRIPT, name: str = "main.py") -> Any:
     return from_files([(name, text.encode())])
 
 
-def test_the_next_check_runs_what_was_pushed(make_job: Make, run: Run, origin: Origin) -> None:
-    job = make_job()
+def test_the_next_check_runs_what_was_pushed(git_job: Make, run: Run, origin: Origin) -> None:
+    job = git_job()
     first, old = origin.commit({"main.py": "old"}), run(job)
     second, new = origin.commit({"main.py": "new"}), run(job)
     assert (old.revision, old.version, old.archive.read("main.py")) == (first, 1, b"old")
     assert (new.revision, new.version, new.archive.read("main.py")) == (second, 2, b"new")
 
 
-def test_a_forced_push_back_to_an_older_commit_is_a_version_of_its_own(
-    make_job: Make, run: Run, origin: Origin
-) -> None:
-    job = make_job()
+def test_a_forced_push_back_to_an_older_commit_is_a_version_of_its_own(git_job: Make, run: Run, origin: Origin) -> None:
+    job = git_job()
     first = origin.commit({"main.py": "old"})
     run(job)
     origin.commit({"main.py": "new"})
@@ -84,9 +83,9 @@ def test_a_forced_push_back_to_an_older_commit_is_a_version_of_its_own(
 
 
 def test_without_a_push_only_the_branch_is_asked_for(
-    make_job: Make, run: Run, origin: Origin, server: GitServer
+    git_job: Make, run: Run, origin: Origin, server: GitServer
 ) -> None:
-    job = make_job()
+    job = git_job()
     origin.commit({"main.py": SCRIPT})
     run(job)
     server.requests.clear()
@@ -94,18 +93,18 @@ def test_without_a_push_only_the_branch_is_asked_for(
     assert [method for method, _ in server.requests] == ["GET", "POST"]
 
 
-def test_a_pinned_commit_is_asked_for_nobody(make_job: Make, run: Run, origin: Origin, server: GitServer) -> None:
+def test_a_pinned_commit_is_asked_for_nobody(git_job: Make, run: Run, origin: Origin, server: GitServer) -> None:
     commit = origin.commit({"main.py": "old"})
     origin.commit({"main.py": "new"})
-    job = make_job(script_git_commit=commit)
+    job = git_job(script_git_commit=commit)
     assert run(job).revision == commit
     server.requests.clear()
     assert run(job).archive.read("main.py") == b"old"
     assert server.requests == []
 
 
-def test_a_version_tells_what_it_is(make_job: Make, run: Run, origin: Origin, server: GitServer) -> None:
-    job = make_job(script_git_path="nightly")
+def test_a_version_tells_what_it_is(git_job: Make, run: Run, origin: Origin, server: GitServer) -> None:
+    job = git_job(script_git_path="nightly")
     commit = origin.commit({"nightly/main.py": SCRIPT, "nightly/.gitmodules": ""})
     run(job)
     version = job.versions.get()
@@ -116,9 +115,9 @@ def test_a_version_tells_what_it_is(make_job: Make, run: Run, origin: Origin, se
 
 
 def test_when_the_repository_is_down_the_last_good_commit_runs_and_says_so(
-    make_job: Make, run: Run, origin: Origin, server: GitServer
+    git_job: Make, run: Run, origin: Origin, server: GitServer
 ) -> None:
-    job = make_job()
+    job = git_job()
     commit = origin.commit({"main.py": SCRIPT})
     run(job)
     server.stop()
@@ -127,9 +126,9 @@ def test_when_the_repository_is_down_the_last_good_commit_runs_and_says_so(
 
 
 def test_by_the_policy_error_nothing_runs_while_the_repository_is_down(
-    make_job: Make, run: Run, origin: Origin, server: GitServer
+    git_job: Make, run: Run, origin: Origin, server: GitServer
 ) -> None:
-    job = make_job(script_source_policy="error")
+    job = git_job(script_source_policy="error")
     origin.commit({"main.py": SCRIPT})
     run(job)
     server.stop()
@@ -147,9 +146,9 @@ def test_by_the_policy_error_nothing_runs_while_the_repository_is_down(
     ids=["no entrypoint", "rejected", "hostile manifest"],
 )
 def test_a_bad_push_does_not_lose_the_last_good_version(
-    make_job: Make, run: Run, origin: Origin, files: dict[str, str], why: str
+    git_job: Make, run: Run, origin: Origin, files: dict[str, str], why: str
 ) -> None:
-    job, strict = make_job(), make_job(script_source_policy="error")
+    job, strict = git_job(), git_job(script_source_policy="error")
     good = origin.commit({"main.py": SCRIPT})
     run(job), run(strict)
     origin.git("rm", "-q", "-r", ".")
@@ -163,9 +162,9 @@ def test_a_bad_push_does_not_lose_the_last_good_version(
 
 
 def test_another_repository_has_no_last_good_version_of_this_one(
-    make_job: Make, run: Run, origin: Origin, server: GitServer, boss: User
+    git_job: Make, run: Run, origin: Origin, server: GitServer, boss: User
 ) -> None:
-    job = make_job()
+    job = git_job()
     origin.commit({"main.py": SCRIPT})
     run(job)
     service.update_job(job, {"script_git_url": server.url("nothing")}, user=boss)
@@ -174,9 +173,9 @@ def test_another_repository_has_no_last_good_version_of_this_one(
 
 
 def test_a_job_that_is_deleted_while_it_is_fetched_for_has_no_script(
-    make_job: Make, repositories: Repositories, origin: Origin
+    git_job: Make, repositories: Repositories, origin: Origin
 ) -> None:
-    job = make_job()
+    job = git_job()
     origin.commit({"main.py": SCRIPT})
     claimed = CustomCheckJob.objects.get(pk=job.pk)
     service.delete_job(job)
@@ -185,9 +184,9 @@ def test_a_job_that_is_deleted_while_it_is_fetched_for_has_no_script(
 
 
 def test_a_pin_that_comes_while_a_commit_is_fetched_holds(
-    make_job: Make, run: Run, repositories: Repositories, origin: Origin, boss: User
+    git_job: Make, run: Run, repositories: Repositories, origin: Origin, boss: User
 ) -> None:
-    job = make_job()
+    job = git_job()
     origin.commit({"main.py": "old"})
     run(job)
     claimed = CustomCheckJob.objects.get(pk=job.pk)
@@ -198,29 +197,22 @@ def test_a_pin_that_comes_while_a_commit_is_fetched_holds(
     assert (job.script_version_pin, job.script_archive_id) == (1, job.versions.get(number=1).archive_id)
 
 
-def test_jobs_share_what_was_fetched(make_job: Make, run: Run, origin: Origin, cache: Any) -> None:
+def test_jobs_share_what_was_fetched(git_job: Make, run: Run, origin: Origin, cache: Any) -> None:
     commit = origin.commit({"main.py": SCRIPT})
-    assert [run(make_job()).revision, run(make_job()).revision] == [commit, commit]
+    assert [run(git_job()).revision, run(git_job()).revision] == [commit, commit]
     assert len([entry for entry in cache.iterdir() if entry.is_dir()]) == 1
     assert ScriptArchive.objects.count() == 1
 
 
-def make_secret() -> Secret:
-    secret = Secret(name="git")
-    secret.set_value(TOKEN)
-    secret.save()
-    return secret
-
-
 @pytest.mark.parametrize("table", ["custom_check_jobs", "script_versions", "custom_check_logs", "django_session"])
 def test_a_token_is_used_from_its_secret_and_stored_nowhere(
-    make_job: Make, run: Run, origin: Origin, server: GitServer, table: str, caplog: pytest.LogCaptureFixture
+    git_job: Make, run: Run, origin: Origin, server: GitServer, table: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    secret = make_secret()
+    secret = make_secret("git", TOKEN)
     commit = origin.commit({"main.py": SCRIPT})
     server.authorization = basic(f"x-access-token:{TOKEN}")
     with caplog.at_level("DEBUG"):
-        assert run(make_job(script_git_token="secret_ref:git")).revision == commit
+        assert run(git_job(script_git_token="secret_ref:git")).revision == commit
     assert SecretUse.objects.get().secret == secret
     assert TOKEN not in caplog.text
     assert basic(f"x-access-token:{TOKEN}")[6:] not in caplog.text
@@ -229,9 +221,9 @@ def test_a_token_is_used_from_its_secret_and_stored_nowhere(
         assert TOKEN not in str(cursor.fetchall())
 
 
-def test_a_token_has_to_be_granted(make_job: Make, server: GitServer, db: None) -> None:
+def test_a_token_has_to_be_granted(git_job: Make, server: GitServer, db: None) -> None:
     with pytest.raises(ValidationError) as refused:
-        make_job(script_git_token="secret_ref:nothing")
+        git_job(script_git_token="secret_ref:nothing")
     assert list(refused.value.message_dict) == ["script_git_token"]
 
 
@@ -249,19 +241,19 @@ def test_a_token_has_to_be_granted(make_job: Make, server: GitServer, db: None) 
         ("script_git_branch", ["--upload-pack=touch x", "-c", ":refs/heads/x", "+x", "a..b", "a~1", "x.lock", "@{-1}"]),
     ],
 )
-def test_fields_that_git_could_misread_are_refused(make_job: Make, field: str, values: list[str]) -> None:
-    make_secret()
+def test_fields_that_git_could_misread_are_refused(git_job: Make, field: str, values: list[str]) -> None:
+    make_secret("git", TOKEN)
     for value in values:
         with pytest.raises(ValidationError) as refused:
-            make_job(**{field: value})
+            git_job(**{field: value})
         assert list(refused.value.message_dict) == [field]
     assert CustomCheckJob.objects.count() == 0
 
 
 def test_a_rollback_takes_one_call_and_holds_against_pushes(
-    make_job: Make, run: Run, origin: Origin, boss: User
+    git_job: Make, run: Run, origin: Origin, boss: User
 ) -> None:
-    job = make_job()
+    job = git_job()
     first = origin.commit({"main.py": "old"})
     run(job)
     origin.commit({"main.py": "new"})
@@ -275,9 +267,9 @@ def test_a_rollback_takes_one_call_and_holds_against_pushes(
 
 
 def test_a_pinned_job_needs_no_repository(
-    make_job: Make, run: Run, origin: Origin, server: GitServer, boss: User
+    git_job: Make, run: Run, origin: Origin, server: GitServer, boss: User
 ) -> None:
-    job = make_job()
+    job = git_job()
     origin.commit({"main.py": SCRIPT})
     run(job)
     service.pin_version(job, None, user=boss)
@@ -285,8 +277,8 @@ def test_a_pinned_job_needs_no_repository(
     assert (run(job).version, run(job).source) == (1, "pinned")
 
 
-def test_another_source_ends_the_pin(make_job: Make, run: Run, origin: Origin, boss: User) -> None:
-    job = make_job()
+def test_another_source_ends_the_pin(git_job: Make, run: Run, origin: Origin, boss: User) -> None:
+    job = git_job()
     origin.commit({"main.py": SCRIPT})
     run(job)
     service.pin_version(job, 1, user=boss)
@@ -334,9 +326,9 @@ def test_a_version_without_the_jobs_entrypoint_cannot_be_pinned(boss: User) -> N
 
 
 def test_a_job_that_changes_from_git_to_uploads_waits_for_one(
-    make_job: Make, run: Run, origin: Origin, boss: User
+    git_job: Make, run: Run, origin: Origin, boss: User
 ) -> None:
-    job = make_job()
+    job = git_job()
     origin.commit({"main.py": SCRIPT})
     run(job)
     service.update_job(job, {"script_source_type": "upload"}, user=boss)

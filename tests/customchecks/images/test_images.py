@@ -24,6 +24,7 @@ from customchecks.images import current, offline_base, runtimes
 from customchecks.images.builder import Builder
 from customchecks.images.recipes import BASE_LABEL, RECIPE_LABEL, RUNTIME_LABEL, Recipe
 from customchecks.sandbox.request import SandboxRequest
+from tests.factories import tgz
 from tests.security import boxes
 
 pytestmark = pytest.mark.engine
@@ -104,7 +105,7 @@ def ask() -> Iterator[Callable[[str, str], str]]:
             SandboxRequest(
                 runtime=runtime,
                 argv=("sh", "-c", command),
-                archive=boxes.tgz({"file": ""}),
+                archive=tgz({"file": ""}),
                 claim_id=secrets.token_hex(8),
                 env={},
                 network="none",

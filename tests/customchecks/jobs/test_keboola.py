@@ -25,10 +25,10 @@ from polling.channels import keboola
 from polling.jobs import test_deliveries
 from polling.outbox.deliveries import Delivery
 from secrets_app.models import SecretGrant
-from tests.archives import tgz
+from tests.factories import make_secret, tgz
 from tests.polling.jobs.grouped import end
 from tests.polling.sending.couriers import wait_until, working
-from tests.polling.services import FakeKeboola, Service, make_secret, serving
+from tests.polling.services import FakeKeboola, Service, serving
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -60,8 +60,8 @@ def definition(stack_url: str, **fields: Any) -> dict[str, Any]:
     }
 
 
-def make_job(stack_url: str, **fields: Any) -> CustomCheckJob:
-    make_secret("keboola", "keboola", TOKEN)
+def keboola_job(stack_url: str, **fields: Any) -> CustomCheckJob:
+    make_secret("keboola", TOKEN, kind="keboola")
     boss = User.objects.create_superuser("boss")
     archive = normalise(io.BytesIO(tgz({"main.py": "print()"})))
     return jobs.create_job(definition(stack_url, **fields), archive=archive, user=boss)
@@ -78,7 +78,7 @@ def until(status: str, *, seconds: float = 15) -> Delivery:
 
 
 def test_keboola_gets_the_token_and_variables_from_the_answer(stack: Service) -> None:
-    job = make_job(stack.url)
+    job = keboola_job(stack.url)
     end(job, data=DATA)
     delivery = until("delivered")
     (call,) = stack.calls
@@ -114,13 +114,13 @@ def test_keboola_gets_the_token_and_variables_from_the_answer(stack: Service) ->
 def test_it_is_started_at_the_end_that_was_asked_for(
     stack: Service, on: str, verdict: Verdict, limits: dict[str, int], started: bool
 ) -> None:
-    end(make_job(stack.url, keboola_on=on, **limits), verdict)
+    end(keboola_job(stack.url, keboola_on=on, **limits), verdict)
     assert Delivery.objects.filter(channel=keboola.NAME).exists() is started
 
 
 def test_it_is_started_beside_the_webhook(stack: Service) -> None:
     with serving(FakeKeboola([200])) as hook:
-        end(make_job(stack.url, webhook_url=hook.url))
+        end(keboola_job(stack.url, webhook_url=hook.url))
         with working():
             wait_until(lambda: len(stack.calls) == len(hook.calls) == 1, seconds=15)
     assert hook.calls[0].body["check_status"] == "SUCCESS"
@@ -128,7 +128,7 @@ def test_it_is_started_beside_the_webhook(stack: Service) -> None:
 
 
 def test_every_cycle_starts_its_own(stack: Service) -> None:
-    job = make_job(stack.url)
+    job = keboola_job(stack.url)
     end(job)
     job.restart()
     end(job)
@@ -139,13 +139,13 @@ def test_every_cycle_starts_its_own(stack: Service) -> None:
 
 def test_keboola_that_is_busy_is_tried_again(stack: Service) -> None:
     stack.answer = FakeKeboola([503, 429, 201])
-    end(make_job(stack.url))
+    end(keboola_job(stack.url))
     assert until("delivered").attempts == 3
 
 
 def test_what_keboola_refuses_is_shown_and_the_job_keeps_its_verdict(stack: Service) -> None:
     stack.answer = FakeKeboola([403])
-    job = make_job(stack.url)
+    job = keboola_job(stack.url)
     end(job)
     assert until("failed").last_error == "Keboola answered 403."
     job.refresh_from_db()
@@ -154,7 +154,7 @@ def test_what_keboola_refuses_is_shown_and_the_job_keeps_its_verdict(stack: Serv
 
 @pytest.mark.usefixtures("processes")
 def test_a_process_that_is_killed_after_keboola_has_answered_starts_no_second_job(stack: Service) -> None:
-    end(make_job(stack.url))
+    end(keboola_job(stack.url))
     assert run_until_killed("delivery_answered") == -signal.SIGKILL
     Delivery.objects.update(claimed_until=timezone.now() - timedelta(seconds=1))  # the 90 seconds of a lost attempt
     assert "not known whether the job has started" in until("unknown").last_error
@@ -163,7 +163,7 @@ def test_a_process_that_is_killed_after_keboola_has_answered_starts_no_second_jo
 
 def test_an_unknown_start_is_repeated_by_somebody_who_has_looked(stack: Service) -> None:
     stack.answer = FakeKeboola([504, 201])
-    end(make_job(stack.url))
+    end(keboola_job(stack.url))
     until("unknown").resend()
     until("delivered")
     assert len(stack.calls) == 2
@@ -177,7 +177,7 @@ def test_whoever_is_told_of_errors_is_told_that_nothing_has_started(
     stack.answer = FakeKeboola([code])
     with serving(FakeKeboola([200])) as told:
         settings.TECKO_ALERT_URL = told.url
-        job = make_job(stack.url, **({} if field == "TECKO_ALERT_URL" else {field: told.url}))
+        job = keboola_job(stack.url, **({} if field == "TECKO_ALERT_URL" else {field: told.url}))
         end(job, data=DATA)
         with working():
             wait_until(lambda: any("event" in call.body for call in told.calls), seconds=15)
@@ -199,7 +199,7 @@ def run_until_killed(point: str) -> int:
 
 
 def test_a_test_of_the_webhook_never_starts_a_job(stack: Service) -> None:
-    job = make_job(stack.url, keboola_on="ended")
+    job = keboola_job(stack.url, keboola_on="ended")
     with pytest.raises(test_deliveries.SendRefused):
         test_deliveries.send_test(job)
     job.webhook_url = "https://hooks.example.com/"
@@ -207,14 +207,14 @@ def test_a_test_of_the_webhook_never_starts_a_job(stack: Service) -> None:
 
 
 def test_a_deleted_job_starts_nothing_more(stack: Service) -> None:
-    job = make_job(stack.url)
+    job = keboola_job(stack.url)
     end(job)
     jobs.delete_job(job)
     assert start().status == "failed"
 
 
 def test_the_token_is_granted_with_the_job_and_taken_with_it(stack: Service) -> None:
-    job = make_job(stack.url)
+    job = keboola_job(stack.url)
     assert SecretGrant.objects.get(job_kind="custom", job_id=job.pk).secret.name == "keboola"
     nothing = dict.fromkeys((*keboola_fields.NEEDED, "keboola_variables"))
     jobs.update_job(job, nothing, user=User.objects.get())
@@ -224,7 +224,7 @@ def test_the_token_is_granted_with_the_job_and_taken_with_it(stack: Service) -> 
 
 
 def test_who_may_not_use_the_token_cannot_send_it_elsewhere(stack: Service) -> None:
-    job = make_job(stack.url)
+    job = keboola_job(stack.url)
     with pytest.raises(ValidationError) as refused:
         jobs.update_job(job, {"keboola_stack_url": "https://elsewhere.example.com"}, user=User.objects.create_user("x"))
     assert "keboola_token" in refused.value.message_dict
@@ -253,6 +253,6 @@ def test_who_may_not_use_the_token_cannot_send_it_elsewhere(stack: Service) -> N
 )
 def test_what_is_wrong_is_named(given: dict[str, Any], wrong: list[str]) -> None:
     with pytest.raises(ValidationError) as refused:
-        make_job(**{"stack_url": "https://connection.example.com"} | given)
+        keboola_job(**{"stack_url": "https://connection.example.com"} | given)
     assert sorted(refused.value.message_dict) == wrong
     assert not CustomCheckJob.objects.exists()

@@ -19,7 +19,7 @@ from polling.jobs import claims
 from polling.outbox.deliveries import Delivery
 from polling.sending import attempts
 from secrets_app import references
-from secrets_app.models import Secret
+from tests.factories import make_secret
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -42,10 +42,8 @@ def calls(httpserver: HTTPServer) -> Iterator[list[Request]]:
     yield arrived
 
 
-def make_job(httpserver: HTTPServer, **fields: Any) -> CustomCheckJob:
-    secret = Secret(name="key")
-    secret.set_value(KEY)
-    secret.save()
+def telling_job(httpserver: HTTPServer, **fields: Any) -> CustomCheckJob:
+    secret = make_secret("key", KEY)
     job = CustomCheckJob.objects.create(
         name="nightly",
         script_source_type="git",
@@ -84,7 +82,7 @@ def body(request: Request) -> dict[str, Any]:
 
 
 def test_alerts_go_to_the_webhook_where_there_is_no_other_address(httpserver: HTTPServer, calls: list[Request]) -> None:
-    answer(make_job(httpserver, alert_after_errors=2), ERROR, ERROR, PENDING)
+    answer(telling_job(httpserver, alert_after_errors=2), ERROR, ERROR, PENDING)
     send()
     alert, recovery = map(body, calls)
     assert [call.path for call in calls] == ["/webhook", "/webhook"]
@@ -103,7 +101,7 @@ def test_an_alert_address_gets_signed_calls_without_what_is_for_the_webhook_alon
     httpserver: HTTPServer, calls: list[Request]
 ) -> None:
     answer(
-        make_job(httpserver, alert_after_errors=1, alert_url=httpserver.url_for("/alerts"), webhook_method="GET"),
+        telling_job(httpserver, alert_after_errors=1, alert_url=httpserver.url_for("/alerts"), webhook_method="GET"),
         ERROR,
         PENDING,
     )
@@ -115,7 +113,7 @@ def test_an_alert_address_gets_signed_calls_without_what_is_for_the_webhook_alon
 
 
 def test_the_end_is_told_in_the_documented_fields_and_no_others(httpserver: HTTPServer, calls: list[Request]) -> None:
-    job = make_job(httpserver)
+    job = telling_job(httpserver)
     data = {"file_uri": "gs://x", "parts": 0, "ok": False}
     answer(job, CheckResult(verdict=Verdict.SUCCESS, data=data, revision="abc", execution_time_ms=1234))
     send()
@@ -135,7 +133,7 @@ def test_the_end_is_told_in_the_documented_fields_and_no_others(httpserver: HTTP
 
 
 def test_an_end_is_told_to_the_webhook_only(httpserver: HTTPServer, calls: list[Request]) -> None:
-    job = make_job(httpserver, alert_url=httpserver.url_for("/alerts"))
+    job = telling_job(httpserver, alert_url=httpserver.url_for("/alerts"))
     answer(job, CheckResult(verdict=Verdict.FAILED))
     send()
     assert [call.path for call in calls] == ["/webhook"]
@@ -143,7 +141,7 @@ def test_an_end_is_told_to_the_webhook_only(httpserver: HTTPServer, calls: list[
 
 
 def test_giving_up_is_told_to_both_with_what_the_last_check_said(httpserver: HTTPServer, calls: list[Request]) -> None:
-    job = make_job(httpserver, alert_url=httpserver.url_for("/alerts"), deadline_seconds=60)
+    job = telling_job(httpserver, alert_url=httpserver.url_for("/alerts"), deadline_seconds=60)
     answer(job, PENDING)
     claims.give_up_overdue(CustomCheckJob, now=timezone.now() + timedelta(seconds=61))
     send()
@@ -158,7 +156,7 @@ def test_giving_up_is_told_to_both_with_what_the_last_check_said(httpserver: HTT
 
 
 def test_an_alert_address_is_guarded_like_a_webhook(httpserver: HTTPServer, calls: list[Request]) -> None:
-    answer(make_job(httpserver, alert_after_errors=1, alert_url="http://127.0.0.1:9/"), ERROR)
+    answer(telling_job(httpserver, alert_after_errors=1, alert_url="http://127.0.0.1:9/"), ERROR)
     (claimed,) = Delivery.objects.claim([Delivery.objects.get().pk], now=timezone.now())
     attempts.attempt(claimed, GuardedClient(allow=Allowance.parse([])))
     claimed.refresh_from_db()
@@ -166,13 +164,13 @@ def test_an_alert_address_is_guarded_like_a_webhook(httpserver: HTTPServer, call
 
 
 def test_a_job_without_any_address_owes_nothing(httpserver: HTTPServer) -> None:
-    answer(make_job(httpserver, webhook_url=None, alert_after_errors=1, max_consecutive_errors=2), ERROR, ERROR)
+    answer(telling_job(httpserver, webhook_url=None, alert_after_errors=1, max_consecutive_errors=2), ERROR, ERROR)
     assert not Delivery.objects.exists()
 
 
 def test_a_job_without_any_address_tells_the_operator(httpserver: HTTPServer, settings: Any) -> None:
     settings.TECKO_ALERT_URL = httpserver.url_for("/alerts")
-    answer(make_job(httpserver, webhook_url=None, alert_after_errors=1, max_consecutive_errors=2), ERROR, ERROR)
+    answer(telling_job(httpserver, webhook_url=None, alert_after_errors=1, max_consecutive_errors=2), ERROR, ERROR)
     told = Delivery.objects.order_by("created_at")
     assert [(each.event, each.url) for each in told] == [
         ("check.alert", settings.TECKO_ALERT_URL),
@@ -182,5 +180,5 @@ def test_a_job_without_any_address_tells_the_operator(httpserver: HTTPServer, se
 
 def test_the_operator_is_not_told_what_a_webhook_is(httpserver: HTTPServer, settings: Any) -> None:
     settings.TECKO_ALERT_URL = httpserver.url_for("/alerts")
-    answer(make_job(httpserver, alert_after_errors=1, max_consecutive_errors=2), ERROR, ERROR)
+    answer(telling_job(httpserver, alert_after_errors=1, max_consecutive_errors=2), ERROR, ERROR)
     assert {each.url for each in Delivery.objects.all()} == {httpserver.url_for("/webhook")}

@@ -14,7 +14,7 @@ from customchecks.archives.script_archive import Archive
 from customchecks.dependencies import detection
 from customchecks.dependencies.detection import ScriptUse
 from customchecks.manifests.manifest import Manifest, ManifestRefused
-from tests.security.boxes import tgz
+from tests.factories import tgz
 
 PYTHON, NODE = ScriptUse(runtime="python", entrypoint="main.py"), ScriptUse(runtime="node", entrypoint="index.js")
 UV_LOCK = """version = 1

@@ -12,7 +12,7 @@ from customchecks.dependencies import detection
 from customchecks.dependencies.detection import ScriptUse
 from customchecks.manifests import public_indexes
 from customchecks.manifests.manifest import Manifest, ManifestRefused
-from tests.security.boxes import tgz
+from tests.factories import tgz
 
 WANTING = json.dumps({"dependencies": {"x": "^1"}})
 

@@ -12,7 +12,7 @@ from customchecks.dependencies import detection
 from customchecks.dependencies.detection import ScriptUse
 from customchecks.manifests.manifest import Manifest, ManifestRefused
 from customchecks.manifests.poetry import specifier
-from tests.security.boxes import tgz
+from tests.factories import tgz
 
 HASH = f"sha256:{'0' * 64}"
 INLINE = """#!/usr/bin/env python3

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from customchecks.archives.script_archive import normalise
 from customchecks.sandbox import stream
 from launcher import frames, unpacking
-from tests.security import boxes
+from tests.factories import tgz
 
 KEY = b"k" * 32
 FIELDS = [b"exited", b"0 0 1700000000.5 3 7", b"out", b"", b"3", b"", b"", b"0"]
@@ -137,7 +137,7 @@ def test_the_launcher_reads_the_request_that_was_written(env: dict[str, str], ar
 
 def test_the_launcher_unpacks_what_the_archives_module_makes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files = {"main.py": b"1", f"{'deep/' * 15}{'n' * 100}.py": b"2" * 100_000, "größe/datei.txt": b""}
-    archive = normalise(io.BytesIO(boxes.tgz(files)))
+    archive = normalise(io.BytesIO(tgz(files)))
     monkeypatch.chdir(tmp_path)
     unpacking.extract(unpacking.Gunzip(archive.content))
     assert {path: (tmp_path / path).read_bytes() for path in files} == files
@@ -149,7 +149,7 @@ def test_the_launcher_refuses_a_path_that_leaves_its_folder(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(unpacking.Refused):
-        unpacking.extract(unpacking.Gunzip(boxes.tgz({name: "x"})))
+        unpacking.extract(unpacking.Gunzip(tgz({name: "x"})))
     assert list(tmp_path.iterdir()) == []
 
 

@@ -30,7 +30,7 @@ from tests.polling.services import (
     Service,
     call_keboola,
     check,
-    make_job,
+    make_polling_job,
     serving,
 )
 
@@ -61,7 +61,7 @@ def ended(settings: Any, stack_url: str, *said: str) -> PollingJob:
     batches = {f"batch_{number}": [word] for number, word in enumerate(said or ("completed",))}
     with serving(FakeOpenAI(batches)) as openai:  # type: ignore[arg-type]
         settings.TECKO_OPENAI_URL = openai.url
-        return check(make_job(*batches, stack_url=stack_url))
+        return check(make_polling_job(*batches, stack_url=stack_url))
 
 
 def state(job: PollingJob) -> tuple[str, str, str]:

@@ -12,14 +12,14 @@ from polling.outbox.deliveries import Delivery, DeliveryDraft
 from polling.sending import attempts
 from tests.polling.http.receivers import answer, receiving
 from tests.polling.sending.couriers import Courier, client, wait_until
-from tests.polling.services import make_job
+from tests.polling.services import make_polling_job
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def claimed(url: str = "https://hooks.example.com/", **draft: Any) -> Delivery:
     fields = {"channel": "webhook", "event": "check.ended", "url": url, "method": "POST", "payload": {}} | draft
-    delivery = Delivery.objects.open(DeliveryDraft(**fields), job=make_job(), now=timezone.now())
+    delivery = Delivery.objects.open(DeliveryDraft(**fields), job=make_polling_job(), now=timezone.now())
     (claimed,) = Delivery.objects.claim([delivery.pk], now=timezone.now())
     return claimed
 

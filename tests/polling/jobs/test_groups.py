@@ -18,8 +18,7 @@ from polling.sweep.sweeper import Capacity, Sweeper
 from secrets_app.models import SecretGrant
 from tests.kinds.models import ScriptedJob
 from tests.polling.jobs.grouped import HOOK, boss, end, make_group, make_member, sent
-from tests.polling.services import make_job as make_polling_job
-from tests.polling.services import make_secret
+from tests.polling.services import make_polling_job, make_secret
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -279,7 +278,7 @@ def test_an_earlier_deadline_counts_from_the_beginning_of_the_cycle() -> None:
 
 
 def test_a_deleted_group_owes_nothing_and_its_jobs_stay() -> None:
-    member, secret = make_member(), make_secret("hook", "generic", "the-key-of-the-hook")
+    member, secret = make_member(), make_secret("hook", "the-key-of-the-hook")
     group = make_group(member, webhook_headers={"Authorization": "Bearer secret_ref:hook"})
     assert SecretGrant.objects.get(job_kind="group").secret == secret
     end(member)

@@ -16,9 +16,9 @@ from polling.jobs import test_deliveries
 from polling.jobs.groups import JobGroup
 from polling.outbox.deliveries import Delivery
 from secrets_app.models import SecretUse
+from tests.factories import make_secret
 from tests.polling.jobs.grouped import end, make_group, make_member
 from tests.polling.sending.couriers import wait_until, working
-from tests.polling.services import make_secret
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -61,8 +61,8 @@ def grouped(httpserver: HTTPServer, **columns: Any) -> JobGroup:
 
 
 def test_it_is_signed_and_its_secrets_are_filled_in(httpserver: HTTPServer, hook: Hook) -> None:
-    make_secret("key", "generic", KEY)
-    make_secret("login", "generic", "the-login-of-the-hook")
+    make_secret("key", KEY)
+    make_secret("login", "the-login-of-the-hook")
     headers = {"Authorization": "Bearer secret_ref:login"}
     calls = hook(503, 200)
     group = grouped(httpserver, webhook_headers=headers, webhook_signing_secrets=["secret_ref:key"])

@@ -15,7 +15,7 @@ from polling.openai.batches import Batch
 from polling.openai.models import PollingJob
 from polling.outbox.deliveries import Delivery
 from secrets_app.models import SecretGrant, SecretUse
-from tests.polling.services import OPENAI_KEY, FakeOpenAI, Service, check, make_job, serving
+from tests.polling.services import OPENAI_KEY, FakeOpenAI, Service, check, make_polling_job, serving
 
 pytestmark = pytest.mark.django_db
 
@@ -59,7 +59,7 @@ def logged(job: PollingJob) -> list[str]:
 
 def test_ten_batches_go_through_every_status_to_their_ends(openai: Openai) -> None:
     service = openai(**{f"batch_{number}": list(said) for number, said in enumerate(SEQUENCES)})
-    job = make_job(*(f"batch_{number}" for number in range(10)))
+    job = make_polling_job(*(f"batch_{number}" for number in range(10)))
     rounds = 0
     while job.last_check_status in (None, "PENDING"):
         check(job)
@@ -80,12 +80,12 @@ def test_ten_batches_are_asked_about_at_once(openai: Openai) -> None:
         return 200, {"status": "completed"}
 
     service.answer = answer
-    assert check(make_job(*(f"batch_{number}" for number in range(10)))).last_check_status == "SUCCESS"
+    assert check(make_polling_job(*(f"batch_{number}" for number in range(10)))).last_check_status == "SUCCESS"
 
 
 def test_the_secret_goes_as_a_bearer_token_and_its_use_is_written_down(openai: Openai) -> None:
     service = openai(batch_1=["in_progress"])
-    job = check(make_job())
+    job = check(make_polling_job())
     assert service.calls[0].headers["authorization"] == f"Bearer {OPENAI_KEY}"
     assert SecretUse.objects.get().job_id == job.pk
 
@@ -93,14 +93,14 @@ def test_the_secret_goes_as_a_bearer_token_and_its_use_is_written_down(openai: O
 @pytest.mark.parametrize("code", [429, 500, 503])
 def test_what_may_pass_is_tried_three_times(openai: Openai, code: int) -> None:
     service = openai(batch_1=[code, code, "in_progress"])
-    assert check(make_job()).last_check_status == "PENDING"
+    assert check(make_polling_job()).last_check_status == "PENDING"
     assert len(service.calls) == 3
 
 
 @pytest.mark.parametrize("code", [400, 401, 403, 404])
 def test_a_refusal_is_final_for_this_check_and_the_next_one_asks_again(openai: Openai, code: int) -> None:
     service = openai(batch_1=[code, "completed"])
-    job = check(make_job())
+    job = check(make_polling_job())
     assert (job.last_check_status, job.status, len(service.calls)) == ("ERROR", "active", 1)
     assert job.next_check_at is not None
     assert check(job).last_check_status == "SUCCESS"
@@ -108,7 +108,7 @@ def test_a_refusal_is_final_for_this_check_and_the_next_one_asks_again(openai: O
 
 def test_a_batch_that_stays_unknown_does_not_hide_what_the_others_said(openai: Openai) -> None:
     service = openai(batch_1=["completed"], batch_2=[500])
-    job = check(make_job("batch_1", "batch_2"))
+    job = check(make_polling_job("batch_1", "batch_2"))
     assert statuses(job) == {"batch_1": "completed", "batch_2": "in_progress"}
     assert (job.last_check_status, logged(job)) == ("ERROR", ["checking", "error"])
     assert job.logs.get(status="error").message == "batch_2: OpenAI answered 500."
@@ -119,18 +119,18 @@ def test_a_batch_that_stays_unknown_does_not_hide_what_the_others_said(openai: O
 @pytest.mark.parametrize("body", ["no object", {"status": 5}, [], None])
 def test_an_answer_that_is_no_batch_is_an_error(openai: Openai, body: object) -> None:
     openai().answer = lambda _: (200, body)
-    assert check(make_job()).last_check_status == "ERROR"
+    assert check(make_polling_job()).last_check_status == "ERROR"
 
 
 def test_openai_that_is_not_there_is_an_error(openai: Openai, settings: Any) -> None:
     settings.TECKO_OPENAI_URL = "http://127.0.0.1:9"
-    job = check(make_job())
+    job = check(make_polling_job())
     assert "connection refused" in job.logs.get(status="error").message
 
 
 def test_a_secret_that_was_taken_away_is_an_error(openai: Openai) -> None:
     service = openai(batch_1=["completed"])
-    job = make_job()
+    job = make_polling_job()
     SecretGrant.objects.filter(secret=job.openai_secret).delete()
     assert check(job).last_check_status == "ERROR"
     assert service.calls == []
@@ -138,14 +138,14 @@ def test_a_secret_that_was_taken_away_is_an_error(openai: Openai) -> None:
 
 def test_logs_tell_each_check(openai: Openai) -> None:
     openai(batch_1=["validating", "completed"])
-    job = make_job()
+    job = make_polling_job()
     check(check(job))
     assert logged(job) == ["checking", "pending", "checking", "completed"]
 
 
 def test_a_job_whose_batches_have_ended_waits_for_keboola_and_is_checked_no_more(openai: Openai) -> None:
     openai(batch_1=["completed"])
-    job = check(make_job())
+    job = check(make_polling_job())
     assert (job.status, job.next_check_at, job.completed_at) == ("active", None, None)
     job.pause()
     job.resume()
@@ -168,7 +168,7 @@ def test_a_right_address_of_openai_is_not(settings: Any, url: str) -> None:
 
 def test_batches_that_never_end_fail_the_job_at_its_deadline_and_start_nothing(openai: Openai) -> None:
     openai(batch_1=["in_progress"])
-    job = check(make_job())
+    job = check(make_polling_job())
     assert claims.give_up_overdue(PollingJob, now=timezone.now() + timedelta(days=6)) == 0
     assert claims.give_up_overdue(PollingJob, now=timezone.now() + timedelta(days=8)) == 1
     job.refresh_from_db()
@@ -178,7 +178,7 @@ def test_batches_that_never_end_fail_the_job_at_its_deadline_and_start_nothing(o
 
 def test_a_job_that_waits_for_keboola_has_no_deadline(openai: Openai) -> None:
     openai(batch_1=["completed"])
-    job = check(make_job())
+    job = check(make_polling_job())
     assert claims.give_up_overdue(PollingJob, now=timezone.now() + timedelta(days=99)) == 0
     job.refresh_from_db()
     assert job.status == "active"
@@ -194,7 +194,7 @@ def test_the_operator_is_told_of_errors_of_their_end_and_of_a_job_that_is_given_
 ) -> None:
     settings.TECKO_ALERT_URL = "https://alerts.example.com/x"
     openai(batch_1=[401] * 5 + ["in_progress"])
-    job = make_job()
+    job = make_polling_job()
     for _ in range(6):
         check(job)
     claims.give_up_overdue(PollingJob, now=timezone.now() + timedelta(days=8))

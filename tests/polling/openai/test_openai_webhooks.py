@@ -18,9 +18,10 @@ from polling.openai.models import PollingJob
 from polling.outbox.deliveries import Delivery
 from polling.sending import attempts
 from secrets_app.models import Secret, SecretGrant
+from tests.factories import make_secret
 from tests.polling.jobs.grouped import make_group, sent
 from tests.polling.sending.couriers import client
-from tests.polling.services import FakeKeboola, FakeOpenAI, Service, call_keboola, check, make_secret, serving
+from tests.polling.services import FakeKeboola, FakeOpenAI, Service, call_keboola, check, serving
 
 pytestmark = pytest.mark.django_db
 
@@ -45,7 +46,7 @@ def make(hook: Service, settings: Any) -> Iterator[Make]:
             return jobs.create_job(
                 {"name": "nightly", "webhook_url": hook.url, **columns},
                 batch_ids=[f"batch_{number}" for number in range(len(said))],
-                openai_secret_id=make_secret("openai", "openai", "the key of openai").pk,
+                openai_secret_id=make_secret("openai", "the key of openai", kind="openai").pk,
                 user=User.objects.create_superuser("owner"),
             )
 
@@ -96,7 +97,7 @@ def test_batches_that_ended_in_earlier_checks_are_told_of_too(make: Make, hook: 
 
 
 def test_headers_query_and_method_are_those_of_the_job(make: Make, hook: Service) -> None:
-    make_secret("hook", "generic", "the token of the hook")
+    make_secret("hook", "the token of the hook")
     made = make(
         "completed",
         webhook_method="PUT",
@@ -112,7 +113,7 @@ def test_headers_query_and_method_are_those_of_the_job(make: Make, hook: Service
 
 def test_beside_keboola_both_are_called(make: Make, hook: Service) -> None:
     with serving(FakeKeboola([201])) as stack:
-        token = make_secret("keboola", "keboola", "the token of keboola").pk
+        token = make_secret("keboola", "the token of keboola", kind="keboola").pk
         keboola_fields = dict(zip(KEBOOLA.columns, (token, stack.url, "kds.app", "42"), strict=True))
         job = check(make("completed", **keboola_fields))
         assert job.status == "active"
@@ -177,7 +178,7 @@ def test_a_job_that_would_tell_nobody_says_what_is_wanted(make: Make) -> None:
 
 
 def test_who_may_not_use_a_secret_of_the_headers_cannot_send_it_elsewhere(make: Make) -> None:
-    secret = make_secret("hook", "generic", "the token of the hook")
+    secret = make_secret("hook", "the token of the hook")
     job = make("in_progress", webhook_headers={"X": "secret_ref:hook"})
     with pytest.raises(ValidationError) as refused:
         jobs.update_job(job, {"webhook_url": "https://elsewhere.example.com/"}, user=User.objects.create_user("x"))
@@ -186,7 +187,7 @@ def test_who_may_not_use_a_secret_of_the_headers_cannot_send_it_elsewhere(make: 
 
 
 def test_grants_follow_the_headers_and_the_key_of_openai_stays(make: Make) -> None:
-    make_secret("hook", "generic", "the token of the hook")
+    make_secret("hook", "the token of the hook")
     job, owner = make("in_progress", webhook_headers={"X": "secret_ref:hook"}), User.objects.get()
     assert {grant.secret.name for grant in SecretGrant.objects.all()} == {"openai", "hook"}
     jobs.update_job(job, {"webhook_headers": None}, user=owner)
@@ -194,7 +195,7 @@ def test_grants_follow_the_headers_and_the_key_of_openai_stays(make: Make) -> No
 
 
 def test_new_keys_sign_what_is_owed_already(make: Make) -> None:
-    make_secret("key", "generic", "whsec_" + "A" * 44)
+    make_secret("key", "whsec_" + "A" * 44)
     job = check(make("completed"))
     jobs.update_job(job, {"webhook_signing_secrets": ["secret_ref:key"]}, user=User.objects.get())
     assert Delivery.objects.get().signing_secrets == ["secret_ref:key"]
@@ -202,9 +203,9 @@ def test_new_keys_sign_what_is_owed_already(make: Make) -> None:
 
 @pytest.mark.parametrize("field", ["openai_secret_id", "keboola_secret_id"])
 def test_the_type_of_a_wrong_secret_is_named(make: Make, field: str) -> None:
-    other = make_secret("something", "generic", "long enough")
+    other = make_secret("something", "long enough")
     given = dict(zip(KEBOOLA.columns, (other.pk, "https://connection.example.com", "kds.app", "42"), strict=True))
-    right = make_secret("right", "openai", "long enough").pk
+    right = make_secret("right", "long enough", kind="openai").pk
     openai = other.pk if field == "openai_secret_id" else right
     data = {"name": "n", "webhook_url": "https://h.example.com"} | (given if field == "keboola_secret_id" else {})
     with pytest.raises(jobs.SecretUnknown) as refused:
@@ -217,7 +218,7 @@ def test_the_type_of_a_wrong_secret_is_named(make: Make, field: str) -> None:
 
 def test_an_alert_of_a_failed_keboola_start_goes_to_the_webhook_of_the_job(make: Make, hook: Service) -> None:
     with serving(FakeKeboola([403])) as stack:
-        token = make_secret("keboola", "keboola", "the token of keboola").pk
+        token = make_secret("keboola", "the token of keboola", kind="keboola").pk
         check(make("completed", **dict(zip(KEBOOLA.columns, (token, stack.url, "kds.app", "42"), strict=True))))
         call_keboola(timezone.now())
     told = json.loads(Delivery.objects.get(event="check.gave_up").body)

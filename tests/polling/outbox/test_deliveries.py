@@ -13,7 +13,7 @@ from polling.http.client import GuardedClient
 from polling.outbox.deliveries import Delivery, DeliveryDraft, DeliveryStatus, Outcome, ResendRefused
 from polling.sending import attempts
 from secrets_app import references
-from secrets_app.models import Secret
+from tests.factories import make_secret
 from tests.kinds.models import ScriptedJob
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -50,9 +50,7 @@ def owed(httpserver: HTTPServer, **draft: object) -> Delivery:
 
 
 def granted(delivery: Delivery, value: str = SECRET, *, name: str = "hook") -> None:
-    secret = Secret(name=name, type="generic")
-    secret.set_value(value)
-    secret.save()
+    secret = make_secret(name, value)
     references.grant([secret], job_kind=delivery.job_kind, job_id=delivery.job_id, user=None)
 
 

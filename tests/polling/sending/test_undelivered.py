@@ -13,18 +13,13 @@ from polling.channels import keboola
 from polling.jobs.groups import JobGroup
 from polling.outbox.deliveries import Delivery, DeliveryDraft, Outcome
 from polling.sending import attempts, undelivered
+from tests.factories import make_job
 from tests.polling.sending.couriers import client, owe
 
 pytestmark = pytest.mark.django_db
 
 OPERATOR = "https://alerts.example.com/operator"
 THEIRS = "https://alerts.example.com/job"
-
-
-def make_job(**columns: Any) -> CustomCheckJob:
-    return CustomCheckJob.objects.create(
-        name="nightly", script_source_type="upload", script_runtime="python", script_entrypoint="main.py", **columns
-    )
 
 
 def draft(url: str = "https://hooks.example.com/", **options: Any) -> DeliveryDraft:

@@ -8,7 +8,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import HttpResponse
 from rest_framework.test import APIClient
 
-from tests.archives import tgz
+from tests.factories import tgz
 
 CONFIG = {"name": "job", "script_source_type": "upload", "script_runtime": "python", "check_params": {}}
 SCRIPT = {"main.py": "print('{}')"}

@@ -14,6 +14,7 @@ from rest_framework.test import APIClient
 from customchecks.jobs.models import CustomCheckJob
 from polling.outbox.deliveries import Delivery, Outcome
 from secrets_app.models import Secret, SecretGrant
+from tests.factories import make_secret
 
 URL = "https://hooks.example.com/in"
 UNKNOWN = "0b9c1f9e-4a53-4b8c-9a3c-6d1d3f7c2e11"
@@ -36,10 +37,7 @@ def ended(delivery_id: str, status_code: int = 410) -> Delivery:
 
 
 def secret(name: str) -> Secret:
-    made = Secret(name=name, type="generic")
-    made.set_value("whsec_" + base64.b64encode(name.encode().ljust(32)).decode())
-    made.save()
-    return made
+    return make_secret(name, "whsec_" + base64.b64encode(name.encode().ljust(32)).decode())
 
 
 def test_a_test_is_a_delivery_like_any_other(client: APIClient, job: CustomCheckJob) -> None:

@@ -13,7 +13,7 @@ import structlog
 
 from secrets_app.masking import masker
 from secrets_app.masking.masker import MASK, Masker, log_processor
-from tests.secrets_app.conftest import CANARY
+from tests.factories import CANARY
 
 
 @pytest.fixture

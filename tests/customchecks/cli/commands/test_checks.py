@@ -13,8 +13,9 @@ from django.utils import timezone
 
 from customchecks.jobs.models import CustomCheckJob, CustomCheckLog
 from polling.base.results import Cause, Verdict
-from secrets_app.models import Secret, SecretGrant, SecretUse
+from secrets_app.models import SecretGrant, SecretUse
 from tests.customchecks.cli.conftest import Cli, Ended, answer
+from tests.factories import make_secret
 
 MakeJob = Callable[..., CustomCheckJob]
 Here = Callable[..., Ended]
@@ -160,9 +161,7 @@ def test_test_of_a_directory_gets_its_options(cli: Cli, script: Path) -> None:
 def test_test_of_a_job_uses_its_secret_and_masks_it(cli: Cli, make_job: MakeJob, script: Path) -> None:
     (script / "main.py").write_text("import os\nprint(len(os.environ['KEY']), os.environ['KEY'])")
     job = make_job(env_vars={"KEY": "secret_ref:api"})
-    secret = Secret(name="api")
-    secret.set_value("canary-canary")
-    secret.save()
+    secret = make_secret("api", "canary-canary")
     SecretGrant.objects.create(secret=secret, job_kind=job.kind, job_id=job.pk)
     assert cli("test", "nightly", "--json").json["script_output"]["stdout"] == "13 ***\n"
     assert SecretUse.objects.get().job_id == job.pk

@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from customchecks.jobs.models import CustomCheckJob
-from secrets_app.models import Secret
 from tests.customchecks.cli.conftest import Cli, Ended
+from tests.factories import make_secret
 
 MakeJob = Callable[..., CustomCheckJob]
 Here = Callable[..., Ended]
@@ -85,9 +85,7 @@ def test_a_file_that_is_not_there_is_not_found(here: Here, db: None) -> None:
 
 
 def test_an_export_goes_round_with_its_scripts_and_without_values(cli: Cli, make_job: MakeJob, tmp_path: Path) -> None:
-    secret = Secret(name="api")
-    secret.set_value("canary-7Hq9/Zw")
-    secret.save()
+    secret = make_secret("api", "canary-7Hq9/Zw")
     make_job(env_vars={"KEY": f"secret_ref:{secret.pk}"}, tags=["x"])
     make_job("other")
     ended = cli("export", "--tag", "x", "--scripts", str(tmp_path / "scripts"))

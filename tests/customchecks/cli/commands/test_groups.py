@@ -11,7 +11,7 @@ from polling.jobs.groups import JobGroup
 from polling.outbox.deliveries import Delivery
 from tests.customchecks.cli.conftest import Cli, Ended, answer
 from tests.polling.jobs.grouped import HOOK, make_group
-from tests.polling.services import make_job as make_polling_job
+from tests.polling.services import make_polling_job
 
 Here = Callable[..., Ended]
 MakeJob = Callable[..., CustomCheckJob]

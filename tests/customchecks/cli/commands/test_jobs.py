@@ -14,7 +14,7 @@ from customchecks.jobs.models import CustomCheckJob
 from polling.base.results import Verdict
 from secrets_app.models import Secret, SecretGrant
 from tests.customchecks.cli.conftest import Cli, Ended, answer
-from tests.polling.services import make_secret
+from tests.factories import make_secret
 
 MakeJob = Callable[..., CustomCheckJob]
 Here = Callable[..., Ended]
@@ -76,7 +76,7 @@ def test_create_reads_a_configuration_from_stdin_and_options_win_over_it(cli: Cl
 
 
 def test_create_takes_the_keboola_job_that_is_to_be_started_from_a_configuration(cli: Cli, script: Path) -> None:
-    make_secret("keboola", "keboola", "the token of keboola")
+    make_secret("keboola", "the token of keboola", kind="keboola")
     config = {
         "keboola_stack_url": "https://connection.example.com",
         "keboola_component_id": "kds.app",
@@ -108,9 +108,7 @@ def test_create_takes_only_fields_that_can_be_set(
 
 
 def test_create_grants_the_secrets_that_it_names(cli: Cli, script: Path) -> None:
-    secret = Secret(name="api")
-    secret.set_value("a long enough value")
-    secret.save()
+    secret = make_secret("api", "a long enough value")
     cli("create", "--name", "x", "--from", str(script), "--runtime", "python", "--env", "KEY=secret_ref:api")
     assert SecretGrant.objects.get().secret == secret
 
@@ -210,9 +208,7 @@ def test_pause_and_resume_move_a_job(cli: Cli, make_job: MakeJob) -> None:
 
 
 def test_a_script_comes_from_a_repository(cli: Cli) -> None:
-    secret = Secret(name="git")
-    secret.set_value("a-token-of-a-repository")
-    secret.save()
+    make_secret("git", "a-token-of-a-repository")
     sha = "6a7e19c0d1f24f6b9d3f0a5c1b2e3d4f5a6b7c8d"
     made = cli(
         *("create", "--name", "nightly", "--runtime", "python", "--git-url", "https://git.example.com/team/checks.git"),

@@ -7,7 +7,8 @@ import pytest
 
 from polling.openai.models import PollingJob
 from tests.customchecks.cli.conftest import Cli, Ended
-from tests.polling.services import make_job, make_secret
+from tests.factories import make_secret
+from tests.polling.services import make_polling_job
 
 Here = Callable[..., Ended]
 WORDS = (
@@ -19,13 +20,13 @@ WORDS = (
 
 @pytest.fixture
 def secrets(transactional_db: None) -> None:
-    make_secret("openai", "openai", "the key of openai")
-    make_secret("keboola", "keboola", "the token of keboola")
+    make_secret("openai", "the key of openai", kind="openai")
+    make_secret("keboola", "the token of keboola", kind="keboola")
 
 
 @pytest.fixture
 def job(transactional_db: None) -> PollingJob:
-    return make_job("batch_1", "batch_2")
+    return make_polling_job("batch_1", "batch_2")
 
 
 def test_create_stores_what_the_options_say_and_prints_the_number(cli: Cli, secrets: None) -> None:

@@ -13,6 +13,7 @@ from customchecks.jobs.models import CustomCheckJob
 from secrets_app import references
 from secrets_app.models import Secret
 from tests.customchecks.cli.conftest import Cli, Ended
+from tests.factories import make_secret
 
 Here = Callable[..., Ended]
 VALUE = "canary-7Hq9/Zw"
@@ -52,9 +53,7 @@ def test_what_is_wrong_is_told_and_stores_nothing(cli: Cli, words: tuple[str, ..
 
 
 def test_a_secret_in_use_stays(here: Here, make_job: Callable[..., CustomCheckJob], db: None) -> None:
-    secret = Secret(name="api")
-    secret.set_value(VALUE)
-    secret.save()
+    secret = make_secret("api", VALUE)
     job = make_job()
     references.grant([secret], job_kind="custom", job_id=job.pk, user=None)
     ended = here("secret", "delete", "api", "--yes")
