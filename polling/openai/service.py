@@ -52,6 +52,15 @@ def create_job(
     return job
 
 
+def faults(data: Mapping[str, Any]) -> dict[str, list[str]]:
+    """What is wrong with declared fields taken alone, for whoever has found another fault before a job is made."""
+    try:
+        declared_values.fill(PollingJob(), data, beside=ONCE)
+    except ValidationError as error:
+        return dict(error.message_dict)
+    return {}
+
+
 @transaction.atomic
 def update_job(job: PollingJob, data: Mapping[str, Any], *, user: User) -> None:
     """Saves the columns in ``data`` and no other.

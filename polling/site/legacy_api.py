@@ -85,7 +85,8 @@ class PollingJobViewSet(mixins.ListModelMixin, ViewSet[PollingJob]):
         """
         data = _object(request.data)
         given = OnceSerializer(data={name: data.pop(name) for name in service.ONCE if name in data})
-        given.is_valid(raise_exception=True)
+        if not given.is_valid():
+            raise exceptions.ValidationError({**service.faults(data), **given.errors})
         job = service.create_job(data, **given.validated_data, user=asker(request))
         told = duplicate_names.headers(job)
         return Response(self.get_serializer(job).data, status=status.HTTP_201_CREATED, headers=told)
