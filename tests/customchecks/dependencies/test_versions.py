@@ -35,11 +35,12 @@ def test_a_script_finds_what_its_version_has_installed(box: Box, runtime: Runtim
     files = FILES[runtime.language]
     prepared = box.prepare(files, runtime=runtime.word, entrypoint=runtime.entrypoint)
     archive = tgz({**files, runtime.entrypoint: TELL[runtime.language]})
+    interpreter = (prepared.interpreter,) if prepared.interpreter else runtime.interpreter
     request = replace(
         boxes.request("", network="none", volumes=prepared.volumes),
         claim_id=secrets.token_hex(8),
         runtime=runtime.word,
-        argv=(prepared.interpreter or runtime.interpreter, runtime.entrypoint),
+        argv=(*interpreter, runtime.entrypoint),
         archive=archive,
     )
     outcome = box.sandbox.run(request)
