@@ -7,7 +7,6 @@ import shutil
 import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,7 +23,6 @@ _ENGINE = "needs the engine"
 MADE_UP_CALLS = "calls of the API that were made up"
 MEASURED = "measured"
 _LEFT_OUT = "tests that --fast leaves out"
-_SECURITY = Path(__file__).parent / "security"
 _used_engine: list[str] = []
 _left_out: Counter[str] = Counter()
 _made_up_calls: list[int] = []
@@ -75,8 +73,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item], config: pytest.Confi
         if item.get_closest_marker("engine"):
             item.user_properties.append((_ENGINE, True))
             # What two tests measure and reap at once in one instance is nobody's; those of the sandbox make their own
-            own = item.path.is_relative_to(_SECURITY)
-            item.add_marker(pytest.mark.xdist_group("engine, own instances" if own else "engine"))
+            item.add_marker(pytest.mark.xdist_group("engine"))
         if item.get_closest_marker("browser"):
             item.add_marker(pytest.mark.xdist_group("browser"))
         if "postgresql_server" in getattr(item, "fixturenames", ()) and not item.get_closest_marker("engine"):

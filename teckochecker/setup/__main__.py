@@ -18,7 +18,7 @@ TEST_PROGRAMS = (
     *(*PROGRAMS, ("curl", "curl"), ("chromium", "chromium"), ("pg_ctlcluster", "postgresql")),
     ("libatomic", "libatomic1"),  # the browser tests' own Node needs it
 )
-WORKERS = 4
+WORKERS = 3
 ENGINE_CLIENT = (("docker", "docker-cli"),)
 
 
@@ -139,7 +139,7 @@ def _test_parser() -> argparse.ArgumentParser:
         type=int,
         default=WORKERS,
         metavar="N",
-        help=f"pytest processes (default {WORKERS}); two run the engine tests, and mostly wait",
+        help=f"pytest processes (default {WORKERS}); one runs the engine tests, and mostly waits",
     )
     parser.add_argument(
         "--fast",
