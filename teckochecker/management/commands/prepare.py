@@ -25,6 +25,7 @@ class Command(BaseCommand):
 
     def handle(self, **options: Any) -> None:
         with stage("Database"):
+            readiness.demand_known_tables()
             call_command("migrate", interactive=False, verbosity=0)
             readiness.demand_keys()
         with stage("Static files") as remarks:
