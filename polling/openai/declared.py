@@ -3,6 +3,7 @@
 Its batches and the secret for OpenAI are given when it is made, and stay.
 """
 
+from polling.openai import ranges
 from polling.outbox.declared import ALERT, WEBHOOK
 from teckochecker.kit.declared import Field, Option, Table, Takes
 
@@ -51,8 +52,10 @@ GENERAL = Table(
             column="poll_interval_seconds",
             section="",
             help="Seconds between checks.",
-            options=(Option("--interval", "S", Takes.WHOLE, help="Seconds between checks, 30 to 3600."),),
-            example=120,
+            options=(
+                Option("--interval", "S", Takes.WHOLE, help=f"Seconds between checks, {ranges.INTERVAL_SECONDS}."),
+            ),
+            example=ranges.INTERVAL_SECONDS.default,
         ),
     )
 )

@@ -6,14 +6,16 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from django.conf import settings
-from django.core.validators import MaxValueValidator, MinValueValidator, ProhibitNullCharactersValidator
+from django.core.validators import ProhibitNullCharactersValidator
 from django.db import models
 from django.utils import timezone
 
 from polling.base.results import CheckResult, LastAnswer, Verdict
 from polling.channels import alerts, keboola, notices
 from polling.channels.keboola import stack_url as stack_url
+from polling.jobs.limits import between
 from polling.jobs.scheduling import Claim, JobStatus, ScheduledJob
+from polling.openai import ranges
 from polling.openai.batches import UNSUCCESSFUL, Batch, BatchStatus
 from polling.openai.declared import OPENAI
 from polling.outbox import webhook_fields
@@ -43,7 +45,7 @@ class PollingJob(ScheduledJob):
     status = models.CharField(max_length=50, choices=STATUSES, default=JobStatus.ACTIVE, editable=False)
     outcome = models.CharField(max_length=50, blank=True, editable=False)
     poll_interval_seconds = models.PositiveIntegerField(
-        default=120, validators=[MinValueValidator(30), MaxValueValidator(3600)]
+        default=ranges.INTERVAL_SECONDS.default, validators=between(ranges.INTERVAL_SECONDS)
     )
     # The grant protects a secret that is in use
     openai_secret = models.ForeignKey(Secret, models.SET_NULL, null=True, editable=False, related_name="+")
