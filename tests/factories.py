@@ -39,12 +39,12 @@ def make_secret(name: str = "api", value: str = CANARY, *, kind: str = "generic"
     return secret
 
 
-def make_job(name: str = "nightly", **columns: Any) -> CustomCheckJob:
+def make_job(name: str = "nightly", *, script: str = PRINT_PENDING, **columns: Any) -> CustomCheckJob:
     """A row as it is, which nothing has looked at, with one version of its script; it is due."""
     given = {"script_source_type": "upload", "script_runtime": "python", "script_entrypoint": "main.py"}
     job: CustomCheckJob = CustomCheckJob.objects.create(
         name=name, **{**given, "next_check_at": timezone.now(), **columns}
     )
     if job.script_source_type == "upload":
-        versions.add(job, script_of({"main.py": PRINT_PENDING}))
+        versions.add(job, script_of({"main.py": script}))
     return job

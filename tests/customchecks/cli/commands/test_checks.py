@@ -158,9 +158,9 @@ def test_test_of_a_directory_gets_its_options(cli: Cli, script: Path) -> None:
 
 
 @pytest.mark.engine
-def test_test_of_a_job_uses_its_secret_and_masks_it(cli: Cli, make_job: MakeJob, script: Path) -> None:
-    (script / "main.py").write_text("import os\nprint(len(os.environ['KEY']), os.environ['KEY'])")
-    job = make_job(env_vars={"KEY": "secret_ref:api"})
+def test_test_of_a_job_uses_its_secret_and_masks_it(cli: Cli, make_job: MakeJob) -> None:
+    tell = "import os\nprint(len(os.environ['KEY']), os.environ['KEY'])"
+    job = make_job(script=tell, env_vars={"KEY": "secret_ref:api"})
     secret = make_secret("api", "canary-canary")
     SecretGrant.objects.create(secret=secret, job_kind=job.kind, job_id=job.pk)
     assert cli("test", "nightly", "--json").json["script_output"]["stdout"] == "13 ***\n"
