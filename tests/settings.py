@@ -32,6 +32,12 @@ if DATABASES["default"]["ENGINE"] == "teckochecker.kit.counted_sqlite3":
 # A hash that takes its time is what production wants, and every test that logs somebody in would wait for
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
+# Each of Django's test clients would look through hundreds of files; web servers have the product's folder
+STATIC_ROOT = _home / "no-static"
+STATIC_ROOT.mkdir(exist_ok=True)
+_plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}  # needs no list of what was collected
+STORAGES = globals()["STORAGES"] | {"staticfiles": _plain}
+
 # Where the process is to be killed: see polling/base/crash_points.py
 TECKO_CRASH_AT = os.environ.get("TECKO_CRASH_AT")
 

@@ -1,7 +1,6 @@
 """A superuser in the admin, and one of everything that it shows."""
 
 import uuid
-from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -21,11 +20,7 @@ def upload(files: dict[str, str]) -> SimpleUploadedFile:
 
 
 @pytest.fixture
-def browser(settings: Any, db: None) -> Client:
-    settings.STORAGES = settings.STORAGES | {
-        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
-    }
-    settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
+def browser(db: None) -> Client:
     client = Client()
     client.force_login(User.objects.create_superuser("boss"))
     return client

@@ -52,14 +52,6 @@ def submit(client: APIClient, parts: dict[str, Any]) -> Response:
 
 
 @pytest.fixture(autouse=True)
-def static_root(settings: Any) -> None:
-    """The web server warns where it is missing; what is served from it is for tests that start one."""
-    settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
-    plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
-    settings.STORAGES = settings.STORAGES | {"staticfiles": plain}
-
-
-@pytest.fixture(autouse=True)
 def no_failed_logins() -> None:
     caches["logins"].clear()
     shutil.rmtree(settings.THROTTLE_FOLDER, ignore_errors=True)

@@ -11,9 +11,10 @@ import pytest
 from django.conf import settings
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.contrib.auth.models import User
-from django.test import Client
+from django.test import Client, override_settings
 from playwright.sync_api import ConsoleMessage, Page, Request, sync_playwright
 
+from teckochecker import settings as product
 from teckochecker.management.commands.prepare import collect_static
 from tests.api import live
 from tests.api.conftest import PASSWORD
@@ -60,7 +61,8 @@ class Window:
 
 @pytest.fixture(scope="module")
 def web_server(processes: None, django_db_setup: None) -> Iterator[tuple[int, tuple[int, ...]]]:
-    collect_static(settings.STATIC_ROOT)
+    with override_settings(STATIC_ROOT=product.STATIC_ROOT, STORAGES=product.STORAGES):
+        collect_static(product.STATIC_ROOT)
     with live.web_server() as server:
         yield server
 

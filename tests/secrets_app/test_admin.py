@@ -25,10 +25,7 @@ NO_GRANTS = {"grants-TOTAL_FORMS": "0", "grants-INITIAL_FORMS": "0"}
 
 
 @pytest.fixture
-def admin_page(settings: Any) -> Client:
-    settings.STORAGES = settings.STORAGES | {
-        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
-    }
+def admin_page() -> Client:
     client = Client()
     client.force_login(User.objects.create_superuser("root"))
     return client
