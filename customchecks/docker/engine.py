@@ -82,7 +82,9 @@ class Engine:
 
     def _client(self, version: str) -> docker.APIClient:
         kwargs = docker.utils.kwargs_from_env(environment=self._environ)
-        return docker.APIClient(version=version, timeout=self._timeout, max_pool_size=MAX_CONNECTIONS, **kwargs)
+        client = docker.APIClient(version=version, timeout=self._timeout, max_pool_size=MAX_CONNECTIONS, **kwargs)
+        client.trust_env = False  # else each call reads the whole environment for proxies, while others may write to it
+        return client
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pytest_httpserver import HTTPServer
 
 from customchecks.docker import api_version
 from customchecks.docker.engine import Engine, EngineMismatch, EngineUnavailable
@@ -159,3 +160,18 @@ def test_an_engine_that_hangs_is_not_to_be_started(place: Path) -> None:
             opened.info()
     assert "did not answer in time" in str(raised.value)
     assert "journalctl" in raised.value.remedy
+
+
+def test_an_engine_is_asked_directly_whatever_the_environment_says_of_proxies(
+    httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    httpserver.expect_request("/version").respond_with_json(told(LAST_SPOKEN, LAST_SPOKEN))
+    httpserver.expect_request(f"/v{LAST_SPOKEN}/info").respond_with_json({"ServerVersion": "1.2.3"})
+    monkeypatch.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{httpserver.port}")
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    engine = Engine(timeout=5)
+    assert engine.info() == {"ServerVersion": "1.2.3"}
+    engine.close()
